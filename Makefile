@@ -1,0 +1,158 @@
+# parley. `make run` and `make test` are the two commands of the README; the rest is for those who
+# work on it. docs in CONTRIBUTING.md.
+#
+#   make            release build in build/release, program build/release/parley (link build/parley)
+#   make dev        debug build, ASan + UBSan, in build/dev
+#   make quick      unit tests, fuzz corpora and 500 simulated talks under ASan/UBSan (no models)
+#   make check      lint of changed files + quick: what a commit needs
+#   make test       set-up and every test; last line "N passed, N failed"
+MODE ?= release
+B := build/$(MODE)
+CC := gcc
+FUZZ_CC := clang-14
+
+PKGS := libuv libwebsockets openssl jansson yaml-0.1 speexdsp
+# Third-party headers are system headers, so that their warnings are not ours.
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null | sed 's/-I/-isystem /g')
+PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+
+WARN := -Wall -Wextra -Wconversion -Wno-sign-conversion -Wshadow -Wstrict-prototypes \
+ -Wmissing-prototypes -Wold-style-definition -Wcast-qual -Wcast-align -Wwrite-strings \
+ -Wpointer-arith -Wformat=2 -Wundef -Wvla -Wdouble-promotion -Wswitch-enum -Wimplicit-fallthrough \
+ -Wnull-dereference -Werror
+GCC_WARN := -Wlogical-op -Wduplicated-cond -Wduplicated-branches -Wstack-usage=16384
+STD := -std=c11 -D_GNU_SOURCE -Isrc -I. $(PKG_CFLAGS)
+VERSION := $(shell cat VERSION 2>/dev/null || echo 0.0.0)
+COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+
+ifeq ($(MODE),release)
+CFLAGS := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE $(WARN) $(GCC_WARN)
+LDFLAGS := -pie -Wl,-z,relro,-z,now -rdynamic
+else ifeq ($(MODE),dev)
+# -Wnull-dereference and -Wstack-usage are wrong or meaningless under the sanitizers.
+CFLAGS := -O1 -g -DPRL_DEBUG -fno-omit-frame-pointer -fsanitize=address,undefined \
+ -fno-sanitize-recover=all $(WARN) -Wno-null-dereference -Wlogical-op -Wduplicated-cond
+LDFLAGS := -fsanitize=address,undefined -rdynamic
+else ifeq ($(MODE),tsan)
+CFLAGS := -O1 -g -DPRL_DEBUG -fno-omit-frame-pointer -fsanitize=thread $(WARN) -Wno-null-dereference
+LDFLAGS := -fsanitize=thread -rdynamic
+else ifeq ($(MODE),cov)
+CC := clang-14
+CFLAGS := -O1 -g -DPRL_DEBUG -fprofile-instr-generate -fcoverage-mapping $(WARN)
+LDFLAGS := -fprofile-instr-generate -rdynamic
+else
+$(error MODE is one of release, dev, tsan, cov)
+endif
+LIBS := $(PKG_LIBS) -lm -ldl -lpthread
+
+# Module adapters become shared objects of their own (see tools/setup.mk) and stay out of the binary.
+MODULES := src/llm/llama_module.c src/stt/whisper_module.c
+SRC := $(filter-out $(MODULES),$(wildcard src/*/*.c))
+CORE_SRC := $(filter-out src/server/main.c,$(SRC))
+OBJ := $(SRC:%.c=$(B)/%.o)
+CORE_OBJ := $(CORE_SRC:%.c=$(B)/%.o)
+UNIT_SRC := tests/run.c $(wildcard tests/unit/*.c)
+UNIT_OBJ := $(UNIT_SRC:%.c=$(B)/%.o)
+# Each fuzz target is also compiled into the unit runner, which replays its corpus.
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_OBJ := $(FUZZ_SRC:%.c=$(B)/%.o)
+SIM_SRC := $(wildcard tests/sim/*.c)
+SIM_OBJ := $(SIM_SRC:%.c=$(B)/%.o)
+
+.PHONY: all dev quick check check-fast unit sim fuzz lint lint-all fmt clean oom tsan
+all: $(if $(wildcard src/server/main.c),$(B)/parley)
+
+include $(wildcard tools/*.mk)
+
+$(B)/libparley.a: $(CORE_OBJ)
+	@rm -f $@
+	@ar rcs $@ $(CORE_OBJ)
+
+$(B)/parley: $(B)/src/server/main.o $(B)/libparley.a
+	$(CC) $(LDFLAGS) -o $@ $< -Wl,--whole-archive $(B)/libparley.a -Wl,--no-whole-archive $(LIBS)
+	@[ $(MODE) != release ] || ln -sfn release/parley build/parley
+
+# A fuzz target defines LLVMFuzzerTestOneInput; the unit runner needs one name each.
+$(B)/tests/fuzz/%.o: tests/fuzz/%.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	@$(CC) $(STD) $(CFLAGS) -DLLVMFuzzerTestOneInput=$* -MMD -MP -c -o $@ $<
+
+$(B)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	@$(CC) $(STD) $(CFLAGS) -DPRL_VERSION='"$(VERSION)"' $(DEFS_$(basename $(notdir $<))) -MMD -MP -c -o $@ $<
+
+# The tables of unit tests and fuzz targets are generated from the file names.
+$(B)/tests/table.c: $(UNIT_SRC) $(FUZZ_SRC) tools/testtable.py Makefile
+	@mkdir -p $(@D)
+	@python3 tools/testtable.py tests > $@.tmp && mv $@.tmp $@
+
+$(B)/tests/table.o: $(B)/tests/table.c
+	@$(CC) $(STD) $(CFLAGS) -c -o $@ $<
+
+$(B)/tests/unit-run: $(UNIT_OBJ) $(FUZZ_OBJ) $(B)/tests/table.o $(B)/libparley.a
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $(UNIT_OBJ) $(FUZZ_OBJ) $(B)/tests/table.o $(B)/libparley.a $(LIBS)
+
+$(B)/tests/sim-run: $(SIM_OBJ) $(B)/libparley.a
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $(SIM_OBJ) $(B)/libparley.a $(LIBS)
+
+unit: $(B)/tests/unit-run
+	$(B)/tests/unit-run $(ARGS)
+
+ifneq ($(SIM_SRC),)
+sim: $(B)/tests/sim-run
+	$(B)/tests/sim-run $(ARGS)
+endif
+
+dev:
+	@$(MAKE) --no-print-directory MODE=dev all build/dev/tests/unit-run
+
+# What everybody runs before landing a commit: release and debug unit tests.
+check-fast:
+	@$(MAKE) --no-print-directory MODE=release all
+	@$(MAKE) --no-print-directory MODE=dev unit
+
+quick:
+	@$(MAKE) --no-print-directory MODE=dev unit
+ifneq ($(SIM_SRC),)
+	@$(MAKE) --no-print-directory MODE=dev sim ARGS="-n 500"
+endif
+
+oom:
+	@$(MAKE) --no-print-directory MODE=dev unit ARGS="-o"
+
+tsan:
+	@$(MAKE) --no-print-directory MODE=tsan unit
+ifneq ($(SIM_SRC),)
+	@$(MAKE) --no-print-directory MODE=tsan sim ARGS="-n 500"
+endif
+
+# make fuzz T=wav SECONDS=60: one target under libFuzzer with ASan and UBSan.
+T ?=
+SECONDS ?= 60
+fuzz:
+	@[ -n "$(T)" ] || { echo "usage: make fuzz T=NAME [SECONDS=60]; targets:" \
+	 $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRC)); exit 2; }
+	@mkdir -p build/fuzz/corpus/$(T)
+	$(FUZZ_CC) $(STD) -O1 -g -DPRL_DEBUG -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+	 -o build/fuzz/$(T) tests/fuzz/fuzz_$(T).c $(CORE_SRC) $(LIBS)
+	build/fuzz/$(T) -max_total_time=$(SECONDS) -timeout=10 build/fuzz/corpus/$(T) tests/fuzz/corpus/$(T)
+
+check: lint quick
+
+lint:
+	@tools/lint
+
+lint-all:
+	@tools/lint --all
+
+fmt:
+	@git ls-files -co --exclude-standard 'src/*.[ch]' 'tests/*.[ch]' | xargs -r clang-format-14 -i
+
+clean:
+	rm -rf build
+
+-include $(OBJ:.o=.d) $(UNIT_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(SIM_OBJ:.o=.d)
