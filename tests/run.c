@@ -36,23 +36,21 @@ void prl_test_failed(const char *file, int line, const char *what)
     failures++;
 }
 
-void prl_test_failed_ints(const char *file, int line, const char *what, const int64_t pair[2])
+void prl_test_ints(const char *file, int line, const char *what, int64_t a, int64_t b)
 {
-    fprintf(stderr, "    %s:%d: %s: %" PRId64 " and %" PRId64 "\n", file, line, what, pair[0],
-            pair[1]);
+    if (a == b)
+        return;
+    fprintf(stderr, "    %s:%d: %s: %" PRId64 " and %" PRId64 "\n", file, line, what, a, b);
     failures++;
 }
 
-void prl_test_failed_text(const char *file, int line, const char *what, const char *const pair[2])
+void prl_test_text(const char *file, int line, const char *what, const char *a, const char *b)
 {
-    fprintf(stderr, "    %s:%d: %s:\n      %s\n      %s\n", file, line, what,
-            pair[0] ? pair[0] : "(null)", pair[1] ? pair[1] : "(null)");
+    if (a && b ? strcmp(a, b) == 0 : a == b)
+        return;
+    fprintf(stderr, "    %s:%d: %s:\n      %s\n      %s\n", file, line, what, a ? a : "(null)",
+            b ? b : "(null)");
     failures++;
-}
-
-bool prl_test_text_equal(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
 bool prl_test_oom(void)

@@ -26,24 +26,13 @@
 
 // Failures are counted and printed; the test goes on.
 void prl_test_failed(const char *file, int line, const char *what);
-void prl_test_failed_ints(const char *file, int line, const char *what, const int64_t pair[2]);
-void prl_test_failed_text(const char *file, int line, const char *what, const char *const pair[2]);
-bool prl_test_text_equal(const char *a, const char *b);
+void prl_test_ints(const char *file, int line, const char *what, int64_t a, int64_t b);
+void prl_test_text(const char *file, int line, const char *what, const char *a, const char *b);
 
-#define EXPECT(x)    ((x) ? (void)0 : prl_test_failed(__FILE__, __LINE__, #x))
-#define EXPECT_OK(x) EXPECT((x) == PRL_OK)
-#define EXPECT_INT(a, b)                                                                           \
-    do {                                                                                           \
-        int64_t pair_[2] = {(int64_t)(a), (int64_t)(b)};                                           \
-        if (pair_[0] != pair_[1])                                                                  \
-            prl_test_failed_ints(__FILE__, __LINE__, #a " == " #b, pair_);                         \
-    } while (0)
-#define EXPECT_TEXT(a, b)                                                                          \
-    do {                                                                                           \
-        const char *pair_[2] = {(a), (b)};                                                         \
-        if (!prl_test_text_equal(pair_[0], pair_[1]))                                              \
-            prl_test_failed_text(__FILE__, __LINE__, #a " == " #b, pair_);                         \
-    } while (0)
+#define EXPECT(x)         ((x) ? (void)0 : prl_test_failed(__FILE__, __LINE__, #x))
+#define EXPECT_OK(x)      EXPECT((x) == PRL_OK)
+#define EXPECT_INT(a, b)  prl_test_ints(__FILE__, __LINE__, #a " == " #b, (int64_t)(a), (int64_t)(b))
+#define EXPECT_TEXT(a, b) prl_test_text(__FILE__, __LINE__, #a " == " #b, (a), (b))
 // For set-up that everything after it needs: ends the test at once.
 #define REQUIRE(x)                                                                                 \
     do {                                                                                           \
