@@ -69,8 +69,8 @@ enum prl_err prl_lane_create(struct prl_lane **out, const struct prl_lane_conf *
 void prl_lane_destroy(struct prl_lane **lane);
 
 enum prl_err prl_lane_send(struct prl_lane *lane, const struct prl_msg *msg) PRL_MUST_USE;
-// Ahead of everything that waits (cancel). Allowed 16 more than queue_max, so that a cancel gets
-// through a full queue.
+// Overtakes everything sent with prl_lane_send (cancel), keeps its order among its own. Sixteen
+// slots are kept for these beside queue_max, so that a cancel gets through a full queue.
 enum prl_err prl_lane_send_first(struct prl_lane *lane, const struct prl_msg *msg) PRL_MUST_USE;
 // Any thread; a snapshot.
 void prl_lane_stats(struct prl_lane *lane, struct prl_lane_stats *stats);
