@@ -1,0 +1,54 @@
+# Set-up, engines' modules and the two commands of the README. Included by the Makefile.
+PARLEY_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/parley
+# The same versions stand in tools/setup, which builds the libraries.
+LLAMA_DIR := $(PARLEY_CACHE)/engines/llama-0.3.36
+WHISPER_DIR := $(PARLEY_CACHE)/engines/whisper-1.8.5
+SHERPA_DIR := $(PARLEY_CACHE)/engines/sherpa-2.0.1
+STD += -isystem $(SHERPA_DIR)/include
+
+.PHONY: setup setup-test run test e2e
+setup:
+	@tools/setup run
+setup-test:
+	@tools/setup test
+
+# make run: the first command of the README. ARGS="--set key=value" reaches the server.
+run:
+	@tools/setup run
+	@$(MAKE) --no-print-directory MODE=release all
+	@exec build/parley serve $(ARGS)
+
+# make test: the second one; the last line is "N passed, N failed".
+test:
+	@tools/setup test
+	@python3 tools/runtests.py
+
+e2e:
+	@tools/setup test
+	@python3 tools/runtests.py e2e
+
+# An engine with C++ inside becomes a shared object that exports one symbol: two copies of ggml never
+# meet. The libraries come from tools/setup; their own code is built without sanitizers.
+MODULE_SAN := $(if $(filter dev,$(MODE)),-fsanitize=address -fsanitize=undefined)$(if $(filter tsan,$(MODE)),-fsanitize=thread)
+MODULE_CFLAGS = $(filter-out -fprofile-instr-generate -fcoverage-mapping -fPIE,$(CFLAGS)) -fPIC
+
+define engine_module
+ifneq ($$(wildcard $(2)),)
+all: $$(B)/lib/libparley_$(1).so
+
+$$(B)/lib/libparley_$(1).so: $(2) $$(wildcard $(3)/lib/*.a) Makefile tools/setup.mk
+	@[ -d $(3)/lib ] || { echo "parley: the $(1) library is not in $(3); run 'make setup' first" >&2; exit 1; }
+	@mkdir -p $$(@D) $$(B)/$$(dir $(2))
+	@echo "  MODULE $$@"
+	@$$(CC) $$(STD) $$(filter-out -Wundef,$$(MODULE_CFLAGS)) -isystem $(3)/include -MMD -MP -MT $$@ -c -o $$(B)/$(2:.c=.o) $(2)
+	@printf '{ global: prl_$(1)_module; local: *; };\n' > $$(B)/lib/$(1).map
+	@g++ -shared $$(MODULE_SAN) -o $$@.tmp $$(B)/$(2:.c=.o) -Wl,--version-script=$$(B)/lib/$(1).map \
+	 -Wl,-z,relro,-z,now,--no-undefined,--gc-sections -L$(3)/lib \
+	 -Wl,--start-group $(4) -Wl,--end-group -lpthread -ldl -lm
+	@mv $$@.tmp $$@
+
+-include $$(B)/$(2:.c=.d)
+endif
+endef
+$(eval $(call engine_module,llama,src/llm/llama_module.c,$(LLAMA_DIR),-lllama -lggml -lggml-cpu -lggml-base -lvendor-hash))
+$(eval $(call engine_module,whisper,src/stt/whisper_module.c,$(WHISPER_DIR),-lwhisper -lggml -lggml-cpu -lggml-base))
