@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """moonshine_tokens.py -- turns Moonshine's tokenizer.bin into the tokens.txt that sherpa-onnx reads.
 
-    moonshine_tokens.py --tokenizer tokenizer.bin --out tokens.txt
+    moonshine_tokens.py --out tokens.txt tokenizer.bin
 
 tokenizer.bin is a run of byte strings, each after its length: one byte, or two when the first is 128 or more
 (next * 128 + first - 128); length 0 is a token that stands for nothing. sherpa-onnx wants one line a token:
@@ -39,7 +39,7 @@ def read_tokens(data):
 
 def main():
     parser = argparse.ArgumentParser(description="Moonshine's tokenizer.bin to sherpa-onnx's tokens.txt")
-    parser.add_argument("--tokenizer", required=True, help="tokenizer.bin")
+    parser.add_argument("tokenizer", help="tokenizer.bin")
     parser.add_argument("--out", required=True, help="the tokens.txt to write")
     args = parser.parse_args()
     try:

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """whisper_ggml.py -- turns a CTranslate2 Whisper model into the file that whisper.cpp reads.
 
-    whisper_ggml.py --model model.bin --vocabulary vocabulary.txt --out FILE [--type f16|q8_0]
+    whisper_ggml.py [--type f16|q8_0] --out FILE MODEL... VOCABULARY.txt
+
+MODEL is CTranslate2's model.bin, whole or in parts (joined in the order given).
 
 The CTranslate2 file is a version, a spec name, a revision, then named tensors (name, rank, dimensions, type
 number, bytes) and aliases. The ggml file is a magic, eleven sizes, the mel filter bank, the vocabulary, then
@@ -32,11 +34,12 @@ class BadModel(Exception):
     """The input is not a Whisper model in the layout that this program knows."""
 
 
-def read_ctranslate2(path):
-    """Returns {name: numpy array} of a CTranslate2 WhisperSpec file."""
-    with open(path, "rb") as f:
-        data = f.read()
-    at = 0
+def read_ctranslate2(paths):
+    """Returns {name: numpy array} of a CTranslate2 WhisperSpec file, which may come in parts."""
+    data, path, at = b"", paths[0], 0
+    for part in paths:
+        with open(part, "rb") as f:
+            data += f.read()
 
     def take(fmt):
         nonlocal at
@@ -177,9 +180,9 @@ def write_tensor(out, name, values, file_type):
     out.write(data)
 
 
-def convert(model, vocabulary, path, file_type):
+def convert(models, vocabulary, path, file_type):
     """Writes the whole ggml file."""
-    tensors = read_ctranslate2(model)
+    tensors, model = read_ctranslate2(models), models[0]
     tokens = read_vocabulary(vocabulary)
 
     def layers(side):
@@ -214,13 +217,16 @@ def convert(model, vocabulary, path, file_type):
 
 def main():
     parser = argparse.ArgumentParser(description="CTranslate2 Whisper model to whisper.cpp's ggml file")
-    parser.add_argument("--model", required=True, help="model.bin of CTranslate2")
-    parser.add_argument("--vocabulary", required=True, help="vocabulary.txt beside it")
     parser.add_argument("--out", required=True, help="the ggml file to write")
     parser.add_argument("--type", choices=sorted(FILE_TYPE), default="q8_0")
+    parser.add_argument("inputs", nargs="+", help="model.bin or its parts in order, and vocabulary.txt")
     args = parser.parse_args()
+    models = [path for path in args.inputs if not path.endswith(".txt")]
+    vocabularies = [path for path in args.inputs if path.endswith(".txt")]
+    if not models or len(vocabularies) != 1:
+        sys.exit("whisper_ggml: one vocabulary.txt and at least one model file are needed")
     try:
-        convert(args.model, args.vocabulary, args.out, args.type)
+        convert(models, vocabularies[0], args.out, args.type)
     except (BadModel, OSError) as err:
         if os.path.exists(args.out + ".part"):
             os.remove(args.out + ".part")
