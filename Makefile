@@ -60,7 +60,7 @@ SIM_SRC := $(wildcard tests/sim/*.c)
 SIM_OBJ := $(SIM_SRC:%.c=$(B)/%.o)
 
 .PHONY: all dev quick check check-fast unit sim fuzz lint lint-all fmt clean oom tsan
-all: $(if $(wildcard src/server/main.c),$(B)/parley)
+all: $(B)/libparley.a $(if $(wildcard src/server/main.c),$(B)/parley)
 
 include $(wildcard tools/*.mk)
 
