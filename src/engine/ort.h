@@ -19,7 +19,7 @@
 
 #include "base/err.h"
 
-enum { PRL_ORT_RANK_MAX = 6, PRL_ORT_IO_MAX = 16, PRL_ORT_WHY_SIZE = 256 };
+enum { PRL_ORT_RANK_MAX = 6, PRL_ORT_IO_MAX = 64, PRL_ORT_WHY_SIZE = 256 };
 
 enum prl_ort_type {
     PRL_ORT_FLOAT,

@@ -22,12 +22,12 @@
 enum { PRL_STT_RATE_HZ = 16000, PRL_STT_UTTERANCE_MAX_S = 120, PRL_STT_LANGUAGE_SIZE = 8 };
 
 struct prl_loop;
+struct prl_ort;
 struct prl_stt;
 struct prl_stt_stream;
 
 // Where the engines' files are. An engine whose path is NULL is absent. Copied by create.
 struct prl_stt_paths {
-    const char *ort_library;       // libonnxruntime.so (for moonshine and user_dir)
     const char *sherpa_library;    // libsherpa-onnx-c-api.so
     const char *moonshine_encoder; // tiny-en encoder_model.ort
     const char *moonshine_decoder; // tiny-en decoder_model_merged.ort
@@ -40,6 +40,7 @@ struct prl_stt_paths {
 
 struct prl_stt_conf {
     struct prl_loop *loop;      // borrowed
+    struct prl_ort *ort;        // borrowed; NULL: no Moonshine
     struct prl_stt_paths paths; // borrowed for the call
     const char *language;       // default of new streams: "auto" or a code like "en"; NULL is auto
     bool traditional;           // leave Chinese as the model wrote it (default: simplified)
