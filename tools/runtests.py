@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""runtests.py -- runs every suite of `make test` and adds up what they counted.
+
+    runtests.py [NAME]...    only the named suites; without names all of them
+
+A suite is a command whose output holds a line "N passed, N failed[, N skipped]" (the last one counts). A
+suite that prints none, ends with a non-zero status or takes too long counts as one failure more, so nothing
+can pass by not running. The last line printed is the sum; the exit status is 0 only when nothing failed.
+"""
+import glob
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+COUNTS = re.compile(r"^\s*(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*$")
+MAKE = ["make", "--no-print-directory"]
+
+
+def cache():
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return pathlib.Path(os.environ.get("PARLEY_CACHE") or os.path.join(base, "parley"))
+
+
+def suites():
+    """(name, command, limit in seconds); a suite is listed when its sources exist."""
+    python = str(cache() / "venv-test/bin/python")
+    listed = [("unit", MAKE + ["MODE=dev", "unit"], 900)]
+    if glob.glob("tests/sim/*.c"):
+        listed.append(("sim", MAKE + ["MODE=dev", "sim", "ARGS=-n 500"], 600))
+    listed.append(("oom", MAKE + ["MODE=dev", "unit", "ARGS=-o"], 900))
+    if glob.glob("tests/tools/test_*.py"):
+        listed.append(("tools", [python, "tests/tools/run.py"], 600))
+    if pathlib.Path("tests/e2e/run.py").exists():
+        listed.append(("e2e", [python, "tests/e2e/run.py"], 2400))
+    return listed
+
+
+def run_suite(name, command, limit_s):
+    """Returns [passed, failed, skipped] and prints the suite's output as it comes."""
+    print(f"== {name}: {' '.join(command)}", flush=True)
+    started, counts = time.monotonic(), None
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, start_new_session=True)
+    signal.signal(signal.SIGALRM, lambda *_: os.killpg(child.pid, signal.SIGKILL))
+    signal.alarm(limit_s)
+    for raw in child.stdout:
+        line = raw.decode(errors="replace").rstrip("\n")
+        print(line, flush=True)
+        if match := COUNTS.match(line):
+            counts = [int(n or 0) for n in match.groups()]
+    status = child.wait()
+    signal.alarm(0)
+    took = time.monotonic() - started
+    if counts is None:
+        print(f"== {name}: FAILED, no line 'N passed, N failed' (exit status {status}, {took:.0f} s)")
+        return [0, 1, 0]
+    if status != 0 and counts[1] == 0:
+        print(f"== {name}: FAILED, exit status {status} although it counted no failure ({took:.0f} s)")
+        counts[1] = 1
+    elif sum(counts) == 0:
+        print(f"== {name}: FAILED, it ran no test ({took:.0f} s)")
+        counts[1] = 1
+    else:
+        print(f"== {name}: {counts[0]} passed, {counts[1]} failed, {counts[2]} skipped in {took:.0f} s")
+    return counts
+
+
+def main():
+    os.chdir(ROOT)
+    known = suites()
+    names = sys.argv[1:] or [name for name, _, _ in known]
+    unknown = set(names) - {name for name, _, _ in known}
+    if unknown:
+        sys.exit(f"runtests: no suite {', '.join(sorted(unknown))}; there are {', '.join(n for n, _, _ in known)}")
+    build = subprocess.run(MAKE + ["MODE=release", "all"], stdin=subprocess.DEVNULL, check=False)
+    totals = [0, int(build.returncode != 0), 0]
+    if build.returncode:
+        print("== build: FAILED, the release build does not build")
+    for name, command, limit_s in known:
+        if name in names:
+            totals = [a + b for a, b in zip(totals, run_suite(name, command, limit_s))]
+    skipped = f", {totals[2]} skipped" if totals[2] else ""
+    print(f"{totals[0]} passed, {totals[1]} failed{skipped}")
+    sys.exit(totals[1] != 0 or totals[0] == 0)
+
+
+if __name__ == "__main__":
+    main()
