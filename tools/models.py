@@ -34,7 +34,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PIECE = 1 << 20
 TRIES = 3
 INHERITED = ("job", "licence", "languages", "warning", "group")
-KEYS = {*INHERITED, "like", "file", "source", "url", "path", "sha256", "size", "convert", "python"}
+KEYS = {*INHERITED, "like", "file", "source", "url", "path", "sha256", "size", "convert"}
+PLACE = re.compile(r"{([A-Za-z0-9._-]+)}")  # a word of a convert line that stands for a path
 
 
 class Stop(Exception):
@@ -92,9 +93,9 @@ def check_entry(entry, entries):
         raise Stop(f"entry {name}: file {entry['file']} leaves the cache")
     if entry["sources"] and not re.fullmatch(r"[0-9a-f]{64}", entry.get("sha256", "")):
         raise Stop(f"entry {name} has no sha256")
-    entry["inputs"] = re.findall(r"{([A-Za-z0-9._-]+)}", entry.get("convert", ""))
+    entry["inputs"] = PLACE.findall(entry.get("convert", ""))
     for other in entry["inputs"]:
-        if other not in entries and other not in ("out", "outdir"):
+        if other not in entries and other not in ("out", "outdir", "stage"):
             raise Stop(f"entry {name} converts {other}, which is not listed")
 
 
@@ -223,13 +224,13 @@ def fetch_deb(place, rest, folder):
     base = place.stage / ("apt-" + release)
     for part in ("lists/partial", "archives/partial"):
         (base / part).mkdir(parents=True, exist_ok=True)
-    mirrors = run(["apt-get", "indextargets", "--format", "$(REPO_URI) $(SUITE) $(SIGNED_BY)",
-                   "Created-By: Packages"], "asking apt for its mirror").splitlines()
-    mirrors = [m.split() for m in mirrors if re.search(r"/debian/? (bookworm|stable)\b", m)]
-    if not mirrors:
-        raise Stop("apt names no mirror of Debian bookworm, so that packages of " + release + " cannot be had")
-    key = mirrors[0][2] if len(mirrors[0]) > 2 else "/usr/share/keyrings/debian-archive-keyring.gpg"
-    (base / "sources.list").write_text(f"deb [arch=amd64 signed-by={key}] {mirrors[0][0]} {release} main\n")
+    listed = run(["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages"],
+                 "asking apt for its mirror").split("\n")
+    mirror = next((line.split()[0] for line in listed if re.search(r" (bookworm|stable|oldstable)$", line)), "")
+    if not mirror:
+        raise Stop(f"apt names no mirror of Debian bookworm, so {package} of {release} cannot be fetched")
+    key = "/usr/share/keyrings/debian-archive-keyring.gpg"
+    (base / "sources.list").write_text(f"deb [arch=amd64 signed-by={key}] {mirror} {release} main\n")
     options = [f"Dir::Etc::sourcelist={base}/sources.list", "Dir::Etc::sourceparts=-",
                f"Dir::State::lists={base}/lists", f"Dir::Cache={base}", "Acquire::Languages=none",
                "APT::Sandbox::User=root", "APT::Get::List-Cleanup=0"]
@@ -364,17 +365,14 @@ class Fetcher:
         words = {name: str(self.place.file(self.entries[name])) for name in entry["inputs"]
                  if name in self.entries}
         outdir = self.place.stage / making(entry)
-        words.update(out=str(part), outdir=str(outdir))
+        words.update(out=str(part), outdir=str(outdir), stage=str(self.place.stage))
         script, *args = shlex.split(entry["convert"])
         made = outdir / self.place.file(entry).name
         if not made.is_file():
             if "{outdir}" in entry["convert"]:
                 outdir.mkdir(exist_ok=True)
-            command = [str(self.place.root / entry.get("python", "venv") / "bin/python"),
-                       str(ROOT / "tools/convert" / script)]
-            for arg in args:
-                name = arg[1:-1]
-                command.append(words[name] if arg == "{" + name + "}" else arg)
+            command = [str(self.place.root / "venv/bin/python"), str(ROOT / "tools/convert" / script)]
+            command += [PLACE.sub(lambda m: words[m[1]], arg) for arg in args]
             run(command, f"making {entry['name']} with tools/convert/{script}")
         if made.is_file():
             os.replace(made, part)
@@ -488,6 +486,7 @@ def main():
     args = parser.parse_args()
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     root = pathlib.Path(os.environ.get("PARLEY_CACHE") or os.path.join(base, "parley"))
+    os.environ["PIP_NO_CACHE_DIR"] = "1"  # what pip would keep stays in our cache, or is thrown away
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
     try:
         entries = read_lock(pathlib.Path(args.lock))
