@@ -9,6 +9,11 @@
 //           session began; output positions in samples at 24 kHz since the generation's first.
 // Threads:  one owner. Memory: one allocation in create; a step never allocates.
 // Errors:   what is odd but legal is counted (prl_floor_stats); a step cannot fail.
+// Joins:    let the VAD's own hysteresis be short (one or two windows of silence end the voice): the
+//           floor counts the silence. Send INPUT after every window, HEARD every 20 ms while an
+//           answer sounds, and DEADLINE when the time named by the last step has come.
+//           QUIET x PAUSED is never rested in: sound in overlap stays TALKING or PENDING until
+//           its verdict.
 // Source:   the rules are numbered as in docs/ARCHITECTURE.md, "The floor".
 #ifndef PRL_SESSION_FLOOR_H
 #define PRL_SESSION_FLOOR_H

@@ -118,7 +118,7 @@ uint64_t prl_item_sent_samples(const struct prl_item *item);
 size_t prl_item_heard_bytes(const struct prl_item *item, uint32_t index);
 
 // Bytes of `text` up to the end of the last word of which more than half lies before `samples`,
-// by a map of marks; `total` is the sound behind the last mark's text (0: unknown). For tests and
+// by a map of marks. For tests and
 // for whoever keeps a map elsewhere.
 struct prl_history_mark {
     uint64_t sample;
