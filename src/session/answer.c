@@ -243,13 +243,14 @@ void prl_answer_pump(struct prl_answer *answer)
     uint32_t generation = answer->view.generation;
     feed_cut(answer);
     struct prl_cut_clause clause;
-    while (is_room(answer) && !answer->failed) {
+    while (answer->view.generation == generation && !answer->failed && is_room(answer)) {
         if (prl_cut_next(answer->cut, &clause) != PRL_OK) {
             answer->cut_empty = answer->cut_finished && answer->cut_fed == answer->text.len;
             break;
         }
         say_clause(answer, &clause);
-        feed_cut(answer);
+        if (answer->view.generation == generation)
+            feed_cut(answer);
     }
     if (answer->view.generation == generation)
         finish_if_all_made(answer);
