@@ -6,7 +6,8 @@
 // Units:    tokens where the name says so; times in microseconds of the monotonic clock.
 // Threads:  all calls on the loop's thread; events arrive on it, never from inside a call.
 // Memory:   prompts are copied; an event's text is valid during the callback. At most
-//           PRL_LLM_STREAMS_MAX streams; the lane's mailbox is bounded and FULL is reported.
+//           PRL_LLM_STREAMS_MAX streams; one message a stream is on its way to the lane, the newest
+//           wish replaces what waits behind it.
 // Errors:   a model that cannot be loaded is told once through on_state, with a sentence for a
 //           person. Each generate gives exactly one DONE or ERROR unless it was cancelled, replaced
 //           or closed; after prl_llm_cancel(g) returns, no event of g or older arrives. What comes
@@ -32,7 +33,7 @@ enum { PRL_LLM_STREAMS_MAX = 1024, PRL_LLM_OUTPUT_TOKENS_MAX = 4096 };
 enum prl_llm_state {
     PRL_LLM_LOADING,
     PRL_LLM_READY,  // loaded, and it has answered once
-    PRL_LLM_FAILED, // for good; every generate ends with ERROR
+    PRL_LLM_FAILED, // for good; generate returns ENGINE, answers that waited got ERROR
 };
 
 // Called once, when loading ended. `text` describes the model (READY) or what is wrong (FAILED);
@@ -66,7 +67,7 @@ enum prl_llm_state prl_llm_state(const struct prl_llm *llm);
 enum prl_llm_event_kind {
     PRL_LLM_EVENT_TOKEN,      // text: the next words, whole code points, never empty
     PRL_LLM_EVENT_TOOL_BEGIN, // name, call_id
-    PRL_LLM_EVENT_TOOL_ARGS,  // text: the next part of the arguments' JSON
+    PRL_LLM_EVENT_TOOL_ARGS,  // text: the arguments' JSON object, complete in one event
     PRL_LLM_EVENT_TOOL_END,
     PRL_LLM_EVENT_DONE,  // reason, usage, timings
     PRL_LLM_EVENT_ERROR, // text: what failed
@@ -133,8 +134,9 @@ struct prl_llm_params {
     bool committed;        // false: a speculation, which yields to committed work
 };
 
-// Starts an answer. Replaces whatever the stream was doing (that gets no event any more). FULL: the
-// lane has too much to do; INVALID, LIMIT: the prompt (prl_llm_prompt_check).
+// Starts an answer. Replaces whatever the stream was doing (that gets no event any more). INVALID,
+// LIMIT: the prompt (prl_llm_prompt_check; an open prompt cannot be answered); ENGINE: the model
+// could not be loaded. No event follows a failure.
 enum prl_err prl_llm_generate(struct prl_llm_stream *stream, uint32_t generation,
                               const struct prl_llm_prompt *prompt,
                               const struct prl_llm_params *params) PRL_MUST_USE;

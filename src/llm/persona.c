@@ -1,0 +1,88 @@
+// persona.c -- see persona.h.
+#include "llm/persona.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+enum speech { FOLLOW, ENGLISH, CHINESE, OTHER };
+
+static enum speech speech_of(const char *language)
+{
+    if (!language || !language[0] || strcmp(language, "auto") == 0)
+        return FOLLOW;
+    if (strncmp(language, "zh", 2) == 0 || strncmp(language, "yue", 3) == 0 ||
+        strncmp(language, "cmn", 3) == 0)
+        return CHINESE;
+    if (strncmp(language, "en", 2) == 0)
+        return ENGLISH;
+    return OTHER;
+}
+
+static void add_manner(struct prl_str *out, enum speech speech, const char *language)
+{
+    if (speech == CHINESE) {
+        prl_str_adds(out,
+                     "你是一个亲切的语音助手，正在和用户通话，你说的每句话都会被读出来。"
+                     "用一两句简短自然的口语回答，直接说重点，不用列表、标题、表情符号或代码。"
+                     "不知道的事就说不知道，不要编造。请用中文回答，用户换别的语言时再跟着换。");
+        return;
+    }
+    prl_str_adds(out, "You are a friendly voice assistant in a phone call; every word you write is "
+                      "read aloud. Answer in one or two short, natural spoken sentences, straight "
+                      "to the point, without lists, headings, emoji or code. When you do not know "
+                      "something, say so and invent nothing. ");
+    if (speech == OTHER)
+        prl_str_addf(out,
+                     "Answer in the language with the code %.35s unless the user speaks "
+                     "another.",
+                     language);
+    else if (speech == ENGLISH)
+        prl_str_adds(out, "Answer in English unless the user speaks another language.");
+    else
+        prl_str_adds(out, "Always answer in the language in which the user speaks: English to "
+                          "English, 中文就用中文回答。");
+}
+
+static void add_situation(struct prl_str *out, enum speech speech,
+                          const struct prl_llm_persona *persona)
+{
+    char when[64];
+    if (persona->wall_us > 0) {
+        prl_clock_local_text(persona->wall_us, when, sizeof(when));
+        prl_str_addf(out, speech == CHINESE ? "\n\n现在是 %s。" : "\n\nIt is now %s.", when);
+    }
+    if (persona->locale && persona->locale[0])
+        prl_str_addf(out, speech == CHINESE ? "用户所在地：%s。" : " The user is in %s.",
+                     persona->locale);
+}
+
+enum prl_err prl_llm_persona_text(char **out, const struct prl_llm_persona *persona)
+{
+    PRL_CHECK(out != NULL && persona != NULL);
+    *out = NULL;
+    enum speech speech = speech_of(persona->language);
+    struct prl_str text;
+    prl_str_init(&text, PRL_LLM_PERSONA_BYTES_MAX);
+    add_manner(&text, speech, persona->language);
+    if (persona->instructions && persona->instructions[0]) {
+        prl_str_adds(&text, "\n\n");
+        prl_str_adds(&text, persona->instructions);
+    }
+    add_situation(&text, speech, persona);
+    enum prl_err err = text.err;
+    if (!err)
+        *out = prl_str_give(&text);
+    prl_str_free(&text);
+    return err;
+}
+
+const char *prl_llm_persona_apology(const char *language)
+{
+    if (speech_of(language) == CHINESE)
+        return "抱歉，我这边出了点问题，请再说一遍。";
+    return "Sorry, something went wrong on my side. Please say that again.";
+}

@@ -1,0 +1,159 @@
+// prompt.c -- see prompt.h. A copy is laid out as: struct, messages, calls, tools, then all text.
+#include "llm/prompt.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+
+// Where the parts of the block being written stand.
+struct layout {
+    struct prl_llm_message *messages;
+    struct prl_llm_call *calls;
+    struct prl_llm_tool *tools;
+    char *text;
+};
+
+static size_t text_size(const char *text)
+{
+    return text ? strlen(text) + 1 : 0;
+}
+
+static enum prl_err check_message(const struct prl_llm_message *message, size_t *bytes)
+{
+    if (message->call_count > PRL_LLM_CALLS_MAX || message->len > PRL_LLM_PROMPT_BYTES_MAX)
+        return PRL_ERR_LIMIT;
+    if (message->call_count > 0 && message->role != PRL_LLM_ASSISTANT)
+        return PRL_ERR_INVALID;
+    *bytes += message->len + 1 + text_size(message->tool_call_id);
+    for (size_t i = 0; i < message->call_count; i++) {
+        const struct prl_llm_call *call = &message->calls[i];
+        if (!call->name || !call->name[0])
+            return PRL_ERR_INVALID;
+        *bytes += text_size(call->id) + text_size(call->name) + text_size(call->arguments);
+    }
+    return *bytes > PRL_LLM_PROMPT_BYTES_MAX ? PRL_ERR_LIMIT : PRL_OK;
+}
+
+static enum prl_err check_tools(const struct prl_llm_prompt *prompt, size_t *bytes)
+{
+    bool named = false;
+    for (size_t i = 0; i < prompt->tool_count; i++) {
+        const struct prl_llm_tool *tool = &prompt->tools[i];
+        if (!tool->name || !tool->name[0])
+            return PRL_ERR_INVALID;
+        if (strlen(tool->name) > PRL_LLM_TOOL_NAME_BYTES_MAX)
+            return PRL_ERR_LIMIT;
+        *bytes +=
+            text_size(tool->name) + text_size(tool->description) + text_size(tool->parameters);
+        if (*bytes > PRL_LLM_PROMPT_BYTES_MAX)
+            return PRL_ERR_LIMIT;
+        named = named || (prompt->tool_name && strcmp(tool->name, prompt->tool_name) == 0);
+    }
+    if (prompt->tool_choice == PRL_LLM_TOOLS_NAMED && !named)
+        return PRL_ERR_INVALID;
+    if (prompt->tool_choice == PRL_LLM_TOOLS_REQUIRED && prompt->tool_count == 0)
+        return PRL_ERR_INVALID;
+    *bytes += text_size(prompt->tool_name);
+    return PRL_OK;
+}
+
+static enum prl_err measure(const struct prl_llm_prompt *prompt, size_t *bytes, size_t *calls)
+{
+    if (prompt->message_count > PRL_LLM_MESSAGES_MAX || prompt->tool_count > PRL_LLM_TOOLS_MAX)
+        return PRL_ERR_LIMIT;
+    if (prompt->message_count == 0)
+        return PRL_ERR_INVALID;
+    *bytes = 0;
+    *calls = 0;
+    for (size_t i = 0; i < prompt->message_count; i++) {
+        enum prl_err err = check_message(&prompt->messages[i], bytes);
+        if (err)
+            return err;
+        *calls += prompt->messages[i].call_count;
+    }
+    return check_tools(prompt, bytes);
+}
+
+enum prl_err prl_llm_prompt_check(const struct prl_llm_prompt *prompt)
+{
+    PRL_CHECK(prompt != NULL);
+    size_t bytes;
+    size_t calls;
+    return measure(prompt, &bytes, &calls);
+}
+
+static const char *put_bytes(struct layout *at, const char *text, size_t len)
+{
+    char *to = at->text;
+    if (len > 0)
+        memcpy(to, text, len);
+    to[len] = '\0';
+    at->text += len + 1;
+    return to;
+}
+
+static const char *put_text(struct layout *at, const char *text)
+{
+    return text ? put_bytes(at, text, strlen(text)) : NULL;
+}
+
+static void put_message(struct layout *at, const struct prl_llm_message *from)
+{
+    struct prl_llm_message *to = at->messages++;
+    *to = *from;
+    to->text = put_bytes(at, from->text, from->len);
+    to->tool_call_id = put_text(at, from->tool_call_id);
+    to->calls = from->call_count > 0 ? at->calls : NULL;
+    for (size_t i = 0; i < from->call_count; i++) {
+        struct prl_llm_call *call = at->calls++;
+        call->id = put_text(at, from->calls[i].id);
+        call->name = put_text(at, from->calls[i].name);
+        call->arguments = put_text(at, from->calls[i].arguments);
+    }
+}
+
+static void put_tool(struct layout *at, const struct prl_llm_tool *from)
+{
+    struct prl_llm_tool *to = at->tools++;
+    to->name = put_text(at, from->name);
+    to->description = put_text(at, from->description);
+    to->parameters = put_text(at, from->parameters);
+}
+
+enum prl_err prl_llm_prompt_copy(struct prl_llm_prompt **out, size_t *size,
+                                 const struct prl_llm_prompt *prompt)
+{
+    PRL_CHECK(out != NULL && size != NULL && prompt != NULL);
+    *out = NULL;
+    *size = 0;
+    size_t bytes;
+    size_t calls;
+    enum prl_err err = measure(prompt, &bytes, &calls);
+    if (err)
+        return err;
+    size_t total = sizeof(struct prl_llm_prompt) +
+                   prompt->message_count * sizeof(struct prl_llm_message) +
+                   calls * sizeof(struct prl_llm_call) +
+                   prompt->tool_count * sizeof(struct prl_llm_tool) + bytes;
+    struct prl_llm_prompt *copy = prl_mem_alloc(total);
+    if (!copy)
+        return PRL_ERR_NOMEM;
+    *copy = *prompt;
+    struct layout at = {0};
+    at.messages = (struct prl_llm_message *)(void *)(copy + 1);
+    at.calls = (struct prl_llm_call *)(void *)(at.messages + prompt->message_count);
+    at.tools = (struct prl_llm_tool *)(void *)(at.calls + calls);
+    at.text = (char *)(void *)(at.tools + prompt->tool_count);
+    copy->messages = at.messages;
+    copy->tools = at.tools;
+    for (size_t i = 0; i < prompt->message_count; i++)
+        put_message(&at, &prompt->messages[i]);
+    for (size_t i = 0; i < prompt->tool_count; i++)
+        put_tool(&at, &prompt->tools[i]);
+    copy->tool_name = put_text(&at, prompt->tool_name);
+    PRL_CHECK(at.text == (char *)copy + total);
+    *out = copy;
+    *size = total;
+    return PRL_OK;
+}

@@ -1,0 +1,533 @@
+// cmd_llm.c -- `parley llm`: one prompt to the embedded language model, the answer on stdout as it
+// comes. Runs the same front, lane and backend as the server.
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "engine/models.h"
+#include "llm/llm.h"
+#include "llm/persona.h"
+#include "net/loop.h"
+#include "server/cmd.h"
+
+enum { PROMPT_BYTES_MAX = 1 << 20, TOOLS_ARG_MAX = 16 };
+
+static const char usage[] =
+    "usage: parley llm [options] [WORDS...]\n"
+    "Answers WORDS, or standard input, with the embedded language model.\n"
+    "\n"
+    "  --model NAME|FILE   a name of models.lock or a GGUF file (default qwen2.5-coder-1.5b;\n"
+    "                      `small` is qwen2.5-coder-0.5b)\n"
+    "  --system TEXT       the system text, in place of our voice assistant's\n"
+    "  --language CODE     language of the assistant: auto, en, zh, ...\n"
+    "  --tool NAME=ABOUT   declares a tool with one text parameter; may be repeated\n"
+    "  --tool-choice WHAT  auto, none, required, or a tool's name\n"
+    "  --turns             each line of the input is a turn of one talk\n"
+    "  --max-tokens N      most tokens of an answer (default 512)\n"
+    "  --temperature T     0 (default here): always the likeliest word; up to 2\n"
+    "  --seed N            of the draw, with a temperature above 0\n"
+    "  --threads N         default 1\n"
+    "  --context N         tokens of context, default 4096\n"
+    "  --json              one JSON object an answer, with usage and timings\n"
+    "  --probe FILE        loads the model file and says whether it can be used\n"
+    "  --verbose           the engine's own log on standard error\n"
+    "  --help\n";
+
+struct options {
+    const char *model;
+    const char *system;
+    const char *language;
+    const char *tool_choice;
+    struct prl_llm_tool tools[TOOLS_ARG_MAX];
+    char *tool_names[TOOLS_ARG_MAX];
+    size_t tool_count;
+    int max_tokens;
+    int threads;
+    int context;
+    double temperature;
+    uint32_t seed;
+    bool turns;
+    bool json;
+    bool probe;
+    bool verbose;
+    bool help;
+};
+
+// The talk so far and what comes back.
+struct run {
+    const struct options *options;
+    struct prl_loop *loop;
+    struct prl_llm *llm;
+    struct prl_llm_stream *stream;
+    struct prl_llm_message *messages; // their texts are owned too, in `texts`
+    char **texts;
+    size_t message_count;
+    size_t message_capacity;
+    char *input;         // all of it
+    char *next;          // the rest, NULL at the end
+    struct prl_str text; // of the answer
+    struct prl_str calls;
+    uint32_t generation;
+    int64_t load_from_us;
+    int64_t load_us;
+    int status;
+};
+
+static bool to_number(const char *text, double low, double high, double *out)
+{
+    return prl_str_to_double(text, out) && *out >= low && *out <= high;
+}
+
+static bool add_tool(struct options *options, const char *text)
+{
+    const char *about = strchr(text, '=');
+    if (!about || about == text || options->tool_count == TOOLS_ARG_MAX)
+        return false;
+    char *name = prl_mem_strndup(text, (size_t)(about - text));
+    if (!name)
+        return false;
+    options->tool_names[options->tool_count] = name;
+    options->tools[options->tool_count++] = (struct prl_llm_tool){
+        .name = name,
+        .description = about + 1,
+        .parameters = "{\"type\": \"object\", \"properties\": {\"value\": {\"type\": \"string\"}}, "
+                      "\"required\": [\"value\"]}"};
+    return true;
+}
+
+static bool take_number(struct options *options, int option, const char *text)
+{
+    double number;
+    switch (option) {
+    case 'n':
+        if (!to_number(text, 1, PRL_LLM_OUTPUT_TOKENS_MAX, &number))
+            return false;
+        options->max_tokens = (int)number;
+        return true;
+    case 'T':
+        return to_number(text, 0, 2, &options->temperature);
+    case 's':
+        if (!to_number(text, 0, UINT32_MAX, &number))
+            return false;
+        options->seed = (uint32_t)number;
+        return true;
+    case 't':
+        if (!to_number(text, 1, 64, &number))
+            return false;
+        options->threads = (int)number;
+        return true;
+    default:
+        if (!to_number(text, 512, 32768, &number))
+            return false;
+        options->context = (int)number;
+        return true;
+    }
+}
+
+static bool take_option(struct options *options, int option, const char *text)
+{
+    switch (option) {
+    case 'm':
+        options->model = strcmp(text, "small") == 0 ? "qwen2.5-coder-0.5b" : text;
+        return true;
+    case 'p':
+        options->probe = true;
+        options->model = text;
+        return true;
+    case 'S':
+        options->system = text;
+        return true;
+    case 'l':
+        options->language = text;
+        return true;
+    case 'c':
+        options->tool_choice = text;
+        return true;
+    case 'f':
+        return add_tool(options, text);
+    case 'r':
+        options->turns = true;
+        return true;
+    case 'j':
+        options->json = true;
+        return true;
+    case 'v':
+        options->verbose = true;
+        return true;
+    case 'h':
+        options->help = true;
+        return true;
+    default:
+        return take_number(options, option, text);
+    }
+}
+
+static bool parse_options(struct options *options, int argc, char **argv)
+{
+    static const struct option names[] = {{"model", required_argument, NULL, 'm'},
+                                          {"probe", required_argument, NULL, 'p'},
+                                          {"system", required_argument, NULL, 'S'},
+                                          {"language", required_argument, NULL, 'l'},
+                                          {"tool", required_argument, NULL, 'f'},
+                                          {"tool-choice", required_argument, NULL, 'c'},
+                                          {"turns", no_argument, NULL, 'r'},
+                                          {"max-tokens", required_argument, NULL, 'n'},
+                                          {"temperature", required_argument, NULL, 'T'},
+                                          {"seed", required_argument, NULL, 's'},
+                                          {"threads", required_argument, NULL, 't'},
+                                          {"context", required_argument, NULL, 'x'},
+                                          {"json", no_argument, NULL, 'j'},
+                                          {"verbose", no_argument, NULL, 'v'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    *options = (struct options){.model = "qwen2.5-coder-1.5b", .max_tokens = 512};
+    optind = 1;
+    int option;
+    // Called once, before any thread is started.
+    // NOLINTNEXTLINE(concurrency-mt-unsafe)
+    while ((option = getopt_long(argc, argv, "+", names, NULL)) != -1) {
+        if (option == '?')
+            return false;
+        if (!take_option(options, option, optarg)) {
+            (void)fprintf(stderr, "parley llm: \"%s\" is not a value for that option\n",
+                          optarg ? optarg : "");
+            return false;
+        }
+    }
+    return true;
+}
+
+static void free_options(struct options *options)
+{
+    for (size_t i = 0; i < options->tool_count; i++)
+        prl_mem_free(options->tool_names[i]);
+}
+
+static bool add_message(struct run *run, enum prl_llm_role role, const char *text, size_t len)
+{
+    if (run->message_count == run->message_capacity) {
+        size_t capacity = run->message_capacity ? run->message_capacity * 2 : 16;
+        void *messages = prl_mem_realloc(run->messages, capacity * sizeof(*run->messages));
+        if (!messages)
+            return false;
+        run->messages = messages;
+        void *texts = prl_mem_realloc(run->texts, capacity * sizeof(*run->texts));
+        if (!texts)
+            return false;
+        run->texts = texts;
+        run->message_capacity = capacity;
+    }
+    char *copy = prl_mem_strndup(text, len);
+    if (!copy)
+        return false;
+    run->texts[run->message_count] = copy;
+    run->messages[run->message_count++] =
+        (struct prl_llm_message){.role = role, .text = copy, .len = len};
+    return true;
+}
+
+static void give_up(struct run *run, const char *why)
+{
+    (void)fflush(stdout);
+    (void)fprintf(stderr, "parley llm: %s\n", why);
+    run->status = 1;
+    prl_loop_stop(run->loop);
+}
+
+static void set_tool_choice(const struct options *options, struct prl_llm_prompt *prompt)
+{
+    const char *choice = options->tool_choice ? options->tool_choice : "auto";
+    if (strcmp(choice, "none") == 0) {
+        prompt->tool_choice = PRL_LLM_TOOLS_NONE;
+    } else if (strcmp(choice, "required") == 0) {
+        prompt->tool_choice = PRL_LLM_TOOLS_REQUIRED;
+    } else if (strcmp(choice, "auto") != 0) {
+        prompt->tool_choice = PRL_LLM_TOOLS_NAMED;
+        prompt->tool_name = choice;
+    }
+}
+
+static void ask(struct run *run)
+{
+    struct prl_llm_prompt prompt = {.messages = run->messages,
+                                    .message_count = run->message_count,
+                                    .tools = run->options->tools,
+                                    .tool_count = run->options->tool_count};
+    set_tool_choice(run->options, &prompt);
+    struct prl_llm_params params = {.max_output_tokens = run->options->max_tokens,
+                                    .temperature = run->options->temperature,
+                                    .seed = run->options->seed,
+                                    .committed = true};
+    enum prl_err err = prl_llm_generate(run->stream, ++run->generation, &prompt, &params);
+    if (err)
+        give_up(run, err == PRL_ERR_INVALID ? "the prompt or the tool choice makes no sense"
+                                            : prl_err_name(err));
+}
+
+// Takes the next turn from the input and asks. Without one the talk is over.
+static void next_turn(struct run *run)
+{
+    char *line = run->next;
+    if (run->options->turns) {
+        while (line && (*line == '\n' || *line == '\r'))
+            line++;
+        if (line && !*line)
+            line = NULL;
+    }
+    if (!line) {
+        prl_loop_stop(run->loop);
+        return;
+    }
+    size_t len = run->options->turns ? strcspn(line, "\r\n") : strlen(line);
+    run->next = run->options->turns && line[len] ? line + len : NULL;
+    prl_str_clear(&run->text);
+    prl_str_clear(&run->calls);
+    if (!add_message(run, PRL_LLM_USER, line, len))
+        give_up(run, "out of memory");
+    else
+        ask(run);
+}
+
+static void add_json_string(struct prl_str *out, const char *text, size_t len)
+{
+    prl_str_addc(out, '"');
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c == '"' || c == '\\')
+            prl_str_addf(out, "\\%c", c);
+        else if (c < 0x20)
+            prl_str_addf(out, "\\u%04x", c);
+        else
+            prl_str_addc(out, (char)c);
+    }
+    prl_str_addc(out, '"');
+}
+
+static void print_json(struct run *run, const struct prl_llm_event *event)
+{
+    static const char *const reasons[] = {"stop", "length", "tool", "context"};
+    struct prl_str out;
+    prl_str_init(&out, PROMPT_BYTES_MAX);
+    prl_str_adds(&out, "{\"text\": ");
+    add_json_string(&out, prl_str_text(&run->text), run->text.len);
+    prl_str_addf(&out, ", \"calls\": [%s], \"reason\": \"%s\"", prl_str_text(&run->calls),
+                 reasons[event->reason]);
+    prl_str_addf(&out,
+                 ", \"input_tokens\": %d, \"cached_tokens\": %d, \"output_tokens\": %d, "
+                 "\"dropped_messages\": %d",
+                 event->usage.input_tokens, event->usage.cached_tokens, event->usage.output_tokens,
+                 event->usage.dropped_messages);
+    double decode_s = (double)event->timings.decode_us / 1e6;
+    double rate = decode_s > 0 ? (event->usage.output_tokens - 1) / decode_s : 0;
+    prl_str_addf(&out,
+                 ", \"load_ms\": %.0f, \"queued_ms\": %.1f, \"prefill_ms\": %.1f, "
+                 "\"first_token_ms\": %.1f, \"decode_ms\": %.1f, \"tokens_per_s\": %.1f}\n",
+                 (double)run->load_us / 1e3, (double)event->timings.queued_us / 1e3,
+                 (double)event->timings.prefill_us / 1e3,
+                 (double)event->timings.first_token_us / 1e3, decode_s * 1e3, rate);
+    (void)fputs(prl_str_text(&out), stdout);
+    prl_str_free(&out);
+}
+
+static void on_done(struct run *run, const struct prl_llm_event *event)
+{
+    if (run->options->json)
+        print_json(run, event);
+    else
+        (void)putchar('\n');
+    (void)fflush(stdout);
+    if (!add_message(run, PRL_LLM_ASSISTANT, prl_str_text(&run->text), run->text.len))
+        give_up(run, "out of memory");
+    else
+        next_turn(run);
+}
+
+static void on_call(struct run *run, const struct prl_llm_event *event)
+{
+    if (!run->options->json) {
+        (void)printf("%s[%s ", run->text.len > 0 ? "\n" : "", event->name);
+        return;
+    }
+    if (run->calls.len > 0)
+        prl_str_adds(&run->calls, ", ");
+    prl_str_addf(&run->calls,
+                 "{\"name\": \"%s\", \"call_id\": \"%s\", \"arguments\": ", event->name,
+                 event->call_id);
+}
+
+static void on_event(void *arg, const struct prl_llm_event *event)
+{
+    struct run *run = arg;
+    switch (event->kind) {
+    case PRL_LLM_EVENT_TOKEN:
+        prl_str_add(&run->text, event->text, event->len);
+        if (!run->options->json) {
+            (void)fwrite(event->text, 1, event->len, stdout);
+            (void)fflush(stdout);
+        }
+        break;
+    case PRL_LLM_EVENT_TOOL_BEGIN:
+        on_call(run, event);
+        break;
+    case PRL_LLM_EVENT_TOOL_ARGS:
+        if (run->options->json)
+            prl_str_add(&run->calls, event->text, event->len);
+        else
+            (void)printf("%s", event->text);
+        break;
+    case PRL_LLM_EVENT_TOOL_END:
+        if (run->options->json)
+            prl_str_adds(&run->calls, "}");
+        else
+            (void)printf("]");
+        break;
+    case PRL_LLM_EVENT_DONE:
+        on_done(run, event);
+        break;
+    case PRL_LLM_EVENT_ERROR:
+        give_up(run, event->text);
+        break;
+    }
+}
+
+static void on_state(void *arg, enum prl_llm_state state, const char *text)
+{
+    struct run *run = arg;
+    if (state == PRL_LLM_FAILED) {
+        give_up(run, text);
+        return;
+    }
+    run->load_us = prl_clock_now_us() - run->load_from_us;
+    if (run->options->verbose || run->options->probe)
+        (void)fprintf(stderr, "%s, loaded in %.2f s\n", text, (double)run->load_us / 1e6);
+    if (run->options->probe)
+        prl_loop_stop(run->loop);
+    else
+        next_turn(run);
+}
+
+static bool read_input(struct run *run, int argc, char **argv)
+{
+    struct prl_str input;
+    prl_str_init(&input, PROMPT_BYTES_MAX);
+    for (int i = optind; i < argc; i++) {
+        if (i > optind)
+            prl_str_addc(&input, ' ');
+        prl_str_adds(&input, argv[i]);
+    }
+    char buf[4096];
+    ssize_t n;
+    while (optind == argc && (n = read(STDIN_FILENO, buf, sizeof(buf))) != 0) {
+        if (n > 0)
+            prl_str_add(&input, buf, (size_t)n);
+        else if (errno != EINTR)
+            break;
+        if (input.err)
+            break;
+    }
+    while (!run->options->turns && input.len > 0 && input.data[input.len - 1] == '\n')
+        input.data[--input.len] = 0;
+    bool good = !input.err && input.len > 0 && prl_utf8_valid(input.data, input.len);
+    if (!good)
+        (void)fprintf(stderr, "parley llm: %s\n",
+                      input.err ? "the input is longer than 1 MiB"
+                                : "no words, or no valid UTF-8, in the input");
+    run->input = good ? prl_str_give(&input) : NULL;
+    run->next = run->input;
+    prl_str_free(&input);
+    return good;
+}
+
+static bool add_system(struct run *run)
+{
+    if (run->options->system)
+        return add_message(run, PRL_LLM_SYSTEM, run->options->system, strlen(run->options->system));
+    struct prl_llm_persona persona = {.language = run->options->language,
+                                      .wall_us = prl_clock_wall_us()};
+    char *text;
+    if (prl_llm_persona_text(&text, &persona))
+        return false;
+    bool good = add_message(run, PRL_LLM_SYSTEM, text, strlen(text));
+    prl_mem_free(text);
+    return good;
+}
+
+static enum prl_err start(struct run *run, const char *path)
+{
+    char self[] = "/proc/self/exe";
+    struct prl_llm_conf conf = {.loop = run->loop,
+                                .model_path = path,
+                                .child_program = run->options->probe ? NULL : self,
+                                // A name of models.lock, not a path of the user's.
+                                .model_known = strchr(run->options->model, '/') == NULL,
+                                .threads = run->options->threads,
+                                .context_tokens = run->options->context,
+                                .sequences = 1,
+                                .cells = run->options->context,
+                                .on_state = on_state,
+                                .arg = run};
+    run->load_from_us = prl_clock_now_us();
+    enum prl_err err = prl_llm_create(&run->llm, &conf);
+    if (err)
+        return err;
+    struct prl_llm_stream_conf stream = {.fn = on_event, .arg = run};
+    return prl_llm_open(run->llm, &stream, &run->stream);
+}
+
+static void run_talk(struct run *run, int argc, char **argv)
+{
+    char path[PRL_MODELS_PATH_MAX];
+    run->status = 1;
+    if (!run->options->probe && !read_input(run, argc, argv)) {
+        run->status = 2;
+        return;
+    }
+    if (run->options->probe)
+        (void)snprintf(path, sizeof(path), "%s", run->options->model);
+    else if (prl_models_path(run->options->model, path)) {
+        (void)fprintf(stderr, "parley llm: %s\n", path);
+        return;
+    }
+    if (!add_system(run) || prl_loop_create(&run->loop, NULL) || start(run, path)) {
+        (void)fprintf(stderr, "parley llm: out of memory\n");
+        return;
+    }
+    run->status = 0;
+    prl_loop_run(run->loop);
+}
+
+int prl_cmd_llm(int argc, char **argv)
+{
+    struct options options;
+    bool good = parse_options(&options, argc, argv);
+    if (!good || options.help) {
+        (void)fputs(usage, good ? stdout : stderr);
+        free_options(&options);
+        return good ? 0 : 2;
+    }
+    if (options.verbose)
+        prl_log_set_level(PRL_LOG_DEBUG);
+    struct run run = {.options = &options};
+    prl_str_init(&run.text, PROMPT_BYTES_MAX);
+    prl_str_init(&run.calls, PROMPT_BYTES_MAX);
+    run_talk(&run, argc, argv);
+    prl_llm_close(&run.stream);
+    prl_llm_destroy(&run.llm);
+    prl_loop_destroy(&run.loop);
+    for (size_t i = 0; i < run.message_count; i++)
+        prl_mem_free(run.texts[i]);
+    prl_mem_free(run.texts);
+    prl_mem_free(run.messages);
+    prl_mem_free(run.input);
+    prl_str_free(&run.text);
+    prl_str_free(&run.calls);
+    free_options(&options);
+    return run.status;
+}
