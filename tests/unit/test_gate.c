@@ -4,7 +4,7 @@
 #include "tests/unit.h"
 #include "vad/gate.h"
 
-enum { W = PRL_VAD_WINDOW_SAMPLES };
+static const int64_t W = PRL_VAD_WINDOW_SAMPLES;
 
 struct run {
     struct prl_gate *gate;
