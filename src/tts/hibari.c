@@ -1,0 +1,377 @@
+// hibari.c -- see backend.h. English, one voice, 24 kHz: words to phonemes, one run of the model for
+// up to 400 phonemes, then the waveform in chunks.
+//
+// Longest step: one run of the model with the first chunk: measured in docs/TUNING.md.
+// The model speaks a third of a second of silence before the first sound, because so did its
+// teacher; all but LEAD_FRAMES of it is left out, so that an answer is heard that much earlier.
+// Source:   hibari-tts 0.2.1 (Apache-2.0): hibari.onnx with its durations as one more output.
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "engine/ort.h"
+#include "tts/backend.h"
+#include "tts/en_g2p.h"
+#include "tts/hibari_synth.h"
+#include "tts/phoneme.h"
+
+enum {
+    PART_PHONEMES = 400, // of one run; the model was trained on sentences up to about that
+    IDS_MAX = PART_PHONEMES + 2,
+    FRAMES_PER_UNIT = 2, // of the model's durations
+    LEAD_FRAMES = 4,     // of silence kept before the first sound: 50 ms
+    FADE_SAMPLES = 120,  // 5 ms
+    CHUNK_FIRST = 8,     // blocks of the first chunk: 100 ms
+    CHUNK_BLOCKS = PRL_TTS_CHUNK_MAX / PRL_HIBARI_HOP,
+    OUTPUTS = 7,
+};
+
+// One run of the model: a stretch of the phonemes.
+struct part {
+    size_t start, end; // bytes of the phonemes
+    size_t id_count;
+    int64_t ids[IDS_MAX];      // with the padding at both ends
+    uint32_t id_byte[IDS_MAX]; // where each one stands in the phonemes
+    uint32_t id_unit[IDS_MAX]; // where each one begins, in units of the durations
+    uint32_t units;
+    size_t frame_first; // the first one that is heard
+};
+
+struct hibari {
+    struct prl_en_g2p *g2p;          // owned
+    struct prl_ort_session *session; // owned
+    struct prl_hibari_synth *synth;  // owned
+    struct prl_ort_tensor outputs[OUTPUTS];
+    bool outputs_held;
+    char why[PRL_TTS_WHY_SIZE];
+    // of the request
+    bool running;
+    float speed;
+    struct prl_en_phonemes phonemes; // in g2p
+    size_t phoneme_at;               // bytes already spoken
+    struct part part;
+    bool part_open;      // its waveform is being read
+    size_t word;         // next one to mark
+    uint32_t word_start; // where the next word began, when it began in an earlier part
+    bool word_begun;
+    uint32_t sample;            // made so far
+    uint32_t part_sample;       // where the part began
+    struct prl_tts_mark *marks; // owned, one a word at most
+    size_t mark_capacity;
+    float wave[PRL_TTS_CHUNK_MAX];
+    int16_t pcm[PRL_TTS_CHUNK_MAX];
+};
+
+static const struct prl_tts_voice voices[] = {{"heart", PRL_TTS_LANG_EN, 'f', "en-US"}};
+
+static void close_it(void **ctx)
+{
+    struct hibari *self = *ctx;
+    if (!self)
+        return;
+    if (self->outputs_held)
+        prl_ort_release(self->session, self->outputs, OUTPUTS);
+    prl_en_g2p_destroy(&self->g2p);
+    prl_ort_session_destroy(&self->session);
+    prl_hibari_synth_destroy(&self->synth);
+    prl_mem_free(self->marks);
+    prl_mem_free(self);
+    *ctx = NULL;
+}
+
+static enum prl_err open_it(void **ctx, const struct prl_tts_backend_conf *conf, char *why,
+                            size_t why_size)
+{
+    *ctx = NULL;
+    if (!conf->ort || !conf->paths->hibari_model) {
+        (void)snprintf(why, why_size, "hibari: no model file given (run set-up again)");
+        return PRL_ERR_NOTFOUND;
+    }
+    struct hibari *self = prl_mem_zalloc(sizeof(*self));
+    if (!self)
+        return PRL_ERR_NOMEM;
+    struct prl_en_g2p_conf g2p = {conf->paths->en_tables, conf->ort, conf->paths->en_oov};
+    struct prl_ort_conf model = {
+        .path = conf->paths->hibari_model, .threads = conf->threads, .arena = true};
+    enum prl_err err = prl_en_g2p_create(&self->g2p, &g2p, why, why_size);
+    if (!err)
+        err = prl_ort_session_create(&self->session, conf->ort, &model, why, why_size);
+    if (!err)
+        err = prl_hibari_synth_create(&self->synth);
+    void *made = self;
+    if (!err && !prl_ort_session_output(self->session, OUTPUTS - 1)) {
+        (void)snprintf(why, why_size, "%s: without durations (run set-up again)", model.path);
+        err = PRL_ERR_ENGINE;
+    }
+    if (err)
+        close_it(&made);
+    *ctx = made;
+    return err;
+}
+
+static void end_it(void *ctx)
+{
+    struct hibari *self = ctx;
+    if (self->outputs_held)
+        prl_ort_release(self->session, self->outputs, OUTPUTS);
+    self->outputs_held = self->running = self->part_open = false;
+}
+
+static enum prl_err marks_grow(struct hibari *self, size_t need)
+{
+    if (need <= self->mark_capacity)
+        return PRL_OK;
+    prl_mem_free(self->marks);
+    self->mark_capacity = 0;
+    self->marks = prl_mem_array(need, sizeof(*self->marks));
+    if (!self->marks)
+        return PRL_ERR_NOMEM;
+    self->mark_capacity = need;
+    return PRL_OK;
+}
+
+static enum prl_err begin(void *ctx, const struct prl_tts_request *request)
+{
+    struct hibari *self = ctx;
+    const struct prl_text_out *text = request->text;
+    PRL_CHECK(request->segment_start + request->segment_count <= text->segment_count);
+    end_it(self);
+    self->why[0] = '\0';
+    self->phonemes = (struct prl_en_phonemes){.text = ""};
+    self->phoneme_at = self->word = 0;
+    self->sample = 0;
+    self->word_begun = false;
+    self->speed = request->speed;
+    if (request->segment_count > 0) {
+        const struct prl_text_segment *first = &text->segments[request->segment_start];
+        const struct prl_text_segment *last = first + request->segment_count - 1;
+        size_t units = last->unit_start + last->unit_count - first->unit_start;
+        enum prl_err err =
+            prl_en_g2p_units(self->g2p, text, first->unit_start, units, &self->phonemes);
+        if (!err)
+            err = marks_grow(self, self->phonemes.word_count);
+        if (err) {
+            (void)snprintf(self->why, sizeof(self->why), "hibari: words to phonemes: %s",
+                           prl_err_name(err));
+            return err;
+        }
+    }
+    self->running = true;
+    return PRL_OK;
+}
+
+// Where to end the part that begins at `start`: with the rest, else behind the last punctuation and
+// space, else at the last space, else hard.
+static size_t part_end(const struct prl_en_phonemes *phonemes, size_t start)
+{
+    size_t at = start, count = 0, space = 0, clause = 0;
+    uint32_t before = 0;
+    while (at < phonemes->len && count < PART_PHONEMES) {
+        uint32_t c;
+        at += prl_utf8_decode(phonemes->text + at, phonemes->len - at, &c);
+        count++;
+        if (c == ' ')
+            space = at;
+        if (c == ' ' && (before == ',' || before == ';' || before == ':' || before == '.' ||
+                         before == '!' || before == '?' || before == 0x2014))
+            clause = at;
+        before = c;
+    }
+    if (at >= phonemes->len)
+        return at;
+    return clause ? clause : space ? space : at;
+}
+
+static void part_make(struct hibari *self)
+{
+    struct part *part = &self->part;
+    const struct prl_en_phonemes *phonemes = &self->phonemes;
+    *part = (struct part){.start = self->phoneme_at, .end = part_end(phonemes, self->phoneme_at)};
+    part->id_byte[part->id_count] = (uint32_t)part->start;
+    part->ids[part->id_count++] = PRL_PHONEME_PAD;
+    for (size_t at = part->start; at < part->end && part->id_count < IDS_MAX - 1;) {
+        uint32_t c;
+        size_t bytes = prl_utf8_decode(phonemes->text + at, part->end - at, &c);
+        int id = prl_phoneme_id(c);
+        if (id >= 0) {
+            part->id_byte[part->id_count] = (uint32_t)at;
+            part->ids[part->id_count++] = id;
+        }
+        at += bytes;
+    }
+    part->id_byte[part->id_count] = (uint32_t)part->end;
+    part->ids[part->id_count++] = PRL_PHONEME_PAD;
+    self->phoneme_at = part->end;
+}
+
+static bool is_matrix(const struct prl_ort_tensor *tensor, size_t frames)
+{
+    return tensor->type == PRL_ORT_FLOAT && prl_ort_count(tensor) == frames * PRL_HIBARI_BINS;
+}
+
+// Takes the durations and checks that everything fits together.
+static enum prl_err outputs_check(struct hibari *self, struct prl_hibari_spectra *spectra)
+{
+    struct part *part = &self->part;
+    const struct prl_ort_tensor *out = self->outputs;
+    const struct prl_ort_tensor *durations = &out[OUTPUTS - 1];
+    size_t frames = prl_ort_count(&out[5]);
+    bool fits = out[5].type == PRL_ORT_FLOAT && durations->type == PRL_ORT_FLOAT &&
+                prl_ort_count(durations) == part->id_count;
+    for (size_t i = 0; i < 5; i++)
+        fits = fits && is_matrix(&out[i], frames);
+    if (!fits)
+        return PRL_ERR_ENGINE;
+    const float *values = durations->data;
+    uint32_t unit = 0;
+    for (size_t i = 0; i < part->id_count; i++) {
+        part->id_unit[i] = unit;
+        unit += values[i] > 0 && values[i] < 1e4F ? (uint32_t)(values[i] + 0.5F) : 0;
+    }
+    part->units = unit;
+    if ((size_t)unit * FRAMES_PER_UNIT != frames)
+        return PRL_ERR_ENGINE;
+    size_t sound = part->id_unit[1] * FRAMES_PER_UNIT;
+    part->frame_first = sound > LEAD_FRAMES ? sound - LEAD_FRAMES : 0;
+    *spectra = (struct prl_hibari_spectra){out[0].data, out[1].data, out[2].data, out[3].data,
+                                           out[4].data, out[5].data, frames};
+    return PRL_OK;
+}
+
+static enum prl_err part_run(struct hibari *self)
+{
+    part_make(self);
+    struct part *part = &self->part;
+    const struct prl_ort_tensor inputs[] = {
+        {.name = "ids",
+         .type = PRL_ORT_INT64,
+         .rank = 2,
+         .shape = {1, (int64_t)part->id_count},
+         .data = part->ids},
+        {.name = "speed", .type = PRL_ORT_FLOAT, .rank = 1, .shape = {1}, .data = &self->speed}};
+    for (size_t i = 0; i < OUTPUTS; i++)
+        self->outputs[i] =
+            (struct prl_ort_tensor){.name = prl_ort_session_output(self->session, i)};
+    if (prl_ort_run(self->session, inputs, 2, self->outputs, OUTPUTS)) {
+        (void)snprintf(self->why, sizeof(self->why), "hibari: %s",
+                       prl_ort_session_why(self->session));
+        return PRL_ERR_ENGINE;
+    }
+    self->outputs_held = true;
+    struct prl_hibari_spectra spectra;
+    enum prl_err err = outputs_check(self, &spectra);
+    if (!err)
+        err = prl_hibari_synth_start(self->synth, &spectra, part->frame_first);
+    if (err) {
+        (void)snprintf(self->why, sizeof(self->why), "hibari: unusable output of the model (%s)",
+                       prl_err_name(err));
+        return err;
+    }
+    self->part_open = true;
+    self->part_sample = self->sample;
+    return PRL_OK;
+}
+
+// The sample at which the phoneme at `byte` of the part begins.
+static uint32_t sample_of(const struct hibari *self, size_t byte)
+{
+    const struct part *part = &self->part;
+    size_t i = 1;
+    while (i + 1 < part->id_count && part->id_byte[i] < byte)
+        i++;
+    size_t frame = part->id_unit[i] * FRAMES_PER_UNIT;
+    frame = frame > part->frame_first ? frame - part->frame_first : 0;
+    return self->part_sample + (uint32_t)(frame * PRL_HIBARI_HOP);
+}
+
+// Marks of the words that end within what has been made.
+static size_t marks_collect(struct hibari *self, bool part_done)
+{
+    size_t count = 0;
+    while (self->word < self->phonemes.word_count) {
+        const struct prl_en_word *word = &self->phonemes.words[self->word];
+        if (!self->word_begun && word->phoneme_start < self->part.end) {
+            self->word_start = sample_of(self, word->phoneme_start);
+            self->word_begun = true;
+        }
+        if (word->phoneme_end > self->part.end)
+            break;
+        uint32_t end = sample_of(self, word->phoneme_end);
+        if (end > self->sample && !part_done)
+            break;
+        end = end < self->sample ? end : self->sample;
+        uint32_t start = self->word_start < end ? self->word_start : end;
+        self->marks[count++] =
+            (struct prl_tts_mark){start, end, word->source_start, word->source_end};
+        self->word_begun = false;
+        self->word++;
+    }
+    return count;
+}
+
+static void pcm_convert(struct hibari *self, size_t samples)
+{
+    bool opening = self->sample == self->part_sample;
+    for (size_t i = 0; i < samples; i++) {
+        float value = self->wave[i];
+        if (opening && i < FADE_SAMPLES)
+            value *= (float)i / FADE_SAMPLES;
+        if (!(value > -1))
+            value = -1; // also NaN
+        self->pcm[i] = (int16_t)((value < 1 ? value : 1) * 32767);
+    }
+}
+
+static enum prl_err step(void *ctx, struct prl_tts_chunk *chunk)
+{
+    struct hibari *self = ctx;
+    *chunk = (struct prl_tts_chunk){.pcm = self->pcm, .marks = self->marks};
+    PRL_CHECK(self->running);
+    if (self->phonemes.word_count == 0) { // nothing but pauses
+        chunk->last = true;
+        chunk->unknown = self->phonemes.unknown;
+        return PRL_OK;
+    }
+    if (!self->part_open) {
+        enum prl_err err = part_run(self);
+        if (err)
+            return err;
+    }
+    size_t want = self->sample == 0 ? CHUNK_FIRST : CHUNK_BLOCKS;
+    size_t blocks = prl_hibari_synth_read(self->synth, self->wave, want);
+    chunk->samples = blocks * PRL_HIBARI_HOP;
+    pcm_convert(self, chunk->samples);
+    self->sample += (uint32_t)chunk->samples;
+    bool part_done = blocks < want;
+    chunk->mark_count = marks_collect(self, part_done);
+    if (part_done) {
+        self->part_open = false;
+        prl_ort_release(self->session, self->outputs, OUTPUTS);
+        self->outputs_held = false;
+        chunk->last = self->phoneme_at >= self->phonemes.len;
+        chunk->unknown = self->phonemes.unknown;
+    }
+    return PRL_OK;
+}
+
+static const char *why(const void *ctx)
+{
+    const struct hibari *self = ctx;
+    return self->why;
+}
+
+const struct prl_tts_ops prl_tts_hibari = {
+    .name = "hibari",
+    .languages = PRL_TTS_LANG_EN,
+    .streams = true,
+    .voices = voices,
+    .voice_count = sizeof(voices) / sizeof(voices[0]),
+    .open = open_it,
+    .close = close_it,
+    .begin = begin,
+    .step = step,
+    .end = end_it,
+    .why = why,
+};
