@@ -125,7 +125,9 @@ enum prl_floor_act {
     PRL_ACT_DISCARD_UTTERANCE, // utterance: it was nothing; never follows SPEECH_STARTED except
                                // after the client's clear or a change to manual
     PRL_ACT_COMMIT_UTTERANCE,  // utterance, generation, start, end, speech_end, flag announced
-                               // (SPEECH_STARTED came before: speech_stopped is due)
+                               // (SPEECH_STARTED came before: speech_stopped is due). The
+                               // generation is that of its transcript; the answer has another
+                               // one unless a speculation was adopted
     PRL_ACT_TRANSCRIBE,        // generation, utterance, end: start STT; adopted speculations do
                                // not get it again
     PRL_ACT_TRANSCRIBED,       // utterance, generation: its transcript is known and committed

@@ -1,0 +1,774 @@
+// test_floor.c -- each rule of the floor in a short talk; what it says is compared as text. The
+// simulator (tests/sim) looks at what these do not: everything together, at random.
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "session/floor.h"
+#include "tests/unit.h"
+
+enum { WINDOW_MS = 10, PER_MS = 16, OUT_PER_MS = 24, TEXT_MAX = 2000 };
+
+struct talk {
+    struct prl_floor *floor;
+    struct prl_floor_conf conf;
+    int64_t now_ms;
+    int64_t input_ms;
+    int64_t deadline_us;
+    bool stalled; // no sound comes in
+    char said[TEXT_MAX];
+    size_t len;
+};
+
+static const char *const ACTS[PRL_ACT_COUNT] = {
+    [PRL_ACT_OPEN_UTTERANCE] = "open",
+    [PRL_ACT_SPEECH_STARTED] = "started",
+    [PRL_ACT_DISCARD_UTTERANCE] = "discard",
+    [PRL_ACT_COMMIT_UTTERANCE] = "commit",
+    [PRL_ACT_TRANSCRIBE] = "transcribe",
+    [PRL_ACT_TRANSCRIBED] = "said",
+    [PRL_ACT_EMPTY_UTTERANCE] = "empty",
+    [PRL_ACT_TRANSCRIPT_FAILED] = "unheard",
+    [PRL_ACT_ASK_EOT] = "eot?",
+    [PRL_ACT_JUDGE] = "judge",
+    [PRL_ACT_CLEARED] = "cleared",
+    [PRL_ACT_IDLE_TIMEOUT] = "idle",
+    [PRL_ACT_SPECULATE] = "speculate",
+    [PRL_ACT_DROP_SPECULATION] = "drop",
+    [PRL_ACT_GENERATE] = "generate",
+    [PRL_ACT_START_RESPONSE] = "start",
+    [PRL_ACT_RELEASE] = "release",
+    [PRL_ACT_HOLD] = "hold",
+    [PRL_ACT_PAUSE] = "pause",
+    [PRL_ACT_RESUME] = "resume",
+    [PRL_ACT_CANCEL] = "cancel",
+    [PRL_ACT_REPLACE] = "replace",
+    [PRL_ACT_END_AT] = "end",
+    [PRL_ACT_FINISH] = "finish",
+    [PRL_ACT_PLAYED] = "played",
+    [PRL_ACT_REFUSE] = "refuse",
+};
+static const char *const REASONS[] = {"",       "turn", "client",  "replaced",  "idle",
+                                      "failed", "slow", "leaving", "completed", "incomplete"};
+static const char *const REFUSALS[] = {"", "active", "inactive", "no-sound", "busy"};
+
+__attribute__((format(printf, 2, 3))) static void note(struct talk *talk, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    talk->len += (size_t)vsnprintf(talk->said + talk->len, TEXT_MAX - talk->len, format, args);
+    va_end(args);
+    if (talk->len >= TEXT_MAX)
+        talk->len = TEXT_MAX - 1;
+}
+
+static void note_action(struct talk *talk, const struct prl_floor_action *action)
+{
+    note(talk, "%s%s", talk->len ? ", " : "", ACTS[action->act]);
+    if (action->utterance)
+        note(talk, " u%u", action->utterance);
+    if (action->generation)
+        note(talk, " g%u", action->generation);
+    if (action->new_generation)
+        note(talk, ">g%u", action->new_generation);
+    if (action->reason)
+        note(talk, " %s", REASONS[action->reason]);
+    if (action->refusal)
+        note(talk, " %s", REFUSALS[action->refusal]);
+}
+
+static void step(struct talk *talk, struct prl_floor_event event)
+{
+    struct prl_floor_actions out;
+    prl_floor_step(talk->floor, &event, talk->now_ms * 1000, (uint64_t)talk->input_ms * PER_MS,
+                   &out);
+    for (uint32_t i = 0; i < out.count; i++)
+        note_action(talk, &out.list[i]);
+    talk->deadline_us = out.deadline_us;
+}
+
+static void fact(struct talk *talk, enum prl_floor_fact kind)
+{
+    step(talk, (struct prl_floor_event){.fact = kind});
+}
+
+static void fact_of(struct talk *talk, enum prl_floor_fact kind, uint32_t generation)
+{
+    step(talk, (struct prl_floor_event){.fact = kind, .generation = generation});
+}
+
+static void wait_ms(struct talk *talk, int64_t ms)
+{
+    for (int64_t end_ms = talk->now_ms + ms; talk->now_ms < end_ms;) {
+        talk->now_ms += WINDOW_MS;
+        if (!talk->stalled)
+            talk->input_ms += WINDOW_MS;
+        if (!talk->stalled)
+            fact(talk, PRL_FACT_INPUT);
+        else if (talk->deadline_us <= talk->now_ms * 1000)
+            fact(talk, PRL_FACT_DEADLINE);
+    }
+}
+
+static void voice(struct talk *talk, bool on)
+{
+    step(talk, (struct prl_floor_event){.fact = on ? PRL_FACT_VOICE_ON : PRL_FACT_VOICE_OFF,
+                                        .sample = (uint64_t)talk->input_ms * PER_MS});
+}
+
+static void speak(struct talk *talk, int64_t ms)
+{
+    voice(talk, true);
+    wait_ms(talk, ms);
+    voice(talk, false);
+}
+
+static void words(struct talk *talk, uint32_t generation, uint32_t count, uint32_t flags)
+{
+    step(talk,
+         (struct prl_floor_event){
+             .fact = PRL_FACT_STT_FINAL, .generation = generation, .words = count, .flags = flags});
+}
+
+static void partial(struct talk *talk, uint32_t utterance, uint32_t count, uint32_t flags)
+{
+    step(talk,
+         (struct prl_floor_event){
+             .fact = PRL_FACT_PARTIAL, .utterance = utterance, .words = count, .flags = flags});
+}
+
+static void sound(struct talk *talk, uint32_t generation, uint64_t ms, bool done)
+{
+    step(talk, (struct prl_floor_event){.fact = done ? PRL_FACT_ANSWER_DONE : PRL_FACT_ANSWER_AUDIO,
+                                        .generation = generation,
+                                        .samples = ms * OUT_PER_MS});
+}
+
+static void heard(struct talk *talk, uint32_t generation, uint64_t sent_ms, uint64_t ms)
+{
+    step(talk, (struct prl_floor_event){.fact = PRL_FACT_HEARD,
+                                        .generation = generation,
+                                        .sent = sent_ms * OUT_PER_MS,
+                                        .samples = ms * OUT_PER_MS});
+}
+
+static void said(struct talk *talk, const char *file, int line, const char *expected)
+{
+    prl_test_text(file, line, "said", talk->said, expected);
+    talk->len = 0;
+    talk->said[0] = '\0';
+}
+
+#define SAID(talk, text) said(talk, __FILE__, __LINE__, text)
+
+static void begin(struct talk *talk, enum prl_floor_turns turns)
+{
+    memset(talk, 0, sizeof(*talk));
+    prl_floor_conf_init(&talk->conf);
+    talk->conf.turns = turns;
+    EXPECT_OK(prl_floor_create(&talk->floor, &talk->conf));
+    wait_ms(talk, 1000);
+    SAID(talk, "");
+}
+
+static void configure(struct talk *talk)
+{
+    prl_floor_configure(talk->floor, &talk->conf);
+    fact(talk, PRL_FACT_UPDATE);
+}
+
+static void end(struct talk *talk)
+{
+    EXPECT_INT(prl_floor_stats(talk->floor)->impossible, 0);
+    prl_floor_destroy(&talk->floor);
+    EXPECT(talk->floor == NULL);
+}
+
+// A whole turn up to an answer of 2 s that has been heard for 500 ms: utterance and generation 1.
+static void until_speaking(struct talk *talk)
+{
+    speak(talk, 800);
+    wait_ms(talk, 100);
+    words(talk, 1, 3, 0);
+    sound(talk, 1, 2000, true);
+    wait_ms(talk, 500);
+    heard(talk, 1, 900, 500);
+    EXPECT_INT(prl_floor_answer(talk->floor), PRL_FLOOR_SPEAKING);
+    talk->len = 0;
+    talk->said[0] = '\0';
+}
+
+PRL_TEST(floor_server_vad_commits_after_the_silence)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SERVER_VAD);
+    talk.conf.speculations_max = 0;
+    configure(&talk);
+    speak(&talk, 800);
+    SAID(&talk, "open u1, started u1");
+    wait_ms(&talk, 490);
+    SAID(&talk, "");
+    wait_ms(&talk, 10);
+    SAID(&talk, "commit u1 g1, transcribe u1 g1");
+    words(&talk, 1, 4, 0);
+    SAID(&talk, "said u1 g1, start g2 turn, generate g2, release g2");
+    sound(&talk, 2, 1000, true);
+    EXPECT_INT(prl_floor_answer(talk.floor), PRL_FLOOR_SPEAKING);
+    heard(&talk, 2, 400, 0);
+    SAID(&talk, "");
+    heard(&talk, 2, 1000, 600);
+    SAID(&talk, "finish g2 completed");
+    heard(&talk, 2, 1000, 1000);
+    SAID(&talk, "played g2");
+    EXPECT_INT(prl_floor_answer(talk.floor), PRL_FLOOR_NONE);
+    end(&talk);
+}
+
+PRL_TEST(floor_positions_of_an_utterance)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SERVER_VAD);
+    struct prl_floor_actions out;
+    struct prl_floor_event on = {.fact = PRL_FACT_VOICE_ON, .sample = 15000};
+    prl_floor_step(talk.floor, &on, 1000000, 16000, &out);
+    EXPECT_INT(out.list[1].start, 15000 - 4800);
+    struct prl_floor_event off = {.fact = PRL_FACT_VOICE_OFF, .sample = 31000};
+    prl_floor_step(talk.floor, &off, 2000000, 32000, &out);
+    struct prl_floor_event input = {.fact = PRL_FACT_INPUT};
+    prl_floor_step(talk.floor, &input, 2500000, 40000, &out);
+    EXPECT_INT(out.list[1].act, PRL_ACT_COMMIT_UTTERANCE);
+    EXPECT_INT(out.list[1].start, 15000 - 4800);
+    EXPECT_INT(out.list[1].end, 40000);
+    EXPECT_INT(out.list[1].speech_end, 31000);
+    EXPECT(out.list[1].announced);
+    // The next one does not reach back into what was committed.
+    talk.now_ms = 2600;
+    talk.input_ms = 2600;
+    prl_floor_step(talk.floor, &(struct prl_floor_event){.fact = PRL_FACT_OUTPUT_CLEAR}, 2600000,
+                   41600, &out);
+    talk.conf.create_response = false;
+    configure(&talk);
+    fact_of(&talk, PRL_FACT_CANCEL, 0);
+    prl_floor_step(talk.floor,
+                   &(struct prl_floor_event){.fact = PRL_FACT_VOICE_ON, .sample = 41600}, 2600000,
+                   41600, &out);
+    EXPECT_INT(out.list[out.count - 1].act, PRL_ACT_SPEECH_STARTED);
+    EXPECT_INT(out.list[out.count - 1].start, 40000);
+    end(&talk);
+}
+
+PRL_TEST(floor_speculation_is_adopted_by_the_commit)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SERVER_VAD);
+    speak(&talk, 800);
+    wait_ms(&talk, 90);
+    SAID(&talk, "open u1, started u1");
+    wait_ms(&talk, 10);
+    SAID(&talk, "speculate u1 g1");
+    wait_ms(&talk, 100);
+    words(&talk, 1, 3, 0);
+    SAID(&talk, "generate g1");
+    sound(&talk, 1, 500, false);
+    wait_ms(&talk, 290);
+    SAID(&talk, "");
+    wait_ms(&talk, 10);
+    SAID(&talk, "commit u1 g1, said u1 g1, start g1 turn, release g1");
+    EXPECT_INT(prl_floor_answer(talk.floor), PRL_FLOOR_SPEAKING);
+    EXPECT_INT(prl_floor_stats(talk.floor)->speculations_used, 1);
+    end(&talk);
+}
+
+PRL_TEST(floor_speculation_is_dropped_without_a_trace)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SERVER_VAD);
+    for (uint32_t i = 1; i <= 4; i++) {
+        speak(&talk, 300);
+        wait_ms(&talk, 300);
+    }
+    // Three tries a turn.
+    SAID(&talk, "open u1, started u1, speculate u1 g1, drop g1, speculate u1 g2, drop g2, "
+                "speculate u1 g3, drop g3");
+    wait_ms(&talk, 200);
+    SAID(&talk, "commit u1 g4, transcribe u1 g4");
+    words(&talk, 3, 2, 0);
+    SAID(&talk, "");
+    EXPECT_INT(prl_floor_stats(talk.floor)->late, 1);
+    end(&talk);
+}
+
+PRL_TEST(floor_speculation_that_fails_or_is_late_is_replaced)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SERVER_VAD);
+    speak(&talk, 300);
+    wait_ms(&talk, 100);
+    step(&talk, (struct prl_floor_event){
+                    .fact = PRL_FACT_ENGINE_FAILED, .generation = 1, .stage = PRL_FLOOR_STAGE_LLM});
+    SAID(&talk, "open u1, started u1, speculate u1 g1, drop g1");
+    wait_ms(&talk, 400);
+    SAID(&talk, "commit u1 g2, transcribe u1 g2");
+    // Not yet transcribed at the commit: the same generation goes on.
+    words(&talk, 2, 0, 0);
+    SAID(&talk, "empty u1 g2");
+    speak(&talk, 300);
+    wait_ms(&talk, 500);
+    SAID(&talk, "open u2, started u2, speculate u2 g4, commit u2 g4");
+    words(&talk, 4, 1, 0);
+    SAID(&talk, "said u2 g4, start g4 turn, generate g4, release g4");
+    end(&talk);
+}
+
+PRL_TEST(floor_empty_speculation_ends_quietly)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SERVER_VAD);
+    speak(&talk, 300);
+    wait_ms(&talk, 200);
+    words(&talk, 1, 0, 0);
+    wait_ms(&talk, 300);
+    SAID(&talk, "open u1, started u1, speculate u1 g1, commit u1 g1, empty u1 g1, drop g1");
+    EXPECT_INT(prl_floor_answer(talk.floor), PRL_FLOOR_NONE);
+    EXPECT_INT(prl_floor_stats(talk.floor)->empty_turns, 1);
+    end(&talk);
+}
+
+PRL_TEST(floor_stable_text_starts_the_speculation_early)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SERVER_VAD);
+    speak(&talk, 300);
+    partial(&talk, 1, 3, PRL_FLOOR_STABLE | PRL_FLOOR_OPEN_ENDED);
+    SAID(&talk, "open u1, started u1");
+    partial(&talk, 1, 4, PRL_FLOOR_STABLE);
+    SAID(&talk, "speculate u1 g1");
+    end(&talk);
+}
+
+PRL_TEST(floor_manual_turns)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_MANUAL);
+    EXPECT_INT(prl_floor_append_room(talk.floor), (120000 - 1000) * PER_MS);
+    voice(&talk, true); // odd, and ignored
+    wait_ms(&talk, 1000);
+    SAID(&talk, "");
+    fact(&talk, PRL_FACT_COMMIT);
+    SAID(&talk, "open u1, commit u1 g1, transcribe u1 g1");
+    fact(&talk, PRL_FACT_COMMIT);
+    SAID(&talk, "refuse no-sound");
+    // response.create waits for the words of what was committed.
+    fact(&talk, PRL_FACT_CREATE);
+    SAID(&talk, "start g2 client");
+    fact(&talk, PRL_FACT_CREATE);
+    SAID(&talk, "refuse active");
+    words(&talk, 1, 2, 0);
+    SAID(&talk, "said u1 g1, generate g2, release g2");
+    sound(&talk, 2, 0, true); // text only
+    SAID(&talk, "finish g2 completed");
+    fact(&talk, PRL_FACT_CLEAR);
+    fact(&talk, PRL_FACT_CANCEL);
+    SAID(&talk, "cleared, refuse inactive");
+    wait_ms(&talk, 200);
+    fact(&talk, PRL_FACT_COMMIT);
+    words(&talk, 3, 2, 0);
+    SAID(&talk, "open u2, commit u2 g3, transcribe u2 g3, said u2 g3"); // not owed
+    end(&talk);
+}
+
+PRL_TEST(floor_voice_in_thinking_holds_and_then_drops)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SERVER_VAD);
+    speak(&talk, 800);
+    wait_ms(&talk, 500);
+    words(&talk, 1, 3, 0);
+    SAID(&talk, "open u1, started u1, speculate u1 g1, commit u1 g1, said u1 g1, start g1 turn, "
+                "generate g1, release g1");
+    speak(&talk, 100); // a click
+    SAID(&talk, "open u2, hold g1");
+    sound(&talk, 1, 500, false);
+    EXPECT_INT(prl_floor_answer(talk.floor), PRL_FLOOR_THINKING);
+    wait_ms(&talk, 200);
+    SAID(&talk, "discard u2, release g1");
+    EXPECT_INT(prl_floor_answer(talk.floor), PRL_FLOOR_SPEAKING);
+    end(&talk);
+
+    begin(&talk, PRL_FLOOR_SERVER_VAD);
+    speak(&talk, 800);
+    wait_ms(&talk, 500);
+    words(&talk, 1, 3, 0);
+    talk.len = 0;
+    voice(&talk, true);
+    wait_ms(&talk, 150);
+    SAID(&talk, "open u2, hold g1");
+    wait_ms(&talk, 10);
+    SAID(&talk, "started u2, cancel g1 turn");
+    wait_ms(&talk, 100);
+    voice(&talk, false);
+    wait_ms(&talk, 500);
+    SAID(&talk, "speculate u2 g2, commit u2 g2");
+    // It was only noise: the first utterance is still owed its answer.
+    words(&talk, 2, 0, 0);
+    SAID(&talk, "empty u2 g2, start g2 turn, generate g2, release g2");
+    end(&talk);
+}
+
+PRL_TEST(floor_server_vad_interrupts_after_160_ms)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SERVER_VAD);
+    until_speaking(&talk);
+    speak(&talk, 100);
+    wait_ms(&talk, 200);
+    SAID(&talk, "open u2, discard u2"); // a cough
+    voice(&talk, true);
+    wait_ms(&talk, 150);
+    SAID(&talk, "open u3");
+    wait_ms(&talk, 10);
+    SAID(&talk, "started u3, cancel g1 turn");
+    EXPECT_INT(prl_floor_answer(talk.floor), PRL_FLOOR_NONE);
+    sound(&talk, 1, 3000, false);
+    EXPECT_INT(prl_floor_stats(talk.floor)->late, 1);
+    end(&talk);
+}
+
+PRL_TEST(floor_semantic_pauses_before_it_believes)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SEMANTIC_VAD);
+    until_speaking(&talk);
+    voice(&talk, true);
+    wait_ms(&talk, 160);
+    SAID(&talk, "open u2, pause g1");
+    partial(&talk, 2, 1, PRL_FLOOR_BACKCHANNEL);
+    wait_ms(&talk, 100);
+    voice(&talk, false);
+    wait_ms(&talk, 190);
+    SAID(&talk, "");
+    wait_ms(&talk, 10);
+    SAID(&talk, "discard u2, resume g1");
+    EXPECT_INT(prl_floor_answer(talk.floor), PRL_FLOOR_SPEAKING);
+    // Words that mean us.
+    voice(&talk, true);
+    wait_ms(&talk, 200);
+    partial(&talk, 3, 1, 0);
+    SAID(&talk, "open u3, pause g1, started u3, cancel g1 turn");
+    end(&talk);
+}
+
+PRL_TEST(floor_semantic_verdicts)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SEMANTIC_VAD);
+    until_speaking(&talk);
+    speak(&talk, 200);
+    wait_ms(&talk, 300);
+    SAID(&talk, "open u2, pause g1, judge u2 g2");
+    words(&talk, 2, 0, 0); // noise
+    SAID(&talk, "discard u2, resume g1");
+    speak(&talk, 200);
+    wait_ms(&talk, 100);
+    words(&talk, 3, 1, PRL_FLOOR_BACKCHANNEL);
+    SAID(&talk, "open u3, pause g1, judge u3 g3");
+    wait_ms(&talk, 100);
+    SAID(&talk, "discard u3, resume g1");
+    // No verdict in time: 300 ms are real, less is not.
+    speak(&talk, 290);
+    wait_ms(&talk, 790);
+    SAID(&talk, "open u4, pause g1, judge u4 g4");
+    wait_ms(&talk, 10);
+    SAID(&talk, "drop g4, discard u4, resume g1");
+    speak(&talk, 300);
+    wait_ms(&talk, 790);
+    SAID(&talk, "open u5, pause g1, judge u5 g5");
+    wait_ms(&talk, 10);
+    SAID(&talk, "drop g5, started u5, cancel g1 turn, speculate u5 g6, commit u5 g6");
+    end(&talk);
+}
+
+PRL_TEST(floor_semantic_long_voice_and_questions)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SEMANTIC_VAD);
+    until_speaking(&talk);
+    voice(&talk, true);
+    wait_ms(&talk, 600);
+    SAID(&talk, "open u2, pause g1");
+    wait_ms(&talk, 10);
+    SAID(&talk, "started u2, cancel g1 turn");
+    end(&talk);
+
+    begin(&talk, PRL_FLOOR_SEMANTIC_VAD);
+    speak(&talk, 800);
+    wait_ms(&talk, 500);
+    words(&talk, 1, 3, 0);
+    step(&talk, (struct prl_floor_event){.fact = PRL_FACT_ANSWER_AUDIO,
+                                         .generation = 1,
+                                         .samples = 24000,
+                                         .flags = PRL_FLOOR_ASKED});
+    talk.len = 0;
+    voice(&talk, true);
+    wait_ms(&talk, 160);
+    partial(&talk, 2, 1, PRL_FLOOR_BACKCHANNEL); // "yes" to a question is an answer
+    SAID(&talk, "open u2, pause g1, started u2, cancel g1 turn");
+    end(&talk);
+}
+
+PRL_TEST(floor_semantic_commit_follows_the_turn)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SEMANTIC_VAD);
+    talk.conf.eot_available = true;
+    talk.conf.speculations_max = 0;
+    configure(&talk);
+    speak(&talk, 800);
+    wait_ms(&talk, 100);
+    SAID(&talk, "open u1, started u1, eot? u1");
+    step(&talk, (struct prl_floor_event){.fact = PRL_FACT_EOT, .utterance = 1, .permille = 200});
+    wait_ms(&talk, 90);
+    SAID(&talk, "");
+    wait_ms(&talk, 10); // the pause doubled
+    SAID(&talk, "eot? u1");
+    step(&talk, (struct prl_floor_event){.fact = PRL_FACT_EOT, .utterance = 1, .permille = 900});
+    SAID(&talk, "commit u1 g1, transcribe u1 g1");
+    words(&talk, 1, 2, 0);
+    fact(&talk, PRL_FACT_CANCEL);
+    talk.len = 0;
+    // The text asks for more: the model is not asked, the limit decides.
+    speak(&talk, 800);
+    partial(&talk, 2, 2, PRL_FLOOR_OPEN_ENDED);
+    wait_ms(&talk, 3990);
+    SAID(&talk, "open u2, started u2");
+    EXPECT(prl_floor_stats(talk.floor)->eot_skipped > 0);
+    wait_ms(&talk, 10);
+    SAID(&talk, "commit u2 g3, transcribe u2 g3");
+    end(&talk);
+}
+
+PRL_TEST(floor_without_interruption_the_answers_queue)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SERVER_VAD);
+    talk.conf.interrupt_response = false;
+    configure(&talk);
+    until_speaking(&talk);
+    speak(&talk, 400);
+    SAID(&talk, "open u2, started u2");
+    wait_ms(&talk, 500);
+    SAID(&talk, "commit u2 g2, transcribe u2 g2");
+    words(&talk, 2, 4, 0);
+    SAID(&talk, "said u2 g2");
+    heard(&talk, 1, 2000, 1600); // all sent: the next may be made, its sound waits
+    SAID(&talk, "finish g1 completed, start g3 turn, generate g3");
+    sound(&talk, 3, 1000, false);
+    SAID(&talk, "");
+    heard(&talk, 1, 2000, 2000);
+    SAID(&talk, "played g1, release g3");
+    end(&talk);
+}
+
+PRL_TEST(floor_create_while_talking_is_held_and_replaced)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SERVER_VAD);
+    voice(&talk, true);
+    wait_ms(&talk, 300);
+    fact(&talk, PRL_FACT_CREATE);
+    sound(&talk, 1, 400, false);
+    SAID(&talk, "open u1, started u1, start g1 client, generate g1");
+    wait_ms(&talk, 500); // going on is no interruption of it
+    voice(&talk, false);
+    SAID(&talk, "");
+    wait_ms(&talk, 500);
+    SAID(&talk, "commit u1 g2, cancel g1 replaced, transcribe u1 g2");
+    words(&talk, 2, 1, 0);
+    SAID(&talk, "said u1 g2, start g3 turn, generate g3, release g3");
+    end(&talk);
+
+    begin(&talk, PRL_FLOOR_SERVER_VAD);
+    talk.conf.create_response = false;
+    configure(&talk);
+    voice(&talk, true);
+    wait_ms(&talk, 300);
+    fact(&talk, PRL_FACT_CREATE);
+    voice(&talk, false);
+    wait_ms(&talk, 500);
+    SAID(&talk, "open u1, started u1, start g1 client, generate g1, commit u1 g2, "
+                "transcribe u1 g2, release g1");
+    end(&talk);
+}
+
+PRL_TEST(floor_engine_limits_and_the_apology)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SERVER_VAD);
+    speak(&talk, 300);
+    wait_ms(&talk, 500);
+    talk.len = 0;
+    wait_ms(&talk, 15000); // the transcript never comes
+    SAID(&talk, "unheard u1 g1 slow, start g2 turn, generate g2, release g2");
+    wait_ms(&talk, 2000); // and no apology either
+    SAID(&talk, "finish g2 failed");
+    EXPECT_INT(prl_floor_answer(talk.floor), PRL_FLOOR_NONE);
+
+    speak(&talk, 300);
+    wait_ms(&talk, 500);
+    words(&talk, 3, 2, 0);
+    talk.len = 0;
+    step(&talk, (struct prl_floor_event){
+                    .fact = PRL_FACT_ENGINE_FAILED, .generation = 3, .stage = PRL_FLOOR_STAGE_LLM});
+    SAID(&talk, "replace g3>g4 failed, generate g4, release g4");
+    sound(&talk, 4, 1000, true);
+    heard(&talk, 4, 1000, 1000);
+    SAID(&talk, "finish g4 failed, played g4");
+    end(&talk);
+}
+
+PRL_TEST(floor_failure_while_speaking_ends_at_the_last_good_sentence)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SERVER_VAD);
+    speak(&talk, 300);
+    wait_ms(&talk, 500);
+    words(&talk, 1, 3, 0);
+    sound(&talk, 1, 3000, false);
+    heard(&talk, 1, 900, 500);
+    talk.len = 0;
+    step(&talk, (struct prl_floor_event){.fact = PRL_FACT_ENGINE_FAILED,
+                                         .generation = 1,
+                                         .stage = PRL_FLOOR_STAGE_TTS,
+                                         .samples = (uint64_t)2000 * OUT_PER_MS});
+    SAID(&talk, "end g1 failed");
+    heard(&talk, 1, 2000, 1600);
+    SAID(&talk, "finish g1 incomplete");
+    heard(&talk, 1, 2000, 2000);
+    SAID(&talk, "played g1");
+    end(&talk);
+}
+
+PRL_TEST(floor_client_cancel_truncate_and_clear)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SERVER_VAD);
+    until_speaking(&talk);
+    fact_of(&talk, PRL_FACT_CANCEL, 99);
+    SAID(&talk, "refuse inactive");
+    fact(&talk, PRL_FACT_CANCEL);
+    SAID(&talk, "cancel g1 client");
+    end(&talk);
+
+    begin(&talk, PRL_FLOOR_SERVER_VAD);
+    until_speaking(&talk);
+    fact_of(&talk, PRL_FACT_TRUNCATE, 99);
+    SAID(&talk, "");
+    fact_of(&talk, PRL_FACT_TRUNCATE, 1);
+    SAID(&talk, "cancel g1 client");
+    end(&talk);
+
+    begin(&talk, PRL_FLOOR_SERVER_VAD);
+    until_speaking(&talk);
+    fact(&talk, PRL_FACT_OUTPUT_CLEAR);
+    SAID(&talk, "cancel g1 client");
+    voice(&talk, true);
+    wait_ms(&talk, 300);
+    fact(&talk, PRL_FACT_CLEAR);
+    SAID(&talk, "open u2, started u2, discard u2, cleared");
+    // The voice goes on under it: a new utterance once it proves real.
+    wait_ms(&talk, 160);
+    SAID(&talk, "open u3, started u3");
+    end(&talk);
+}
+
+PRL_TEST(floor_limits_of_an_utterance_and_a_stalled_client)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SERVER_VAD);
+    talk.conf.utterance_max_ms = 5000;
+    configure(&talk);
+    voice(&talk, true);
+    wait_ms(&talk, 4700); // 300 ms of prefix count
+    SAID(&talk, "open u1, started u1, commit u1 g1, transcribe u1 g1");
+    wait_ms(&talk, 160);
+    SAID(&talk, "open u2, started u2, cancel g2 turn");
+    words(&talk, 1, 20, 0);
+    SAID(&talk, "said u1 g1");
+    // No more samples: silence goes on in real time.
+    talk.stalled = true;
+    wait_ms(&talk, 1600);
+    SAID(&talk, "commit u2 g3, transcribe u2 g3");
+    words(&talk, 3, 0, 0);
+    SAID(&talk, "empty u2 g3, start g4 turn, generate g4, release g4");
+    end(&talk);
+}
+
+PRL_TEST(floor_idle_timeout)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SERVER_VAD);
+    talk.conf.idle_timeout_ms = 5000;
+    configure(&talk);
+    wait_ms(&talk, 6000);
+    SAID(&talk, ""); // not before the first answer
+    until_speaking(&talk);
+    heard(&talk, 1, 2000, 2000);
+    SAID(&talk, "finish g1 completed, played g1");
+    wait_ms(&talk, 4990);
+    SAID(&talk, "");
+    wait_ms(&talk, 10);
+    SAID(&talk, "idle u2, start g2 idle, generate g2, release g2");
+    end(&talk);
+}
+
+PRL_TEST(floor_leaving_and_coming_back)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SERVER_VAD);
+    until_speaking(&talk);
+    fact(&talk, PRL_FACT_GONE);
+    SAID(&talk, "cancel g1 leaving");
+    EXPECT(talk.deadline_us == INT64_MAX);
+    fact(&talk, PRL_FACT_CREATE);
+    fact(&talk, PRL_FACT_GONE);
+    SAID(&talk, "");
+    fact(&talk, PRL_FACT_BACK);
+    fact(&talk, PRL_FACT_BACK);
+    speak(&talk, 300);
+    SAID(&talk, "open u2, started u2");
+    fact(&talk, PRL_FACT_GONE);
+    talk.now_ms += 60000;
+    fact(&talk, PRL_FACT_BACK);
+    SAID(&talk, "");
+    wait_ms(&talk, 500);
+    SAID(&talk, "speculate u2 g2, commit u2 g2");
+    end(&talk);
+}
+
+PRL_TEST(floor_many_commits_are_bounded)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_MANUAL);
+    for (int i = 0; i < 8; i++) {
+        wait_ms(&talk, 100);
+        fact(&talk, PRL_FACT_COMMIT);
+    }
+    talk.len = 0;
+    wait_ms(&talk, 100);
+    fact(&talk, PRL_FACT_COMMIT);
+    SAID(&talk, "refuse busy");
+    words(&talk, 1, 1, 0);
+    fact(&talk, PRL_FACT_COMMIT);
+    SAID(&talk, "said u1 g1, open u9, commit u9 g9, transcribe u9 g9");
+    end(&talk);
+}
+
+PRL_TEST_OOM(floor_create)
+{
+    struct prl_floor *floor;
+    struct prl_floor_conf conf;
+    prl_floor_conf_init(&conf);
+    enum prl_err err = prl_floor_create(&floor, &conf);
+    EXPECT((err == PRL_OK) == (floor != NULL));
+    prl_floor_destroy(&floor);
+}
