@@ -39,6 +39,10 @@ enum prl_err prl_models_open(struct prl_models **out, const char *path,
                              char why[PRL_MODELS_WHY_MAX]) PRL_MUST_USE;
 void prl_models_close(struct prl_models **models);
 
+// The list's own path, and the cache folder that its files are in.
+const char *prl_models_list(const struct prl_models *models);
+const char *prl_models_cache(const struct prl_models *models);
+
 size_t prl_models_count(const struct prl_models *models);
 // NULL when `index` is past the end, or no entry has that name.
 const struct prl_model *prl_models_at(const struct prl_models *models, size_t index);
