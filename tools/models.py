@@ -87,6 +87,8 @@ def check_entry(entry, entries):
     ways = bool(entry["sources"]) + ("convert" in entry) + ("path" in entry)
     if ways != 1:
         raise Stop(f"entry {name} needs exactly one of source, url, path and convert")
+    if not entry.get("path", "/").startswith("/"):
+        raise Stop(f"entry {name}: path {entry['path']} does not start with /")
     if "path" not in entry and not entry.get("file"):
         raise Stop(f"entry {name} has no file")
     if ".." in entry.get("file", "").split("/") or entry.get("file", "").startswith("/"):
@@ -152,7 +154,7 @@ class Place:
 
     def file(self, entry):
         if "path" in entry:
-            return (ROOT / entry["path"]).expanduser()
+            return pathlib.Path(entry["path"])
         return self.root / entry["file"]
 
     def recipe(self, entry):
@@ -483,7 +485,7 @@ def main():
     parser.add_argument("--lock", type=pathlib.Path,
                         default=os.environ.get("PARLEY_MODELS_LOCK") or ROOT / "models.lock")
     parser.add_argument("names", nargs="*", metavar="NAME|URL")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()  # names may follow options
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     root = pathlib.Path(os.environ.get("PARLEY_CACHE") or os.path.join(base, "parley"))
     os.environ["PIP_NO_CACHE_DIR"] = "1"  # what pip would keep stays in our cache, or is thrown away

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -31,6 +32,14 @@ static bool model_shown(const struct prl_model *model)
     return strcmp(model->group, "stage") != 0;
 }
 
+// What is on the disk; of a missing file what the list says.
+static double model_megabytes(const struct prl_model *model)
+{
+    struct stat info;
+    bool here = stat(model->file, &info) == 0;
+    return (double)(here ? info.st_size : model->size_bytes) / 1e6;
+}
+
 static int models_list(const struct prl_models *models, bool all)
 {
     printf("%-28s %-9s %11s %-6s %-9s %-8s %s\n", "name", "job", "MB", "lang", "state", "group",
@@ -43,8 +52,7 @@ static int models_list(const struct prl_models *models, bool all)
             continue;
         const char *state = !err ? "here" : err == PRL_ERR_NOTFOUND ? "missing" : "damaged";
         printf("%-28s %-9s %11.1f %-6s %-9s %-8s %s\n", model->name, model->job,
-               (double)model->size_bytes / 1e6, model->languages, state, model->group,
-               model->licence);
+               model_megabytes(model), model->languages, state, model->group, model->licence);
     }
     printf("\ncache %s, list %s\n", prl_models_cache(models), prl_models_list(models));
     return 0;
@@ -79,7 +87,7 @@ static bool model_verify(const struct prl_model *model)
         printf("WRONG  %s\n", why);
     else
         printf("%s  %-28s %9.1f MB %6.2f s\n", *model->sha256 ? "right" : "there", model->name,
-               (double)model->size_bytes / 1e6, seconds);
+               model_megabytes(model), seconds);
     fflush(stdout);
     return !err;
 }
