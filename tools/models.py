@@ -27,6 +27,7 @@ import subprocess
 import sys
 import tarfile
 import time
+import urllib.error
 import urllib.request
 import zipfile
 
@@ -260,7 +261,8 @@ def fetch_url(url, folder):
     except (OSError, ValueError) as err:
         if getattr(err, "errno", None) == errno.ENOSPC:
             raise
-        raise Stop(f"{url} cannot be fetched ({getattr(err, 'reason', err)})") from err
+        reason = err if isinstance(err, urllib.error.HTTPError) else getattr(err, "reason", err)
+        raise Stop(f"{url} cannot be fetched ({reason})") from err
 
 
 def fetch_package(place, spec, digest):

@@ -34,7 +34,7 @@ def suites():
         listed.append(("sim", MAKE + ["MODE=dev", "sim", "ARGS=-n 500"], 600))
     listed.append(("oom", MAKE + ["MODE=dev", "unit", "ARGS=-o"], 900))
     if glob.glob("tests/tools/test_*.py"):
-        listed.append(("tools", [python, "tests/tools/run.py"], 600))
+        listed.append(("tools", ["python3", "tests/tools/run.py"], 600))
     if pathlib.Path("tests/e2e/run.py").exists():
         listed.append(("e2e", [python, "tests/e2e/run.py"], 2400))
     return listed

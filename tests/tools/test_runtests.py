@@ -1,0 +1,32 @@
+"""tools/runtests.py: nothing may pass by not running."""
+import contextlib
+import io
+import sys
+import unittest
+
+import runtests
+
+
+def count(code, limit_s=20):
+    with contextlib.redirect_stdout(io.StringIO()):
+        return runtests.run_suite("trial", [sys.executable, "-c", code], limit_s)
+
+
+class Counting(unittest.TestCase):
+    def test_counts(self):
+        self.assertEqual(count("print('3 passed, 0 failed')"), [3, 0, 0])
+        self.assertEqual(count("print('1 passed, 0 failed')\nprint('3 passed, 0 failed, 2 skipped')"), [3, 0, 2])
+        self.assertEqual(count("print('3 passed, 2 failed'); exit(1)"), [3, 2, 0])
+
+    def test_silence_is_a_failure(self):
+        self.assertEqual(count("pass"), [0, 1, 0])
+        self.assertEqual(count("print('all fine')"), [0, 1, 0])
+
+    def test_none_run_is_a_failure(self):
+        self.assertEqual(count("print('0 passed, 0 failed')"), [0, 1, 0])
+
+    def test_bad_status_is_a_failure(self):
+        self.assertEqual(count("print('3 passed, 0 failed'); exit(3)"), [3, 1, 0])
+
+    def test_too_slow_is_a_failure(self):
+        self.assertEqual(count("import threading; threading.Event().wait(60)", limit_s=1), [0, 1, 0])
