@@ -415,9 +415,14 @@ class Fetcher:
         self.bytes += size
         print(f"    {megabytes(size)} in {time.monotonic() - started:.1f} s", flush=True)
 
-    def clean(self):
-        """Drops packages whose files are all in place, and what only converters needed."""
-        for spec in self.packages:
+    def clean(self, wanted):
+        """Drops the packages that no missing file needs any more."""
+        needed, todo = set(), [e for e in wanted if not self.place.present(e)]
+        while todo:
+            entry = todo.pop()
+            needed.update(spec for spec, _, _ in entry["sources"])
+            todo += [self.entries[name] for name in entry["inputs"] if name in self.entries]
+        for spec in self.packages - needed:
             shutil.rmtree(package_folder(self.place, spec), ignore_errors=True)
 
 
@@ -461,9 +466,11 @@ def command_fetch(args, place, entries):
     wanted = chosen(entries, args.group or ["run"], names)
     missing = [e for e in wanted if not place.present(e)]
     fetcher = Fetcher(place, entries)
-    for count, entry in enumerate(missing, 1):
-        fetcher.ensure(entry, f"[{count}/{len(missing)}]")
-    fetcher.clean()
+    try:
+        for count, entry in enumerate(missing, 1):
+            fetcher.ensure(entry, f"[{count}/{len(missing)}]")
+    finally:
+        fetcher.clean(missing)
     if missing:
         warn(missing)
     print(f"models: {len(wanted)} files are in place, {len(missing)} fetched, {megabytes(fetcher.bytes)}")
