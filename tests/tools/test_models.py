@@ -102,7 +102,7 @@ class Fetching(unittest.TestCase):
         self.assertEqual(len(Quiet.asked), models.TRIES)
 
     def test_goes_on_after_a_failure(self):
-        text = self.entry() + self.entry("/nothing", name="two") + self.entry(name="three")
+        text = self.entry() + self.entry("/nothing", name="two") + self.entry("/data.bin?3", name="three")
         done = self.run_tool(text, "fetch")
         self.assertEqual(done.returncode, 1)
         self.assertIn("404", done.stderr)
