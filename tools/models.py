@@ -3,7 +3,7 @@
 
     models.py fetch [--group GROUP]... [NAME|URL]...   fetch what is missing (default: group run)
     models.py missing [--group GROUP]...               print the names that are missing; nothing else
-    models.py requirements                             check models.lock and print its sources
+    models.py doc                                      bring the table in docs/MODELS.md up to date
 
 Each file is written beside its place as .part and renamed when its hash is right, so an interruption
 leaves no half file; finished packages and files are kept and not fetched again. Two runs at the same
@@ -482,14 +482,41 @@ def command_missing(args, place, entries):
             print(entry["name"])
 
 
-def command_requirements(_args, _place, entries):
-    for spec in dict.fromkeys(spec for e in entries.values() for spec, _, _ in e["sources"]):
-        print(spec)
+def doc_table(entries):
+    """The table of docs/MODELS.md; the 36 voices are one line."""
+    lines = ["| name | job | languages | size | licence | from | sha256 |", "|---|---|---|---|---|---|---|"]
+    voices = [e for e in entries.values() if e["name"].startswith("kokoro-voice-")]
+    for entry in entries.values():
+        if entry.get("group") == "stage" or (entry in voices and entry is not voices[0]):
+            continue
+        sources = entry["sources"] or [s for n in entry["inputs"] if n in entries for s in entries[n]["sources"]]
+        specs = list(dict.fromkeys(spec for spec, _, _ in sources))
+        came = specs[0] + (f" … and {len(specs) - 1} more" if len(specs) > 1 else "")
+        name, digest, languages = entry["name"], entry.get("sha256", "made here")[:16], entry["languages"]
+        if entry is voices[0]:
+            name, digest = f"kokoro-voice-… ({len(voices)})", "see models.lock"
+            languages = "zh en"
+        size = megabytes(int(entry["size"])) if entry.get("size") else "–"
+        lines.append(f"| {name} | {entry['job']} | {languages} | {size} | {entry['licence']} | "
+                     f"{came} | {digest} |")
+    return "\n".join(lines)
+
+
+def doc_text(entries):
+    """docs/MODELS.md as it should be."""
+    text = (ROOT / "docs/MODELS.md").read_text(encoding="utf-8")
+    before, _, rest = text.partition("<!-- table from models.lock -->\n")
+    return before + "<!-- table from models.lock -->\n" + doc_table(entries) + "\n<!-- end -->" + \
+        rest.partition("<!-- end -->")[2]
+
+
+def command_doc(_args, _place, entries):
+    (ROOT / "docs/MODELS.md").write_text(doc_text(entries), encoding="utf-8")
 
 
 def main():
     parser = argparse.ArgumentParser(description="fetches what models.lock lists")
-    parser.add_argument("command", choices=("fetch", "missing", "requirements"))
+    parser.add_argument("command", choices=("fetch", "missing", "doc"))
     parser.add_argument("--group", action="append", help="run (default), test, zh-fast, …")
     parser.add_argument("--lock", type=pathlib.Path,
                         default=os.environ.get("PARLEY_MODELS_LOCK") or ROOT / "models.lock")

@@ -179,6 +179,11 @@ class Lists(unittest.TestCase):
                 script = models.ROOT / "tools/convert" / entry["convert"].split()[0]
                 self.assertTrue(script.is_file(), script)
 
+    def test_documented_table_is_current(self):
+        text = (models.ROOT / "docs/MODELS.md").read_text(encoding="utf-8")
+        current = models.doc_text(models.read_lock(models.ROOT / "models.lock"))
+        self.assertTrue(text == current, "docs/MODELS.md is out of date: run tools/models.py doc")
+
     def test_broken_lists(self):
         ok = "[a]\nfile = x\nurl = http://h/x\nsha256 = " + "0" * 64 + "\n"
         self.assertEqual(list(self.read(ok)), ["a"])
