@@ -27,8 +27,8 @@ enum { PRL_TEXT_CLAUSE_MAX = 4096, PRL_TEXT_GROWTH = 16, PRL_TEXT_UNITS = 4 };
 enum prl_text_lang { PRL_TEXT_EN, PRL_TEXT_ZH };
 
 enum prl_text_kind {
-    PRL_TEXT_WORD,   // en: one word, [A-Za-z'] (case kept); zh: one ideograph
-    PRL_TEXT_LETTER, // en: one capital to be said by its name: "A" is ay, never uh
+    PRL_TEXT_WORD,   // en: one word, 1..32 of [A-Za-z'] (case kept); zh: one ideograph
+    PRL_TEXT_LETTER, // en: one capital said by its name ("A" is ay, never uh); "Ls": its plural
     PRL_TEXT_PAUSE,  // one pause mark, no sound of its own
 };
 
@@ -66,7 +66,6 @@ struct prl_text_out {
 // What a clause has to know of those before it in the same answer; zero it at the answer's start.
 struct prl_text_state {
     bool in_code; // inside a ``` fence
-    bool in_math; // inside a \[ … \] or $$ block
 };
 
 struct prl_text;
