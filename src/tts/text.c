@@ -87,8 +87,8 @@ static void add_unit(struct prl_text *t, struct prl_text_unit unit, const char *
     memcpy(t->text + t->text_len, text, unit.text_len);
     t->text_len += unit.text_len;
     struct prl_text_segment *segment =
-        t->segment_count > 0 ? &t->segments[t->segment_count - 1] : NULL;
-    if (!segment || (uint8_t)segment->lang != unit.lang) {
+        &t->segments[t->segment_count > 0 ? t->segment_count - 1 : 0];
+    if (t->segment_count == 0 || (uint8_t)segment->lang != unit.lang) {
         segment = &t->segments[t->segment_count++];
         *segment =
             (struct prl_text_segment){.lang = unit.lang == PRL_TEXT_ZH ? PRL_TEXT_ZH : PRL_TEXT_EN,

@@ -116,9 +116,7 @@ static void say_capitals(struct prl_text *t, size_t i, size_t stem, size_t end, 
 {
     bool listed = prl_text_in(word, WORDS);
     bool shouted = is_among_capitals(t, i, end) && prl_text_in(word, SHOUTED);
-    if (stem == end && (listed || shouted))
-        say_as_word(t, i, end);
-    else if (is_pronounceable(t, i, stem))
+    if ((stem == end && (listed || shouted)) || is_pronounceable(t, i, stem))
         say_as_word(t, i, end);
     else
         prl_text_spell(t, i, end);
@@ -214,6 +212,26 @@ void prl_text_say_latin(struct prl_text *t, size_t i, size_t end)
     say_piece(t, i, end);
 }
 
+// Digits of a name: up to two, or round hundreds, as a number, else one by one. Returns their end.
+static size_t say_name_digits(struct prl_text *t, size_t i, size_t end)
+{
+    char d[16] = "";
+    struct prl_text_phrase p = {.len = 0};
+    size_t n = end - i < sizeof(d) ? end - i : sizeof(d);
+    for (size_t j = 0; j < n; j++)
+        d[j] = (char)prl_text_at(t, i + j);
+    enum prl_text_lang lang = prl_text_lang_at(t, i);
+    bool hundreds = n == 3 && d[1] == '0' && d[2] == '0';
+    if (d[0] == '0' || (n > 2 && !hundreds))
+        prl_text_digits(&p, d, n, lang, PRL_TEXT_DIGIT_ZERO);
+    else if (lang == PRL_TEXT_ZH)
+        prl_text_zh_cardinal(&p, d, n, false);
+    else
+        prl_text_en_cardinal(&p, d, n);
+    prl_text_say(t, p.s);
+    return i + n;
+}
+
 void prl_text_say_name(struct prl_text *t, size_t i, size_t end)
 {
     for (size_t start = i; start < end && !t->err;) {
@@ -222,27 +240,12 @@ void prl_text_say_name(struct prl_text *t, size_t i, size_t end)
         while (k < end && prl_text_is_digit(prl_text_at(t, k)) == digits)
             k++;
         prl_text_from(t, start, k);
-        if (digits) {
-            char d[16];
-            struct prl_text_phrase p = {.len = 0};
-            size_t n = k - start < sizeof(d) ? k - start : sizeof(d);
-            for (size_t j = 0; j < n; j++)
-                d[j] = (char)prl_text_at(t, start + j);
-            enum prl_text_lang lang = prl_text_lang_at(t, start);
-            bool hundreds = n == 3 && d[1] == '0' && d[2] == '0';
-            if (d[0] == '0' || (n > 2 && !hundreds))
-                prl_text_digits(&p, d, n, lang, PRL_TEXT_DIGIT_ZERO);
-            else if (lang == PRL_TEXT_ZH)
-                prl_text_zh_cardinal(&p, d, n, false);
-            else
-                prl_text_en_cardinal(&p, d, n);
-            prl_text_say(t, p.s);
-            k = start + n;
-        } else if (k - start <= 2 && start > i && end - i > k - start) {
-            prl_text_spell(t, start, k); // "4o", "h264x"
-        } else if (k - start <= 2 && k < end) {
-            prl_text_spell(t, start, k); // "mp3", "v2"
-        } else
+        bool beside_digits = start > i || k < end; // "4o", "mp3", "v2"
+        if (digits)
+            k = say_name_digits(t, start, k);
+        else if (k - start <= 2 && beside_digits)
+            prl_text_spell(t, start, k);
+        else
             prl_text_say_latin(t, start, k);
         start = k;
     }

@@ -56,6 +56,22 @@ static size_t read_entity(const char *s, size_t len, uint32_t *c)
     return 0;
 }
 
+// The lower-cased name in <name or </name; returns the position behind it.
+static size_t read_tag_name(const char *s, size_t len, char name[12])
+{
+    size_t n = 0;
+    size_t at = len > 1 && s[1] == '/' ? 2 : 1;
+    for (; at < len && n < 11; at++, n++) {
+        char lower = (char)(s[at] >= 'A' && s[at] <= 'Z' ? s[at] + 32 : s[at]);
+        bool letter = lower >= 'a' && lower <= 'z';
+        if (!letter && !(n > 0 && lower >= '0' && lower <= '9'))
+            break;
+        name[n] = lower;
+    }
+    name[n] = '\0';
+    return at;
+}
+
 // Length of <tag …> at s, or 0. *c is what it stands for: a line break, a cell border or nothing.
 static size_t read_tag(const char *s, size_t len, uint32_t *c)
 {
@@ -65,15 +81,7 @@ static size_t read_tag(const char *s, size_t len, uint32_t *c)
                                  "center del ins mark details summary input button think html body "
                                  "head title script style label kbd section article ";
     char name[12];
-    size_t n = 0;
-    size_t at = len > 1 && s[1] == '/' ? 2 : 1;
-    for (; at < len && n < sizeof(name) - 1; at++, n++) {
-        char lower = (char)(s[at] >= 'A' && s[at] <= 'Z' ? s[at] + 32 : s[at]);
-        if (!((lower >= 'a' && lower <= 'z') || (n > 0 && lower >= '0' && lower <= '9')))
-            break;
-        name[n] = lower;
-    }
-    name[n] = '\0';
+    size_t at = read_tag_name(s, len, name);
     bool breaks = prl_text_in(name, BREAKS);
     if (!breaks && !prl_text_in(name, OTHERS))
         return 0;
@@ -139,7 +147,7 @@ static uint32_t plain_form(uint32_t c)
     if (c >= 0x2000 && c <= 0x200A)
         return ' ';
     // Full-width ASCII; its pause marks stay, they are said as they are.
-    if (c >= 0xFF01 && c <= 0xFF5E && !memchr("!,:;?()", (int)(c - 0xFEE0), 7))
+    if (c >= 0xFF01 && c <= 0xFF5E && !strchr("!,:;?()", (int)(c - 0xFEE0)))
         return c - 0xFEE0;
     if (c >= 0x2080 && c <= 0x2089)
         return c - 0x2080 + '0';

@@ -34,35 +34,38 @@ static void add_magnitude(struct prl_text *t, struct prl_text_phrase *p, bool zh
     }
 }
 
+// "three dollars and fifty cents"
+static void add_cents(struct prl_text_phrase *p, const struct prl_text_number *n,
+                      const struct prl_text_money *money)
+{
+    struct prl_text_number whole = *n;
+    whole.part = 0;
+    bool zero = prl_text_value(n) == 0;
+    unsigned cents = (unsigned)((n->d[n->whole] - '0') * 10 + n->d[n->whole + 1] - '0');
+    if (!zero) {
+        prl_text_add_number(p, &whole, PRL_TEXT_EN, false);
+        prl_text_add(p, prl_text_is_one(&whole) ? money->one : money->many);
+    }
+    if (!zero && cents > 0)
+        prl_text_add(p, "and");
+    if (cents > 0 || zero) {
+        prl_text_cardinal(p, cents, PRL_TEXT_EN);
+        prl_text_add(p, cents == 1 ? money->cent : money->cents);
+    }
+}
+
 static void add_money_en(struct prl_text *t, struct prl_text_phrase *p,
                          const struct prl_text_number *n, const struct prl_text_money *money,
                          size_t *end)
 {
-    struct prl_text_number whole = *n;
-    whole.part = 0;
-    if (n->part == 2 && money->cent[0]) {
-        struct prl_text_phrase ignored = {.len = 0};
-        size_t at = *end;
-        add_magnitude(t, &ignored, false, &at);
-        if (at == *end) {
-            bool zero = prl_text_value(n) == 0;
-            if (!zero) {
-                prl_text_add_number(p, &whole, PRL_TEXT_EN, false);
-                prl_text_add(p, prl_text_is_one(&whole) ? money->one : money->many);
-            }
-            unsigned cents = (unsigned)((n->d[n->whole] - '0') * 10 + n->d[n->whole + 1] - '0');
-            if (!zero && cents > 0)
-                prl_text_add(p, "and");
-            if (cents > 0 || zero) {
-                prl_text_cardinal(p, cents, PRL_TEXT_EN);
-                prl_text_add(p, cents == 1 ? money->cent : money->cents);
-            }
-            return;
-        }
+    struct prl_text_phrase magnitude = {.len = 0};
+    add_magnitude(t, &magnitude, false, end);
+    if (n->part == 2 && money->cent[0] && magnitude.len == 0) {
+        add_cents(p, n, money);
+        return;
     }
     prl_text_add_number(p, n, PRL_TEXT_EN, false);
-    size_t before = p->len;
-    add_magnitude(t, p, false, end);
+    prl_text_add(p, magnitude.len > 0 ? magnitude.s : "");
     char word[PRL_TEXT_WORD_MAX];
     char next[PRL_TEXT_WORD_MAX];
     size_t sign = n->start;
@@ -72,8 +75,8 @@ static void add_money_en(struct prl_text *t, struct prl_text_phrase *p,
     // "a five dollar bill"
     bool adjective = prl_text_in(word, " a an ") &&
                      prl_text_word_here(t, prl_text_skip_space(t, *end), next) > 0;
-    prl_text_add(p,
-                 adjective || (prl_text_is_one(n) && p->len == before) ? money->one : money->many);
+    bool one = prl_text_is_one(n) && magnitude.len == 0;
+    prl_text_add(p, adjective || one ? money->one : money->many);
 }
 
 // $3.50, ¥100, €2 million: i is at the sign of the currency, `digits` behind it.

@@ -164,39 +164,60 @@ static size_t read_compare(struct prl_text *t, size_t i)
                  : say(t, i, n, "greater than", "大于");
 }
 
-// x², 2^10, 2^{10}
-static size_t read_power(struct prl_text *t, size_t i)
+static void say_power(struct prl_text *t, size_t i, unsigned power)
+{
+    static const char *const SMALL[2][2] = {{"squared", "cubed"}, {"的平方", "的立方"}};
+    struct prl_text_phrase p = {.len = 0};
+    enum prl_text_lang lang = prl_text_lang_at(t, i);
+    bool zh = lang == PRL_TEXT_ZH;
+    if (power == 2 || power == 3) {
+        prl_text_add(&p, SMALL[zh][power - 2]);
+    } else {
+        prl_text_add(&p, zh ? "的" : "to the power of");
+        prl_text_cardinal(&p, power, lang);
+        prl_text_add(&p, zh ? "次方" : "");
+    }
+    prl_text_say(t, p.s);
+}
+
+// 2^10 and 2^{10}; before a letter only the operator is said.
+static size_t read_caret(struct prl_text *t, size_t i)
+{
+    unsigned power = 0;
+    uint32_t open = prl_text_at(t, i + 1);
+    size_t brace = open == '{' || open == '(' ? 1 : 0;
+    size_t digits = i + 1 + brace;
+    size_t n = prl_text_read_digits(t, digits, 6, &power);
+    if (n == 0)
+        return prl_text_is_latin(prl_text_at(t, digits)) ? say(t, i, 1, "to the power of", "的")
+                                                         : i + 1;
+    uint32_t close = prl_text_at(t, digits + n);
+    size_t end = digits + n + (brace && (close == '}' || close == ')') ? 1 : 0);
+    prl_text_from(t, i, end);
+    say_power(t, i, power);
+    return end;
+}
+
+static bool is_superscript(uint32_t c)
+{
+    return c == 0xB2 || c == 0xB3 || c == 0xB9 || (c >= 0x2070 && c <= 0x2079);
+}
+
+// x²; behind nothing that has a power it is a footnote's mark.
+static size_t read_superscript(struct prl_text *t, size_t i)
 {
     uint32_t c = prl_text_at(t, i);
-    unsigned power = 0;
-    size_t end = i + 1;
-    if (c == '^') {
-        bool brace = prl_text_at(t, end) == '{' || prl_text_at(t, end) == '(';
-        size_t n = prl_text_read_digits(t, end + brace, 6, &power);
-        if (n == 0 && !prl_text_is_latin(prl_text_at(t, end + brace)))
-            return i + 1;
-        if (n == 0) // to the power of a letter, which is said next
-            return say(t, i, 1 + brace, "to the power of", "的幂");
-        end += brace + n;
-        uint32_t close = prl_text_at(t, end);
-        end += brace && (close == '}' || close == ')');
-    } else
-        power = c == 0xB9 ? 1 : c == 0xB2 ? 2 : c == 0xB3 ? 3 : c == 0x2070 ? 0 : c - 0x2070;
     uint32_t left = i > 0 ? prl_text_at(t, i - 1) : 0;
+    unsigned power = c >= 0x2070 ? c - 0x2070 : c == 0xB9 ? 1 : c - 0xB0;
+    size_t end = i + 1;
+    for (; is_superscript(prl_text_at(t, end)) && power < 1000; end++) {
+        c = prl_text_at(t, end);
+        power = power * 10 + (c >= 0x2070 ? c - 0x2070 : c == 0xB9 ? 1 : c - 0xB0);
+    }
     if (!prl_text_is_alnum(left) && left != ')' && !prl_text_is_han(left))
         return end;
     prl_text_from(t, i, end);
-    struct prl_text_phrase p = {.len = 0};
-    enum prl_text_lang lang = prl_text_lang_at(t, i);
-    if (power == 2 || power == 3) {
-        prl_text_add(&p, lang == PRL_TEXT_ZH ? (power == 2 ? "的平方" : "的立方")
-                                             : (power == 2 ? "squared" : "cubed"));
-    } else {
-        prl_text_add(&p, lang == PRL_TEXT_ZH ? "的" : "to the power of");
-        prl_text_cardinal(&p, power, lang);
-        prl_text_add(&p, lang == PRL_TEXT_ZH ? "次方" : "");
-    }
-    prl_text_say(t, p.s);
+    say_power(t, i, power);
     return end;
 }
 
@@ -260,8 +281,10 @@ static size_t read_rest(struct prl_text *t, size_t i)
     for (size_t k = 0; k < sizeof(NAMED) / sizeof(NAMED[0]); k++)
         if (NAMED[k].c == c)
             return say(t, i, c == '=' || c == '&' ? run_length(t, i) : 1, NAMED[k].en, NAMED[k].zh);
-    if ((c >= 0xB2 && c <= 0xB3) || c == 0xB9 || (c >= 0x2070 && c <= 0x2079) || c == '^')
-        return read_power(t, i);
+    if (is_superscript(c))
+        return read_superscript(t, i);
+    if (c == '^')
+        return read_caret(t, i);
     if (is_unknown_letter(c))
         t->unknown_dropped++;
     else if (!is_silent(c) && c != ' ')

@@ -168,58 +168,59 @@ static size_t read_year(struct prl_text *t, size_t i)
     return at + n;
 }
 
+// A month without a day: "May 2026", "in Nov." A full name alone is left to others.
+static size_t say_bare_month(struct prl_text *t, size_t i, size_t end, unsigned month)
+{
+    bool dot = prl_text_at(t, end - 1) == '.';
+    size_t at = prl_text_skip_space(t, end);
+    unsigned year = 0;
+    bool full = end - i - dot == strlen(prl_text_month(month));
+    bool dated = at > end && prl_text_read_digits(t, at, 4, &year) == 4;
+    if (full && !dated)
+        return i;
+    prl_text_from(t, i, end);
+    prl_text_say(t, prl_text_month(month));
+    if (dot)
+        end_abbreviation(t, end - 1, dated ? TITLE : PLAIN);
+    return dated ? read_year(t, end) : end;
+}
+
+// The "-7" of "March 5-7", or i.
+static size_t say_second_day(struct prl_text *t, size_t i)
+{
+    unsigned day = 0;
+    size_t digits = prl_text_read_digits(t, i + 1, 2, &day);
+    uint32_t dash = prl_text_at(t, i);
+    if (digits == 0 || (dash != '-' && dash != 0x2013) || day < 1 || day > 31)
+        return i;
+    prl_text_from(t, i, i + 1);
+    prl_text_say(t, "to");
+    say_day(t, i + 1, i + 1 + digits, day);
+    return i + 1 + digits;
+}
+
 // "Nov. 22, 2026", "March 5-7", "May 2026"
 static size_t read_month(struct prl_text *t, size_t i, const char *word, size_t len)
 {
     unsigned month = prl_text_month_of(word);
     if (month == 0 || prl_text_lang_at(t, i) == PRL_TEXT_ZH)
         return i;
-    size_t end = i + len;
-    bool dot = prl_text_at(t, end) == '.' && strlen(word) < 5 && strcmp(word, "May") != 0;
-    end += dot ? 1 : 0;
+    bool dot = prl_text_at(t, i + len) == '.' && len < 5 && strcmp(word, "May") != 0;
+    size_t end = i + len + dot;
     size_t at = prl_text_skip_space(t, end);
     unsigned day = 0;
     size_t digits = prl_text_read_digits(t, at, 2, &day);
-    bool full = strlen(word) > 4 || strcmp(word, prl_text_month(month)) == 0;
-    if (digits == 0 || day < 1 || day > 31 || at == end) {
-        if (full && !dot && at > end) {
-            size_t year_end = end;
-            unsigned year = 0;
-            if (prl_text_read_digits(t, at, 4, &year) == 4) {
-                prl_text_from(t, i, end);
-                prl_text_say(t, prl_text_month(month));
-                year_end = read_year(t, end);
-                return year_end;
-            }
-        }
-        if (full && !dot)
-            return i;
-        prl_text_from(t, i, end);
-        prl_text_say(t, prl_text_month(month));
-        if (dot)
-            end_abbreviation(t, end - 1, prl_text_is_digit(prl_text_at(t, at)) ? TITLE : PLAIN);
-        return end;
-    }
-    size_t day_end = at + digits;
+    if (digits == 0 || day < 1 || day > 31 || at == end)
+        return say_bare_month(t, i, end, month);
     char suffix[PRL_TEXT_WORD_MAX];
-    size_t letters = prl_text_word_here(t, day_end, suffix);
-    if (letters > 0 && !prl_text_in(suffix, " st nd rd th "))
+    size_t day_end = at + digits + prl_text_word_here(t, at + digits, suffix);
+    uint32_t next = prl_text_at(t, day_end);
+    if ((suffix[0] && !prl_text_in(suffix, " st nd rd th ")) || next == ':' || next == '%')
         return i;
-    if (prl_text_at(t, day_end) == ':' || prl_text_at(t, day_end) == '%')
-        return i;
-    day_end += letters;
     prl_text_from(t, i, end);
     prl_text_say(t, prl_text_month(month));
     say_day(t, at, day_end, day);
-    size_t second = prl_text_read_digits(t, day_end + 1, 2, &day);
-    uint32_t dash = prl_text_at(t, day_end);
-    if (second > 0 && (dash == '-' || dash == 0x2013) && day <= 31) {
-        prl_text_from(t, day_end, day_end + 1);
-        prl_text_say(t, "to");
-        say_day(t, day_end + 1, day_end + 1 + second, day);
-        day_end += 1 + second;
-    }
-    return read_year(t, day_end);
+    return read_year(t, say_second_day(t, day_end));
 }
 
 // Value of a well-formed Roman numeral up to 29, or 0.

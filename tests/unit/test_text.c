@@ -121,6 +121,36 @@ static size_t unknown_in(const struct prl_text_out *out, const struct prl_text_u
     return unknown + (count == 0);
 }
 
+static void check_unit(const struct prl_text_out *out, size_t k, size_t at, size_t clause_len)
+{
+    const struct prl_text_unit *now = &out->units[k];
+    // The units and single spaces between them are the whole text.
+    bool spaced = now->text_start == at + 1 && out->text[at] == ' ';
+    bool range = now->source_start < now->source_end && now->source_end <= clause_len;
+    bool forward = k == 0 || (now->source_start >= now[-1].source_start &&
+                              now->source_end >= now[-1].source_end);
+    EXPECT(now->text_start == at || spaced);
+    EXPECT(range);
+    EXPECT(forward);
+}
+
+// Returns the unit behind the segment.
+static size_t check_segment(const struct prl_text_out *out, size_t k, size_t unit)
+{
+    const struct prl_text_segment *segment = &out->segments[k];
+    const struct prl_text_unit *first = &out->units[unit];
+    const struct prl_text_unit *last = &out->units[unit + segment->unit_count - 1];
+    bool fits = segment->unit_start == unit && segment->unit_count > 0 &&
+                segment->text_start == first->text_start &&
+                segment->text_start + segment->text_len == last->text_start + last->text_len;
+    EXPECT(fits);
+    bool same = true;
+    for (size_t n = 0; n < segment->unit_count; n++)
+        same = same && first[n].lang == (uint8_t)segment->lang;
+    EXPECT(same);
+    return unit + segment->unit_count;
+}
+
 // Everything that text.h promises about `out`. Returns the number of characters without a sound.
 static size_t check_out(const struct prl_text_out *out, size_t clause_len)
 {
@@ -130,28 +160,13 @@ static size_t check_out(const struct prl_text_out *out, size_t clause_len)
     EXPECT_INT(strlen(out->text), out->text_len);
     EXPECT(prl_utf8_valid(out->text, out->text_len));
     for (size_t k = 0; k < out->unit_count; k++) {
-        const struct prl_text_unit *now = &out->units[k];
-        unknown += unknown_in(out, now);
-        // The units and single spaces between them are the whole text.
-        EXPECT(now->text_start == at || (now->text_start == at + 1 && out->text[at] == ' '));
-        at = now->text_start + now->text_len;
-        EXPECT(now->source_start < now->source_end && now->source_end <= clause_len);
-        if (k > 0) {
-            EXPECT(now->source_start >= now[-1].source_start);
-            EXPECT(now->source_end >= now[-1].source_end);
-        }
+        unknown += unknown_in(out, &out->units[k]);
+        check_unit(out, k, at, clause_len);
+        at = out->units[k].text_start + out->units[k].text_len;
     }
     EXPECT_INT(at, out->text_len);
-    for (size_t k = 0; k < out->segment_count; k++) {
-        const struct prl_text_segment *segment = &out->segments[k];
-        EXPECT_INT(segment->unit_start, unit);
-        EXPECT(segment->unit_count > 0);
-        EXPECT_INT(segment->text_start, out->units[unit].text_start);
-        for (size_t n = 0; n < segment->unit_count; n++, unit++)
-            EXPECT_INT(out->units[unit].lang, segment->lang);
-        const struct prl_text_unit *last = &out->units[unit - 1];
-        EXPECT_INT(segment->text_start + segment->text_len, last->text_start + last->text_len);
-    }
+    for (size_t k = 0; k < out->segment_count; k++)
+        unit = check_segment(out, k, unit);
     EXPECT_INT(unit, out->unit_count);
     return unknown;
 }
