@@ -281,7 +281,8 @@ static bool place_job(struct prl_llm_batch *batch, struct stream *stream)
         return true;
     // An answer needs the logits of the last token, so that one is always computed.
     int limit = job->tokens.count - (job->kind == PRL_LLM_JOB_GENERATE ? 1 : 0);
-    int cached = prl_llm_cache_match(batch->cache, job->slot, job->tokens.ids, limit);
+    int cached =
+        prl_llm_cache_match(batch->cache, job->slot, job->tokens.ids, limit, batch->entry_count);
     job->matched = true;
     if (job->started_at_us == 0) { // not the second try
         job->cached = cached;

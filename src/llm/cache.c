@@ -164,33 +164,6 @@ void prl_llm_cache_disown(struct prl_llm_cache *cache, uint64_t owner)
     }
 }
 
-int prl_llm_cache_match(struct prl_llm_cache *cache, int slot, const int32_t *ids, int limit)
-{
-    struct slot *at = slot_at(cache, slot);
-    int own = common_len(at, ids, limit);
-    int best = -1;
-    int best_len = own + COPY_TOKENS_MIN - 1;
-    for (int i = 0; i < cache->sequences; i++) {
-        int len = i == slot ? 0 : common_len(&cache->slots[i], ids, limit);
-        if (len > best_len) {
-            best = i;
-            best_len = len;
-        }
-    }
-    if (best >= 0) {
-        prl_llm_cache_cut(cache, slot, 0);
-        cache->ops->copy(cache->model, best, slot, best_len);
-        memcpy(at->ids, cache->slots[best].ids, (size_t)best_len * sizeof(*at->ids));
-        at->count = best_len;
-        cache->slots[best].used = ++cache->clock;
-        cache->stats.copies++;
-    } else {
-        prl_llm_cache_cut(cache, slot, own);
-    }
-    cache->stats.reused += (uint64_t)at->count;
-    return at->count;
-}
-
 bool prl_llm_cache_room(struct prl_llm_cache *cache, int more)
 {
     for (;;) {
@@ -205,6 +178,51 @@ bool prl_llm_cache_room(struct prl_llm_cache *cache, int more)
         prl_llm_cache_cut(cache, victim, 0);
         cache->stats.evictions++;
     }
+}
+
+// The other slot whose beginning is worth copying, or -1.
+static int best_source(const struct prl_llm_cache *cache, int slot, const int32_t *ids, int limit,
+                       int own, int *len)
+{
+    int best = -1;
+    *len = own + COPY_TOKENS_MIN - 1;
+    for (int i = 0; i < cache->sequences; i++) {
+        int common = i == slot ? 0 : common_len(&cache->slots[i], ids, limit);
+        if (common > *len) {
+            best = i;
+            *len = common;
+        }
+    }
+    return best;
+}
+
+// Room for a copy, without forgetting its source.
+static bool room_for_copy(struct prl_llm_cache *cache, struct slot *source, int more)
+{
+    bool busy = source->busy;
+    source->busy = true;
+    bool room = prl_llm_cache_room(cache, more);
+    source->busy = busy;
+    return room;
+}
+
+int prl_llm_cache_match(struct prl_llm_cache *cache, int slot, const int32_t *ids, int limit,
+                        int pending)
+{
+    struct slot *at = slot_at(cache, slot);
+    int len;
+    prl_llm_cache_cut(cache, slot, common_len(at, ids, limit));
+    int best = best_source(cache, slot, ids, limit, at->count, &len);
+    if (best >= 0 && room_for_copy(cache, &cache->slots[best], len - at->count + pending)) {
+        prl_llm_cache_cut(cache, slot, 0);
+        cache->ops->copy(cache->model, best, slot, len);
+        memcpy(at->ids, cache->slots[best].ids, (size_t)len * sizeof(*at->ids));
+        at->count = len;
+        cache->slots[best].used = ++cache->clock;
+        cache->stats.copies++;
+    }
+    cache->stats.reused += (uint64_t)at->count;
+    return at->count;
 }
 
 void prl_llm_cache_add(struct prl_llm_cache *cache, int slot, const int32_t *ids, int count)

@@ -40,11 +40,12 @@ void prl_llm_cache_release(struct prl_llm_cache *cache, int slot);
 // The owner is gone; its tokens stay for whoever begins alike.
 void prl_llm_cache_disown(struct prl_llm_cache *cache, uint64_t owner);
 
-// Brings the slot to the longest beginning of `ids` that is remembered anywhere, at most `limit`
-// tokens. Returns its length.
-int prl_llm_cache_match(struct prl_llm_cache *cache, int slot, const int32_t *ids, int limit);
 // True when `more` tokens fit, after forgetting idle slots if need be.
 bool prl_llm_cache_room(struct prl_llm_cache *cache, int more);
+// Brings the slot to the longest beginning of `ids` that is remembered anywhere, at most `limit`
+// tokens. Returns its length. `pending`: tokens that are about to be computed, which need room too.
+int prl_llm_cache_match(struct prl_llm_cache *cache, int slot, const int32_t *ids, int limit,
+                        int pending);
 // The model has computed these tokens behind the slot's last one.
 void prl_llm_cache_add(struct prl_llm_cache *cache, int slot, const int32_t *ids, int count);
 // Forgets all but the first `count` tokens.

@@ -99,6 +99,13 @@ static void settle_params(struct prl_llm_job *job)
         params->seed = (uint32_t)mix(mix(job->id) ^ job->generation) | 1;
 }
 
+// A prefill of a finished user's turn includes the beginning of the answer's.
+static bool awaits_answer(const struct prl_llm_prompt *prompt)
+{
+    enum prl_llm_role last = prompt->messages[prompt->message_count - 1].role;
+    return !prompt->open && (last == PRL_LLM_USER || last == PRL_LLM_TOOL);
+}
+
 enum prl_err prl_llm_job_start(struct prl_llm_job *job, const struct prl_llm_model_ops *ops,
                                void *model, struct prl_llm_prompt *prompt, int context)
 {
@@ -110,7 +117,7 @@ enum prl_err prl_llm_job_start(struct prl_llm_job *job, const struct prl_llm_mod
     // A quarter of the context is kept for the answer, less when less is wanted.
     int reserve = wanted < context / 4 ? wanted : context / 4;
     enum prl_err err = prl_llm_tokens_make(&job->tokens, ops, model, prompt, context - reserve,
-                                           generate || !prompt->open);
+                                           generate || awaits_answer(prompt));
     if (!err && job->tokens.count == 0)
         err = PRL_ERR_INVALID;
     if (err) {

@@ -40,8 +40,9 @@ void prl_llm_order_pack(struct prl_msg *msg, const struct prl_llm_params *params
                         int64_t queued_at_us)
 {
     _Static_assert(sizeof(double) == sizeof(int64_t), "a double fits a value");
-    msg->value[0] = (int64_t)params->seed << 32 | (int64_t)(params->max_output_tokens & 0xffff) |
-                    (params->committed ? 1 << 16 : 0);
+    uint64_t small = (uint64_t)(params->max_output_tokens & 0xffff);
+    uint64_t committed = params->committed ? 1U << 16 : 0;
+    msg->value[0] = (int64_t)((uint64_t)params->seed << 32 | committed | small);
     memcpy(&msg->value[1], &params->temperature, sizeof(double));
     memcpy(&msg->value[2], &params->top_p, sizeof(double));
     msg->value[3] = queued_at_us;

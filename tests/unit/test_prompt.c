@@ -1,0 +1,80 @@
+// test_prompt.c -- llm/prompt: checks and copies.
+#include "llm/prompt.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "tests/unit.h"
+
+static const struct prl_llm_call calls[] = {{.id = "c1", .name = "add", .arguments = "{\"a\":1}"},
+                                            {.name = "sub"}};
+static const struct prl_llm_message messages[] = {
+    {.role = PRL_LLM_SYSTEM, .text = "be brief", .len = 8},
+    {.role = PRL_LLM_USER, .text = "a\0b", .len = 3},
+    {.role = PRL_LLM_ASSISTANT, .calls = calls, .call_count = 2},
+    {.role = PRL_LLM_TOOL, .text = "2", .len = 1, .tool_call_id = "c1"},
+};
+static const struct prl_llm_tool tools[] = {{.name = "add", .description = "adds"},
+                                            {.name = "sub", .parameters = "{}"}};
+
+static struct prl_llm_prompt sample(void)
+{
+    return (struct prl_llm_prompt){
+        .messages = messages, .message_count = 4, .tools = tools, .tool_count = 2};
+}
+
+PRL_TEST_OOM(prompt_copy_is_deep)
+{
+    struct prl_llm_prompt prompt = sample();
+    prompt.tool_choice = PRL_LLM_TOOLS_NAMED;
+    prompt.tool_name = "sub";
+    struct prl_llm_prompt *copy;
+    size_t size;
+    enum prl_err err = prl_llm_prompt_copy(&copy, &size, &prompt);
+    if (err) {
+        EXPECT(copy == NULL && prl_test_oom());
+        return;
+    }
+    EXPECT(copy->messages != messages && copy->messages[1].text != messages[1].text);
+    EXPECT_INT(copy->messages[1].len, 3);
+    EXPECT(memcmp(copy->messages[1].text, "a\0b", 4) == 0);
+    EXPECT_TEXT(copy->messages[2].calls[0].arguments, "{\"a\":1}");
+    EXPECT(copy->messages[2].calls[1].id == NULL);
+    EXPECT_TEXT(copy->messages[3].tool_call_id, "c1");
+    EXPECT_TEXT(copy->tools[0].description, "adds");
+    EXPECT_TEXT(copy->tool_name, "sub");
+    prl_mem_free(copy);
+}
+
+PRL_TEST(prompt_refuses_nonsense)
+{
+    struct prl_llm_prompt prompt = sample();
+    EXPECT_OK(prl_llm_prompt_check(&prompt));
+    prompt.message_count = 0;
+    EXPECT_INT(prl_llm_prompt_check(&prompt), PRL_ERR_INVALID);
+    prompt.message_count = PRL_LLM_MESSAGES_MAX + 1;
+    EXPECT_INT(prl_llm_prompt_check(&prompt), PRL_ERR_LIMIT);
+    prompt = sample();
+    prompt.tool_choice = PRL_LLM_TOOLS_NAMED;
+    prompt.tool_name = "mul";
+    EXPECT_INT(prl_llm_prompt_check(&prompt), PRL_ERR_INVALID);
+    prompt.tool_choice = PRL_LLM_TOOLS_REQUIRED;
+    prompt.tool_count = 0;
+    EXPECT_INT(prl_llm_prompt_check(&prompt), PRL_ERR_INVALID);
+    struct prl_llm_message user = {.role = PRL_LLM_USER, .calls = calls, .call_count = 1};
+    prompt = (struct prl_llm_prompt){.messages = &user, .message_count = 1};
+    EXPECT_INT(prl_llm_prompt_check(&prompt), PRL_ERR_INVALID);
+    user = (struct prl_llm_message){
+        .role = PRL_LLM_USER, .text = "x", .len = PRL_LLM_PROMPT_BYTES_MAX + 1};
+    EXPECT_INT(prl_llm_prompt_check(&prompt), PRL_ERR_LIMIT);
+    struct prl_llm_tool nameless = {.name = ""};
+    prompt = sample();
+    prompt.tools = &nameless;
+    prompt.tool_count = 1;
+    EXPECT_INT(prl_llm_prompt_check(&prompt), PRL_ERR_INVALID);
+    char name[PRL_LLM_TOOL_NAME_BYTES_MAX + 2];
+    memset(name, 'n', sizeof(name));
+    name[sizeof(name) - 1] = '\0';
+    nameless.name = name;
+    EXPECT_INT(prl_llm_prompt_check(&prompt), PRL_ERR_LIMIT);
+}
