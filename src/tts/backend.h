@@ -106,4 +106,7 @@ extern const struct prl_tts_ops prl_tts_kokoro;
 extern const struct prl_tts_ops prl_tts_fastspeech2;
 extern const struct prl_tts_ops prl_tts_espeak;
 
+// All that this program was built with, NULL-terminated (src/tts/builtin.c).
+extern const struct prl_tts_ops *const prl_tts_builtin[];
+
 #endif

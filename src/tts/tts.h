@@ -46,6 +46,8 @@ struct prl_tts_conf {
     enum prl_tts_quality quality;
     const char *cache_dir; // where the calibration is kept; NULL: calibrate at each start
     int threads;           // of the models; 0 means 1
+    // The backends by preference, NULL-terminated; NULL: prl_tts_builtin. For tests.
+    const struct prl_tts_ops *const *backends;
     // Once, on the loop thread: English or Chinese can be spoken and has been (one clause timed);
     // or the reason why nothing can (one line). What is missing besides is logged.
     void (*on_ready)(void *arg);

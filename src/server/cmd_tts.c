@@ -1,0 +1,387 @@
+// cmd_tts.c -- `parley tts`: text in, WAV out. Runs the same front, lane and voices as the server.
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json_write.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "media/wav.h"
+#include "net/loop.h"
+#include "server/cmd.h"
+#include "tts/cut.h"
+#include "tts/files.h"
+#include "tts/tts.h"
+#include "tts/voices.h"
+
+enum { INPUT_BYTES_MAX = 4 << 20, SOUND_BYTES_MAX = 1 << 30, JSON_BYTES_MAX = 64 << 20 };
+enum { PIECE_BYTES = 1024 }; // put into the cutter at once
+
+static const char usage[] =
+    "usage: parley tts [options] [WORDS...]\n"
+    "Speaks WORDS, or standard input, and writes a WAV file (24 kHz, 16 bit) to standard output.\n"
+    "\n"
+    "  --voice NAME     a voice (see --voices); default alloy\n"
+    "  --lang CODE      en or zh: of what the text leaves open, such as 14:30; default en\n"
+    "  --speed S        0.25 to 1.5, default 1\n"
+    "  --out FILE       writes the sound there\n"
+    "  --json           one JSON object a clause on standard output: text, words with their "
+    "times,\n"
+    "                   engine, milliseconds of work; the sound only goes to --out\n"
+    "  --quality Q      auto, fast (hibari for English) or best (Kokoro)\n"
+    "  --fast-zh        FastSpeech2 for Chinese (voice for non-commercial use)\n"
+    "  --threads N      default 1\n"
+    "  --voices         lists the voices and ends\n"
+    "  --help\n";
+
+struct options {
+    const char *voice;
+    const char *out;
+    double speed;
+    double threads;
+    enum prl_text_lang lang;
+    enum prl_tts_quality quality;
+    bool fast_zh;
+    bool json;
+    bool list;
+    bool help;
+};
+
+struct run {
+    const struct options *options;
+    struct prl_loop *loop;
+    struct prl_tts *tts;
+    struct prl_tts_stream *stream;
+    struct prl_cut *cut;
+    struct prl_str input;
+    size_t input_at;
+    bool finished;        // all of the input is in the cutter
+    struct prl_str sound; // samples
+    struct prl_str words; // JSON of the clause's marks
+    uint32_t clause_id;   // of the next one
+    char *clause;         // owned: the text being spoken
+    size_t clause_len;
+    uint64_t unknown;
+    int64_t work_us;
+    int status;
+};
+
+static void give_up(struct run *run, const char *why)
+{
+    (void)fprintf(stderr, "parley tts: %s\n", why);
+    run->status = 1;
+    prl_loop_stop(run->loop);
+}
+
+static void clause_print(struct run *run, const struct prl_tts_event *event)
+{
+    struct prl_str out;
+    prl_str_init(&out, JSON_BYTES_MAX);
+    struct prl_json_write json;
+    prl_json_write_init(&json, &out);
+    prl_json_write_object(&json, NULL);
+    prl_json_write_bytes(&json, "text", run->clause, run->clause_len);
+    prl_json_write_string(&json, "engine", event->engine);
+    prl_json_write_real(&json, "seconds", (double)event->sample_start / PRL_TTS_RATE_HZ);
+    prl_json_write_real(&json, "first_ms", (double)event->first_us / 1e3);
+    prl_json_write_real(&json, "work_ms", (double)event->work_us / 1e3);
+    prl_json_write_int(&json, "unknown", event->unknown);
+    prl_str_addc(&run->words, ']');
+    prl_json_write_raw(&json, "words", prl_str_text(&run->words));
+    prl_json_write_end_object(&json);
+    prl_str_addc(&out, '\n');
+    if (!out.err && !run->words.err)
+        (void)fputs(prl_str_text(&out), stdout);
+    prl_str_free(&out);
+}
+
+static void say_next(struct run *run)
+{
+    struct prl_cut_clause clause;
+    for (;;) {
+        size_t left = run->input.len - run->input_at;
+        if (prl_cut_next(run->cut, &clause) == PRL_OK)
+            break;
+        if (left == 0 && run->finished) {
+            prl_loop_stop(run->loop);
+            return;
+        }
+        size_t piece = left < PIECE_BYTES ? left : PIECE_BYTES;
+        if (piece > 0 && prl_cut_push(run->cut, run->input.data + run->input_at, piece)) {
+            give_up(run, "the text cannot be cut into clauses");
+            return;
+        }
+        run->input_at += piece;
+        if (run->input_at == run->input.len && !run->finished) {
+            prl_cut_finish(run->cut);
+            run->finished = true;
+        }
+    }
+    prl_mem_free(run->clause);
+    run->clause = prl_mem_strndup(clause.text, clause.len);
+    run->clause_len = clause.len;
+    prl_str_clear(&run->words);
+    prl_str_addc(&run->words, '[');
+    if (!run->clause || prl_tts_say(run->stream, 1, run->clause_id++, clause.text, clause.len))
+        give_up(run, "a clause cannot be queued");
+}
+
+static void audio_keep(struct run *run, const struct prl_tts_event *event)
+{
+    prl_str_add(&run->sound, (const char *)event->pcm, event->samples * sizeof(*event->pcm));
+    for (size_t i = 0; i < event->mark_count; i++) {
+        const struct prl_tts_mark *mark = &event->marks[i];
+        struct prl_json_write json;
+        if (run->words.len > 1)
+            prl_str_addc(&run->words, ',');
+        prl_json_write_init(&json, &run->words);
+        prl_json_write_object(&json, NULL);
+        if (mark->source_end <= run->clause_len && mark->source_start <= mark->source_end)
+            prl_json_write_bytes(&json, "word", run->clause + mark->source_start,
+                                 mark->source_end - mark->source_start);
+        prl_json_write_int(&json, "byte", mark->source_start);
+        prl_json_write_real(&json, "start", (double)mark->sample_start / PRL_TTS_RATE_HZ);
+        prl_json_write_real(&json, "end", (double)mark->sample_end / PRL_TTS_RATE_HZ);
+        prl_json_write_end_object(&json);
+    }
+}
+
+static void on_event(void *arg, const struct prl_tts_event *event)
+{
+    struct run *run = arg;
+    switch (event->type) {
+    case PRL_TTS_AUDIO:
+        audio_keep(run, event);
+        break;
+    case PRL_TTS_CLAUSE_DONE:
+        run->work_us += event->work_us;
+        run->unknown += event->unknown;
+        if (run->options->json)
+            clause_print(run, event);
+        say_next(run);
+        break;
+    case PRL_TTS_ERROR:
+        give_up(run, event->why);
+        break;
+    }
+}
+
+static void on_ready(void *arg)
+{
+    struct run *run = arg;
+    struct prl_tts_stream_conf conf = {.voice = run->options->voice,
+                                       .language = run->options->lang,
+                                       .speed = (float)run->options->speed,
+                                       .fn = on_event,
+                                       .arg = run};
+    if (prl_tts_open(run->tts, &conf, &run->stream))
+        give_up(run, "no such voice (--voices lists them), or a speed outside 0.25 to 1.5");
+    else
+        say_next(run);
+}
+
+static void on_error(void *arg, const char *why)
+{
+    give_up(arg, why);
+}
+
+static bool sound_write(const struct run *run)
+{
+    const struct options *options = run->options;
+    if (options->json && !options->out)
+        return true;
+    FILE *file = options->out ? fopen(options->out, "wbe") : stdout;
+    uint8_t header[PRL_WAV_HEADER_SIZE];
+    prl_wav_header(header, PRL_TTS_RATE_HZ, run->sound.len / sizeof(int16_t));
+    bool good = file && fwrite(header, sizeof(header), 1, file) == 1 &&
+                fwrite(prl_str_text(&run->sound), 1, run->sound.len, file) == run->sound.len;
+    if (file && options->out)
+        good = fclose(file) == 0 && good;
+    else if (file)
+        good = fflush(file) == 0 && good;
+    if (!good)
+        (void)fprintf(stderr, "parley tts: cannot write %s\n",
+                      options->out ? options->out : "the sound");
+    return good;
+}
+
+static bool read_input(struct run *run, int argc, char **argv)
+{
+    for (int i = optind; i < argc; i++) {
+        if (i > optind)
+            prl_str_addc(&run->input, ' ');
+        prl_str_adds(&run->input, argv[i]);
+    }
+    char buf[4096];
+    ssize_t n;
+    while (optind == argc && !run->input.err && (n = read(STDIN_FILENO, buf, sizeof(buf))) != 0) {
+        if (n > 0)
+            prl_str_add(&run->input, buf, (size_t)n);
+        else if (errno != EINTR)
+            break;
+    }
+    if (run->input.err || run->input.len == 0)
+        (void)fprintf(stderr, "parley tts: %s\n",
+                      run->input.err ? "more than 4 MiB of text" : "no text");
+    return !run->input.err && run->input.len > 0;
+}
+
+static bool take_number(const char *text, double low, double high, double *out)
+{
+    return prl_str_to_double(text, out) && *out >= low && *out <= high;
+}
+
+static bool take_quality(const char *text, enum prl_tts_quality *out)
+{
+    static const char *const names[] = {"auto", "fast", "best"};
+    for (int i = 0; i < 3; i++)
+        if (prl_str_equal(text, names[i])) {
+            *out = (enum prl_tts_quality)i;
+            return true;
+        }
+    return false;
+}
+
+static bool take_option(struct options *options, int option, const char *text)
+{
+    switch (option) {
+    case 'v':
+        options->voice = text;
+        return prl_voice_find(text) != NULL;
+    case 'l':
+        options->lang = prl_str_equal(text, "zh") ? PRL_TEXT_ZH : PRL_TEXT_EN;
+        return prl_str_equal(text, "zh") || prl_str_equal(text, "en");
+    case 's':
+        return take_number(text, 0.25, 1.5, &options->speed);
+    case 't':
+        return take_number(text, 1, 64, &options->threads);
+    case 'o':
+        options->out = text;
+        return true;
+    case 'q':
+        return take_quality(text, &options->quality);
+    case 'f':
+        options->fast_zh = true;
+        return true;
+    case 'j':
+        options->json = true;
+        return true;
+    case 'L':
+        options->list = true;
+        return true;
+    case 'h':
+        options->help = true;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool parse_options(struct options *options, int argc, char **argv)
+{
+    static const struct option names[] = {{"voice", required_argument, NULL, 'v'},
+                                          {"lang", required_argument, NULL, 'l'},
+                                          {"speed", required_argument, NULL, 's'},
+                                          {"out", required_argument, NULL, 'o'},
+                                          {"json", no_argument, NULL, 'j'},
+                                          {"quality", required_argument, NULL, 'q'},
+                                          {"fast-zh", no_argument, NULL, 'f'},
+                                          {"threads", required_argument, NULL, 't'},
+                                          {"voices", no_argument, NULL, 'L'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    *options = (struct options){.speed = 1, .threads = 1};
+    int option;
+    optind = 1;
+    while ((option = getopt_long(argc, argv, "+", names, NULL)) != -1) {
+        if (take_option(options, option, optarg))
+            continue;
+        if (option != '?')
+            (void)fprintf(stderr, "parley tts: bad value \"%s\"\n\n", optarg ? optarg : "");
+        return false;
+    }
+    return true;
+}
+
+static int voices_print(void)
+{
+    const struct prl_voice *voice;
+    for (size_t i = 0; (voice = prl_voice_at(i)) != NULL; i++)
+        (void)printf("%-12s %c %s  en: %-11s zh: %s%s\n", voice->name, voice->gender, voice->accent,
+                     voice->hibari ? "heart" : voice->kokoro_en, voice->kokoro_zh,
+                     voice->realtime ? "  (Realtime API)" : "");
+    return 0;
+}
+
+static void run_speech(struct run *run)
+{
+    const struct options *options = run->options;
+    struct prl_tts_files *files = prl_mem_zalloc(sizeof(*files));
+    run->status = 1;
+    if (!files || prl_cut_create(&run->cut, &(struct prl_cut_conf){.clause_max = 0}) ||
+        prl_loop_create(&run->loop, NULL)) {
+        (void)fprintf(stderr, "parley tts: out of memory\n");
+        prl_mem_free(files);
+        return;
+    }
+    prl_tts_files_find(files);
+    if (files->why[0])
+        prl_log(PRL_LOG_WARN, "tts", "%s", files->why);
+    struct prl_tts_conf conf = {.loop = run->loop,
+                                .paths = files->paths,
+                                .fast_zh = options->fast_zh,
+                                .quality = options->quality,
+                                .threads = (int)options->threads,
+                                .on_ready = on_ready,
+                                .on_error = on_error,
+                                .arg = run};
+    enum prl_err err = prl_tts_create(&run->tts, &conf);
+    prl_mem_free(files);
+    if (err) {
+        (void)fprintf(stderr, "parley tts: %s\n", prl_err_name(err));
+        return;
+    }
+    run->status = 0;
+    prl_loop_run(run->loop);
+}
+
+int prl_cmd_tts(int argc, char **argv)
+{
+    struct options options;
+    bool good = parse_options(&options, argc, argv);
+    if (!good || options.help) {
+        (void)fputs(usage, good ? stdout : stderr);
+        return good ? 0 : 2;
+    }
+    if (options.list)
+        return voices_print();
+    struct run run = {.options = &options};
+    prl_str_init(&run.input, INPUT_BYTES_MAX);
+    prl_str_init(&run.sound, SOUND_BYTES_MAX);
+    prl_str_init(&run.words, JSON_BYTES_MAX);
+    if (read_input(&run, argc, argv))
+        run_speech(&run);
+    else
+        run.status = 2;
+    prl_tts_close(&run.stream);
+    prl_tts_destroy(&run.tts);
+    prl_loop_destroy(&run.loop);
+    prl_cut_destroy(&run.cut);
+    if (run.status == 0 && run.sound.err) {
+        (void)fprintf(stderr, "parley tts: more than 1 GiB of sound\n");
+        run.status = 1;
+    }
+    if (run.status == 0 && !sound_write(&run))
+        run.status = 1;
+    if (run.unknown > 0)
+        (void)fprintf(stderr, "parley tts: %llu characters have no sound\n",
+                      (unsigned long long)run.unknown);
+    prl_mem_free(run.clause);
+    prl_str_free(&run.input);
+    prl_str_free(&run.sound);
+    prl_str_free(&run.words);
+    return run.status;
+}

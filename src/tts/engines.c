@@ -1,0 +1,253 @@
+// engines.c -- see engines.h.
+#include "tts/engines.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "engine/ort.h"
+#include "tts/calibration.h"
+#include "tts/voices.h"
+
+// Kokoro may speak English if it needs less than this much work a second of sound: the first clause
+// is computed whole before it sounds, so that at half of real time a two-second clause waits one.
+static const double rtf_max = 0.5;
+enum { WARM_STEPS_MAX = 10000 };
+
+// The clause that warms up and times a model: "This machine speaks for itself."
+static const struct prl_text_out *sample_en(void)
+{
+    static const char text[] = "This machine speaks for itself.";
+    static const struct prl_text_unit units[] = {
+        {0, 4, 0, 4, PRL_TEXT_EN, PRL_TEXT_WORD},    {5, 7, 5, 12, PRL_TEXT_EN, PRL_TEXT_WORD},
+        {13, 6, 13, 19, PRL_TEXT_EN, PRL_TEXT_WORD}, {20, 3, 20, 23, PRL_TEXT_EN, PRL_TEXT_WORD},
+        {24, 6, 24, 30, PRL_TEXT_EN, PRL_TEXT_WORD}, {30, 1, 30, 31, PRL_TEXT_EN, PRL_TEXT_PAUSE},
+    };
+    static const struct prl_text_segment segment = {PRL_TEXT_EN, 0, 6, 0, sizeof(text) - 1};
+    static const struct prl_text_out out = {.text = text,
+                                            .text_len = sizeof(text) - 1,
+                                            .units = units,
+                                            .unit_count = 6,
+                                            .segments = &segment,
+                                            .segment_count = 1};
+    return &out;
+}
+
+static const struct prl_text_out *sample_zh(void)
+{
+    static const char text[] = "你好。";
+    static const struct prl_text_unit units[] = {
+        {0, 3, 0, 3, PRL_TEXT_ZH, PRL_TEXT_WORD},
+        {3, 3, 3, 6, PRL_TEXT_ZH, PRL_TEXT_WORD},
+        {6, 3, 6, 9, PRL_TEXT_ZH, PRL_TEXT_PAUSE},
+    };
+    static const struct prl_text_segment segment = {PRL_TEXT_ZH, 0, 3, 0, sizeof(text) - 1};
+    static const struct prl_text_out out = {.text = text,
+                                            .text_len = sizeof(text) - 1,
+                                            .units = units,
+                                            .unit_count = 3,
+                                            .segments = &segment,
+                                            .segment_count = 1};
+    return &out;
+}
+
+// Speaks a sample; *rtf is the work a second of sound.
+static enum prl_err engine_try(const struct prl_tts_engine *engine, const struct prl_text_out *text,
+                               double *rtf)
+{
+    unsigned languages = text->segments[0].lang == PRL_TEXT_ZH ? PRL_TTS_LANG_ZH : PRL_TTS_LANG_EN;
+    struct prl_tts_request request = {
+        .text = text,
+        .segment_count = 1,
+        .voice = prl_tts_engines_voice(engine->ops, NULL, languages),
+        .speed = 1,
+    };
+    struct prl_tts_chunk chunk = {.last = false};
+    size_t samples = 0;
+    int64_t start_us = prl_clock_now_us();
+    enum prl_err err = engine->ops->begin(engine->ctx, &request);
+    for (int i = 0; !err && !chunk.last && i < WARM_STEPS_MAX; i++) {
+        err = engine->ops->step(engine->ctx, &chunk);
+        samples += err ? 0 : chunk.samples;
+    }
+    engine->ops->end(engine->ctx);
+    double work_us = (double)(prl_clock_now_us() - start_us);
+    *rtf = samples ? work_us / 1e6 / ((double)samples / PRL_TTS_RATE_HZ) : 0;
+    return err ? err : samples ? PRL_OK : PRL_ERR_ENGINE;
+}
+
+static bool is_named(const struct prl_tts_ops *ops, const char *name)
+{
+    return strcmp(ops->name, name) == 0;
+}
+
+static struct prl_tts_engine *engine_find(struct prl_tts_engines *engines, const char *name)
+{
+    for (size_t i = 0; i < engines->count; i++)
+        if (is_named(engines->at[i].ops, name))
+            return &engines->at[i];
+    return NULL;
+}
+
+// Is this backend asked for? FastSpeech2 is only with its key; Kokoro's half gigabyte is not needed
+// beside it unless English is to have the best voice.
+static bool is_wanted(const struct prl_tts_engines *engines, const struct prl_tts_conf *conf,
+                      const struct prl_tts_ops *ops)
+{
+    if (is_named(ops, "fastspeech2"))
+        return conf->fast_zh;
+    if (!is_named(ops, "kokoro") || !conf->fast_zh || conf->quality == PRL_TTS_QUALITY_BEST)
+        return true;
+    for (size_t i = 0; i < engines->count; i++)
+        if (is_named(engines->at[i].ops, "fastspeech2"))
+            return false;
+    return true;
+}
+
+static void engine_open(struct prl_tts_engines *engines, const struct prl_tts_conf *conf,
+                        const struct prl_tts_ops *ops, char *why, size_t why_size)
+{
+    struct prl_tts_backend_conf own = {
+        .ort = engines->ort, .paths = &conf->paths, .threads = conf->threads};
+    struct prl_tts_engine engine = {ops, NULL};
+    double rtf = 0;
+    enum prl_err err = ops->open(&engine.ctx, &own, why, why_size);
+    if (!err && !is_named(ops, "espeak")) { // which must not be started for nothing
+        err =
+            engine_try(&engine, ops->languages & PRL_TTS_LANG_EN ? sample_en() : sample_zh(), &rtf);
+        if (err)
+            (void)snprintf(why, why_size, "%s", ops->why(engine.ctx));
+    }
+    if (err) {
+        prl_log(PRL_LOG_WARN, "tts", "%s cannot be used: %s", ops->name, why);
+        ops->close(&engine.ctx);
+        return;
+    }
+    engines->at[engines->count++] = engine;
+}
+
+static void english_choose(struct prl_tts_engines *engines, const struct prl_tts_conf *conf)
+{
+    struct prl_tts_engine *kokoro = engine_find(engines, "kokoro");
+    engines->best_en = kokoro && conf->quality == PRL_TTS_QUALITY_BEST;
+    if (!kokoro || conf->quality != PRL_TTS_QUALITY_AUTO)
+        return;
+    engines->kokoro_rtf = prl_calibration_read(conf->cache_dir, conf->threads);
+    if (engines->kokoro_rtf <= 0 && !engine_try(kokoro, sample_en(), &engines->kokoro_rtf))
+        prl_calibration_write(conf->cache_dir, conf->threads, engines->kokoro_rtf);
+    engines->best_en = engines->kokoro_rtf > 0 && engines->kokoro_rtf < rtf_max;
+    prl_log(PRL_LOG_INFO, "tts", "Kokoro takes %.2f s of work a second of sound: English by %s",
+            engines->kokoro_rtf, engines->best_en ? "Kokoro" : "hibari");
+}
+
+enum prl_err prl_tts_engines_open(struct prl_tts_engines *engines, const struct prl_tts_conf *conf,
+                                  char *why, size_t why_size)
+{
+    *engines = (struct prl_tts_engines){.fast_zh = conf->fast_zh};
+    (void)snprintf(why, why_size, "no voice is configured");
+    if (conf->paths.ort_library &&
+        prl_ort_create(&engines->ort, conf->paths.ort_library, why, why_size))
+        prl_log(PRL_LOG_WARN, "tts", "no ONNX Runtime: %s", why);
+    const struct prl_tts_ops *const *list = conf->backends ? conf->backends : prl_tts_builtin;
+    // FastSpeech2 first, because it decides whether Kokoro is needed.
+    for (size_t i = 0; list[i]; i++)
+        if (is_named(list[i], "fastspeech2") && is_wanted(engines, conf, list[i]))
+            engine_open(engines, conf, list[i], why, why_size);
+    for (size_t i = 0; list[i] && engines->count < PRL_TTS_ENGINES_MAX; i++)
+        if (!is_named(list[i], "fastspeech2") && is_wanted(engines, conf, list[i]))
+            engine_open(engines, conf, list[i], why, why_size);
+    english_choose(engines, conf);
+    return engines->count ? PRL_OK : PRL_ERR_ENGINE;
+}
+
+void prl_tts_engines_close(struct prl_tts_engines *engines)
+{
+    for (size_t i = 0; i < engines->count; i++)
+        engines->at[i].ops->close(&engines->at[i].ctx);
+    engines->count = 0;
+    prl_ort_destroy(&engines->ort);
+}
+
+unsigned prl_tts_engines_languages(const struct prl_tts_engines *engines)
+{
+    unsigned languages = 0;
+    for (size_t i = 0; i < engines->count; i++)
+        languages |= engines->at[i].ops->languages;
+    return languages;
+}
+
+// Lower is better.
+static int engine_cost(const struct prl_tts_engines *engines, const struct prl_tts_ops *ops,
+                       unsigned languages)
+{
+    if (is_named(ops, "espeak"))
+        return 9;
+    if (is_named(ops, "fastspeech2"))
+        return engines->fast_zh ? 0 : 2;
+    if (is_named(ops, "kokoro"))
+        return languages == PRL_TTS_LANG_EN && !engines->best_en ? 2 : 1;
+    return languages == PRL_TTS_LANG_EN && engines->best_en ? 2 : 1;
+}
+
+const struct prl_tts_engine *prl_tts_engines_choose(const struct prl_tts_engines *engines,
+                                                    unsigned languages, size_t rank)
+{
+    size_t seen = 0;
+    for (int cost = 0; cost <= 9; cost++)
+        for (size_t i = 0; i < engines->count; i++) {
+            const struct prl_tts_engine *engine = &engines->at[i];
+            if ((languages & ~engine->ops->languages) != 0 ||
+                engine_cost(engines, engine->ops, languages) != cost)
+                continue;
+            if (seen++ == rank)
+                return engine;
+        }
+    return NULL;
+}
+
+static bool has_real(const struct prl_tts_engines *engines, unsigned languages)
+{
+    const struct prl_tts_engine *engine = prl_tts_engines_choose(engines, languages, 0);
+    return engine && !is_named(engine->ops, "espeak");
+}
+
+static unsigned language_bit(enum prl_text_lang lang)
+{
+    return lang == PRL_TEXT_ZH ? PRL_TTS_LANG_ZH : PRL_TTS_LANG_EN;
+}
+
+size_t prl_tts_engines_run(const struct prl_tts_engines *engines, const struct prl_text_out *text,
+                           size_t start, unsigned *languages)
+{
+    PRL_CHECK(start < text->segment_count);
+    *languages = 0;
+    for (size_t i = start; i < text->segment_count; i++)
+        *languages |= language_bit(text->segments[i].lang);
+    unsigned mixed = PRL_TTS_LANG_EN | PRL_TTS_LANG_ZH;
+    const struct prl_tts_engine *zh = prl_tts_engines_choose(engines, PRL_TTS_LANG_ZH, 0);
+    bool split = !has_real(engines, mixed) || (zh && is_named(zh->ops, "fastspeech2"));
+    if (*languages != mixed || !split)
+        return text->segment_count - start;
+    *languages = language_bit(text->segments[start].lang);
+    size_t count = 1;
+    while (start + count < text->segment_count &&
+           language_bit(text->segments[start + count].lang) == *languages)
+        count++;
+    return count;
+}
+
+const char *prl_tts_engines_voice(const struct prl_tts_ops *ops, const char *name,
+                                  unsigned languages)
+{
+    const struct prl_voice *voice = prl_voice_find(name);
+    const char *own = NULL;
+    if (voice && is_named(ops, "hibari"))
+        own = voice->hibari;
+    else if (voice && is_named(ops, "kokoro"))
+        own = languages == PRL_TTS_LANG_EN ? voice->kokoro_en : voice->kokoro_zh;
+    else if (name && !voice)
+        own = name; // a backend of a test
+    return own ? own : ops->voice_count ? ops->voices[0].name : "";
+}

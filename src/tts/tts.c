@@ -1,0 +1,358 @@
+// tts.c -- see tts.h. A stream is found by its id when a report comes back; reports of cancelled or
+// overtaken generations are dropped and counted here, so that nothing late gets out.
+#include "tts/tts.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "net/lane.h"
+#include "net/loop.h"
+#include "tts/tts_lane.h"
+#include "tts/voices.h"
+
+enum { REPORTS_MAX = 512 };
+static const char voice_default[] = "alloy";
+static const float speed_min = 0.25F, speed_max = 1.5F;
+
+struct prl_tts_stream {
+    struct prl_tts_stream *next;
+    struct prl_tts *tts; // borrowed
+    // set once
+    uint64_t id;
+    prl_tts_fn fn;
+    void *arg;
+    // of clauses said from now on
+    char voice[PRL_TTS_VOICE_SIZE];
+    enum prl_text_lang language;
+    float speed;
+    // state
+    bool begun;          // a generation was said
+    uint32_t generation; // the newest that was said
+    bool cancelled;      // some generation was
+    uint32_t cancelled_generation;
+    size_t waiting; // clauses without their end, of `generation`
+};
+
+struct prl_tts {
+    // set once
+    struct prl_loop *loop; // borrowed
+    char voice[PRL_TTS_VOICE_SIZE];
+    float speed;
+    void (*on_ready)(void *arg);
+    void (*on_error)(void *arg, const char *why);
+    void *arg;
+    // owned
+    struct prl_port *port;
+    struct prl_tts_lane *lane;
+    // state
+    struct prl_tts_stream *streams; // owned by those who opened them
+    uint64_t id_next;
+    unsigned languages; // 0: not ready
+    uint64_t late;      // reports of cancelled generations
+};
+
+static bool is_known_voice(const struct prl_tts *tts, const char *name)
+{
+    (void)tts;
+    return prl_voice_find(name) != NULL;
+}
+
+static void on_started(void *arg, enum prl_err err, const char *error)
+{
+    struct prl_tts *tts = arg;
+    if (err) {
+        prl_log(PRL_LOG_ERROR, "tts", "no voice: %s", error);
+        if (tts->on_error)
+            tts->on_error(tts->arg, error);
+        return;
+    }
+    tts->languages = prl_tts_lane_languages(tts->lane);
+    if (tts->on_ready)
+        tts->on_ready(tts->arg);
+}
+
+// The stream that a report is for; NULL when it is gone or no longer wants it.
+static struct prl_tts_stream *stream_of(struct prl_tts *tts, const struct prl_msg *msg)
+{
+    struct prl_tts_stream *stream = tts->streams;
+    while (stream && stream->id != msg->id)
+        stream = stream->next;
+    bool wanted = stream && msg->generation == stream->generation &&
+                  !(stream->cancelled && msg->generation <= stream->cancelled_generation);
+    if (!wanted)
+        tts->late++;
+    return wanted ? stream : NULL;
+}
+
+static void audio_deliver(struct prl_tts_stream *stream, const struct prl_msg *msg)
+{
+    struct prl_tts_audio_head head;
+    PRL_CHECK(msg->size >= sizeof(head));
+    memcpy(&head, msg->data, sizeof(head));
+    const char *data = (const char *)msg->data + sizeof(head);
+    size_t marks_size = head.mark_count * sizeof(struct prl_tts_mark);
+    PRL_CHECK(msg->size == sizeof(head) + marks_size + head.samples * sizeof(int16_t));
+    struct prl_tts_event event = {
+        .type = PRL_TTS_AUDIO,
+        .generation = msg->generation,
+        .clause_id = head.clause_id,
+        .pcm = (const int16_t *)(const void *)(data + marks_size),
+        .samples = head.samples,
+        .sample_start = head.sample_start,
+        .marks = (const struct prl_tts_mark *)(const void *)data,
+        .mark_count = head.mark_count,
+        .engine = head.engine,
+    };
+    stream->fn(stream->arg, &event);
+}
+
+static void done_deliver(struct prl_tts_stream *stream, const struct prl_msg *msg)
+{
+    struct prl_tts_done done;
+    PRL_CHECK(msg->size == sizeof(done));
+    memcpy(&done, msg->data, sizeof(done));
+    struct prl_tts_event event = {
+        .type = PRL_TTS_CLAUSE_DONE,
+        .generation = msg->generation,
+        .clause_id = done.clause_id,
+        .sample_start = done.samples,
+        .engine = done.engine,
+        .queued_us = done.queued_us,
+        .first_us = done.first_us,
+        .work_us = done.work_us,
+        .unknown = done.unknown,
+    };
+    stream->waiting -= stream->waiting > 0 ? 1 : 0;
+    stream->fn(stream->arg, &event);
+}
+
+static void error_deliver(struct prl_tts_stream *stream, const struct prl_msg *msg)
+{
+    struct prl_tts_event event = {
+        .type = PRL_TTS_ERROR,
+        .generation = msg->generation,
+        .clause_id = (uint32_t)msg->value[0],
+        .engine = "",
+        .err = (enum prl_err)msg->value[1],
+        .why = msg->data ? msg->data : "out of memory",
+    };
+    stream->waiting -= stream->waiting > 0 ? 1 : 0;
+    stream->fn(stream->arg, &event);
+}
+
+static void on_report(void *arg, struct prl_msg *msg)
+{
+    struct prl_tts_stream *stream = stream_of(arg, msg);
+    if (stream) {
+        switch ((enum prl_tts_report)msg->type) {
+        case PRL_TTS_REPORT_AUDIO:
+            audio_deliver(stream, msg);
+            break;
+        case PRL_TTS_REPORT_DONE:
+            done_deliver(stream, msg);
+            break;
+        case PRL_TTS_REPORT_ERROR:
+            error_deliver(stream, msg);
+            break;
+        }
+    }
+    prl_msg_free(msg);
+}
+
+enum prl_err prl_tts_create(struct prl_tts **out, const struct prl_tts_conf *conf)
+{
+    PRL_CHECK(out != NULL && conf != NULL && conf->loop != NULL);
+    *out = NULL;
+    const char *voice = conf->voice ? conf->voice : voice_default;
+    float speed = conf->speed > 0 ? conf->speed : 1;
+    if (!prl_voice_find(voice) || speed < speed_min || speed > speed_max)
+        return PRL_ERR_INVALID;
+    struct prl_tts *tts = prl_mem_zalloc(sizeof(*tts));
+    if (!tts)
+        return PRL_ERR_NOMEM;
+    tts->loop = conf->loop;
+    (void)prl_str_copy(tts->voice, sizeof(tts->voice), voice);
+    tts->speed = speed;
+    tts->on_ready = conf->on_ready;
+    tts->on_error = conf->on_error;
+    tts->arg = conf->arg;
+    tts->id_next = 1;
+    enum prl_err err = prl_port_open(&tts->port, conf->loop, REPORTS_MAX, on_report, tts);
+    if (!err) {
+        struct prl_tts_lane_conf lane = {
+            .tts = *conf, .port = tts->port, .started = on_started, .arg = tts};
+        err = prl_tts_lane_create(&tts->lane, &lane);
+    }
+    if (err)
+        prl_tts_destroy(&tts);
+    *out = tts;
+    return err;
+}
+
+void prl_tts_destroy(struct prl_tts **tts)
+{
+    PRL_CHECK(tts != NULL);
+    if (!*tts)
+        return;
+    PRL_CHECK((*tts)->streams == NULL);
+    if ((*tts)->port)
+        prl_port_close((*tts)->port);
+    prl_tts_lane_destroy(&(*tts)->lane);
+    if ((*tts)->port)
+        prl_port_destroy(&(*tts)->port);
+    prl_mem_free(*tts);
+    *tts = NULL;
+}
+
+bool prl_tts_is_ready(const struct prl_tts *tts)
+{
+    return tts->languages != 0;
+}
+
+size_t prl_tts_backlog(const struct prl_tts *tts)
+{
+    size_t waiting = 0;
+    for (const struct prl_tts_stream *stream = tts->streams; stream; stream = stream->next)
+        waiting += stream->waiting;
+    return waiting;
+}
+
+unsigned prl_tts_languages(const struct prl_tts *tts)
+{
+    return tts->languages;
+}
+
+enum prl_err prl_tts_open(struct prl_tts *tts, const struct prl_tts_stream_conf *conf,
+                          struct prl_tts_stream **out)
+{
+    PRL_CHECK(tts != NULL && conf != NULL && conf->fn != NULL && out != NULL);
+    prl_loop_check(tts->loop);
+    *out = NULL;
+    struct prl_tts_stream *stream = prl_mem_zalloc(sizeof(*stream));
+    if (!stream)
+        return PRL_ERR_NOMEM;
+    *stream = (struct prl_tts_stream){.tts = tts,
+                                      .id = tts->id_next++,
+                                      .fn = conf->fn,
+                                      .arg = conf->arg,
+                                      .language = conf->language,
+                                      .speed = tts->speed};
+    (void)prl_str_copy(stream->voice, sizeof(stream->voice), tts->voice);
+    enum prl_err err = prl_tts_configure(stream, conf->voice, conf->speed);
+    if (err) {
+        prl_mem_free(stream);
+        return err;
+    }
+    stream->next = tts->streams;
+    tts->streams = stream;
+    *out = stream;
+    return PRL_OK;
+}
+
+void prl_tts_close(struct prl_tts_stream **stream)
+{
+    PRL_CHECK(stream != NULL);
+    struct prl_tts_stream *closed = *stream;
+    if (!closed)
+        return;
+    struct prl_tts *tts = closed->tts;
+    prl_loop_check(tts->loop);
+    struct prl_tts_stream **link = &tts->streams;
+    while (*link != closed)
+        link = &(*link)->next;
+    *link = closed->next;
+    struct prl_lane *lane = prl_tts_lane_thread(tts->lane);
+    struct prl_msg cancel = {
+        .type = PRL_TTS_ORDER_CANCEL, .generation = UINT32_MAX, .id = closed->id};
+    struct prl_msg close = {.type = PRL_TTS_ORDER_CLOSE, .id = closed->id};
+    // Refused only by a lane that ended or is swamped; then its note of the stream (64 bytes) stays.
+    if (closed->begun && prl_lane_send_first(lane, &cancel) == PRL_OK &&
+        prl_lane_send(lane, &close) == PRL_ERR_FULL)
+        prl_log(PRL_LOG_WARN, "tts", "lane is full: stream %llu is closed there later",
+                (unsigned long long)closed->id);
+    prl_mem_free(closed);
+    *stream = NULL;
+}
+
+enum prl_err prl_tts_configure(struct prl_tts_stream *stream, const char *voice, float speed)
+{
+    PRL_CHECK(stream != NULL);
+    bool keeps = !(speed < 0) && !(speed > 0); // 0: as it is
+    if (voice && !is_known_voice(stream->tts, voice))
+        return PRL_ERR_INVALID;
+    if (!keeps && !(speed >= speed_min && speed <= speed_max))
+        return PRL_ERR_INVALID;
+    if (voice)
+        (void)prl_str_copy(stream->voice, sizeof(stream->voice), voice);
+    if (!keeps)
+        stream->speed = speed;
+    return PRL_OK;
+}
+
+void prl_tts_set_language(struct prl_tts_stream *stream, enum prl_text_lang language)
+{
+    stream->language = language;
+}
+
+enum prl_err prl_tts_say(struct prl_tts_stream *stream, uint32_t generation, uint32_t clause_id,
+                         const char *text, size_t len)
+{
+    PRL_CHECK(stream != NULL && (text != NULL || len == 0));
+    struct prl_tts *tts = stream->tts;
+    prl_loop_check(tts->loop);
+    PRL_CHECK(!stream->begun || generation >= stream->generation);
+    PRL_CHECK(!stream->cancelled || generation > stream->cancelled_generation);
+    if (len > PRL_TEXT_CLAUSE_MAX)
+        return PRL_ERR_LIMIT;
+    if (stream->begun && generation > stream->generation)
+        prl_tts_cancel(stream, generation - 1);
+    if (stream->waiting >= PRL_TTS_QUEUE_MAX)
+        return PRL_ERR_FULL;
+    struct prl_tts_job_head head = {.clause_id = clause_id,
+                                    .text_len = (uint32_t)len,
+                                    .speed = stream->speed,
+                                    .language = stream->language,
+                                    .queued_us = prl_clock_now_us()};
+    memcpy(head.voice, stream->voice, sizeof(head.voice));
+    char *data = prl_mem_alloc(sizeof(head) + len);
+    if (!data)
+        return PRL_ERR_NOMEM;
+    memcpy(data, &head, sizeof(head));
+    if (len > 0)
+        memcpy(data + sizeof(head), text, len);
+    struct prl_msg msg = {.type = PRL_TTS_ORDER_SAY,
+                          .generation = generation,
+                          .id = stream->id,
+                          .data = data,
+                          .size = sizeof(head) + len};
+    enum prl_err err = prl_lane_send(prl_tts_lane_thread(tts->lane), &msg);
+    if (err) {
+        prl_mem_free(data);
+        return err == PRL_ERR_CANCELED ? PRL_ERR_ENGINE : err;
+    }
+    stream->begun = true;
+    stream->generation = generation;
+    stream->waiting++;
+    return PRL_OK;
+}
+
+void prl_tts_cancel(struct prl_tts_stream *stream, uint32_t generation)
+{
+    PRL_CHECK(stream != NULL);
+    prl_loop_check(stream->tts->loop);
+    if (stream->cancelled && generation <= stream->cancelled_generation)
+        return;
+    stream->cancelled = true;
+    stream->cancelled_generation = generation;
+    if (!stream->begun || generation < stream->generation)
+        return; // nothing of it was ever said, or it is over
+    stream->waiting = 0;
+    struct prl_msg msg = {.type = PRL_TTS_ORDER_CANCEL, .generation = generation, .id = stream->id};
+    enum prl_err err = prl_lane_send_first(prl_tts_lane_thread(stream->tts->lane), &msg);
+    if (err == PRL_ERR_FULL) // its reports are dropped here all the same
+        prl_log(PRL_LOG_WARN, "tts", "lane is full: a cancelled clause is still computed");
+}
