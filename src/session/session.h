@@ -129,28 +129,27 @@ struct prl_session_response_view {
 };
 
 enum prl_session_event_type {
-    PRL_SESSION_SPEECH_STARTED,     // item_id, ms
-    PRL_SESSION_SPEECH_STOPPED,     // item_id, ms
-    PRL_SESSION_COMMITTED,          // item_id, previous_id
-    PRL_SESSION_CLEARED,            //
-    PRL_SESSION_IDLE,               // item_id, ms, ms_end
-    PRL_SESSION_ITEM_ADDED,         // item (complete), previous_id: a user's or client's item
-    PRL_SESSION_PARTIAL,            // item_id, text, stable_bytes
-    PRL_SESSION_TRANSCRIPT,         // item_id, text, language, seconds
-    PRL_SESSION_TRANSCRIPT_FAILED,  // item_id, text
-    PRL_SESSION_RESPONSE_CREATED,   // response
-    PRL_SESSION_OUTPUT_MESSAGE,     // response, item_id, previous_id: an assistant message begins
-    PRL_SESSION_OUTPUT_TEXT,        // response, item_id, text, len (also the transcript), start_ms
-    PRL_SESSION_OUTPUT_AUDIO,       // response, item_id, pcm, samples (24 kHz)
-    PRL_SESSION_OUTPUT_MESSAGE_END, // response, item_id, text: all of it
-    PRL_SESSION_CALL,               // response, item_id, previous_id, call_id, name: begins
-    PRL_SESSION_CALL_ARGUMENTS,     // response, item_id, call_id, text, len
-    PRL_SESSION_CALL_END,           // response, item_id, call_id, name, text: all arguments
-    PRL_SESSION_RESPONSE_DONE,      // response
-    PRL_SESSION_TRUNCATED,          // item_id, ms
-    PRL_SESSION_DELETED,            // item_id
-    PRL_SESSION_LATENCY,            // response, spans: twice, at first byte and when heard out
-    PRL_SESSION_ERROR               // code, text, param, client_event_id
+    PRL_SESSION_SPEECH_STARTED,    // item_id, ms
+    PRL_SESSION_SPEECH_STOPPED,    // item_id, ms
+    PRL_SESSION_COMMITTED,         // item_id, previous_id
+    PRL_SESSION_CLEARED,           //
+    PRL_SESSION_IDLE,              // item_id, ms, ms_end
+    PRL_SESSION_ITEM_ADDED,        // item (complete), previous_id: a user's or client's item
+    PRL_SESSION_PARTIAL,           // item_id, text, stable_bytes
+    PRL_SESSION_TRANSCRIPT,        // item_id, text, language, seconds
+    PRL_SESSION_TRANSCRIPT_FAILED, // item_id, text
+    PRL_SESSION_RESPONSE_CREATED,  // response
+    PRL_SESSION_OUTPUT_MESSAGE,    // response, item_id, previous_id: an assistant message begins
+    PRL_SESSION_OUTPUT_TEXT,       // response, item_id, text, len (also the transcript), start_ms
+    PRL_SESSION_OUTPUT_AUDIO,      // response, item_id, pcm, samples (24 kHz)
+    PRL_SESSION_CALL,              // response, item_id, previous_id, call_id, name: begins
+    PRL_SESSION_CALL_ARGUMENTS,    // response, item_id, call_id, text, len
+    PRL_SESSION_CALL_END,          // response, item_id, call_id, name, text: all arguments
+    PRL_SESSION_RESPONSE_DONE,     // response
+    PRL_SESSION_TRUNCATED,         // item_id, ms
+    PRL_SESSION_DELETED,           // item_id
+    PRL_SESSION_LATENCY,           // response, spans: twice, at first byte and when heard out
+    PRL_SESSION_ERROR              // code, text, param, client_event_id
 };
 
 struct prl_session_event {
