@@ -1,0 +1,85 @@
+// metrics.c -- see metrics.h.
+#include "base/metrics.h"
+
+#include <stdatomic.h>
+
+#include "base/check.h"
+
+enum kind { COUNTER, HISTOGRAM };
+enum { BUCKETS = 16 };
+
+// Upper bounds in milliseconds: fine where people notice (200, 500, 800).
+static const uint32_t bounds_ms[BUCKETS] = {10,  25,  50,  100,  150,  200,  300,  400,
+                                            500, 650, 800, 1000, 1500, 2000, 4000, 8000};
+
+static const struct {
+    enum kind kind;
+    const char *name;
+    const char *help;
+} infos[PRL_METRIC_COUNT] = {
+#define PRL_METRIC_INFO(id, kind, name, help) {kind, name, help},
+    PRL_METRICS(PRL_METRIC_INFO)
+#undef PRL_METRIC_INFO
+};
+
+// Process-wide by nature: what they count is the process.
+static struct {
+    atomic_ullong count;
+    atomic_ullong sum_us;
+    atomic_ullong buckets[BUCKETS];
+} values[PRL_METRIC_COUNT];
+
+void prl_metrics_add(enum prl_metric metric, uint64_t count)
+{
+    PRL_DCHECK((unsigned)metric < PRL_METRIC_COUNT);
+    atomic_fetch_add_explicit(&values[metric].count, count, memory_order_relaxed);
+}
+
+void prl_metrics_observe(enum prl_metric metric, int64_t us)
+{
+    PRL_DCHECK((unsigned)metric < PRL_METRIC_COUNT);
+    if (us < 0)
+        return;
+    prl_metrics_add(metric, 1);
+    atomic_fetch_add_explicit(&values[metric].sum_us, (uint64_t)us, memory_order_relaxed);
+    for (int i = 0; i < BUCKETS; i++)
+        if (us <= (int64_t)bounds_ms[i] * 1000)
+            atomic_fetch_add_explicit(&values[metric].buckets[i], 1, memory_order_relaxed);
+}
+
+uint64_t prl_metrics_value(enum prl_metric metric)
+{
+    return atomic_load_explicit(&values[metric].count, memory_order_relaxed);
+}
+
+static void render_histogram(struct prl_str *out, int i, unsigned long long count)
+{
+    for (int b = 0; b < BUCKETS; b++)
+        (void)prl_str_addf(out, "%s_bucket{le=\"%g\"} %llu\n", infos[i].name, bounds_ms[b] / 1000.0,
+                           (unsigned long long)atomic_load(&values[i].buckets[b]));
+    (void)prl_str_addf(out, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum %.6f\n%s_count %llu\n",
+                       infos[i].name, count, infos[i].name,
+                       (double)atomic_load(&values[i].sum_us) / 1e6, infos[i].name, count);
+}
+
+enum prl_err prl_metrics_render(struct prl_str *out)
+{
+    for (int i = 0; i < PRL_METRIC_COUNT; i++) {
+        unsigned long long count = atomic_load(&values[i].count);
+        bool histogram = infos[i].kind == HISTOGRAM;
+        (void)prl_str_addf(out, "# HELP %s %s\n# TYPE %s %s\n", infos[i].name, infos[i].help,
+                           infos[i].name, histogram ? "histogram" : "counter");
+        if (histogram)
+            render_histogram(out, i, count);
+        else
+            (void)prl_str_addf(out, "%s %llu\n", infos[i].name, count);
+    }
+    return out->err;
+}
+
+enum prl_err prl_metrics_render_one(struct prl_str *out, const char *kind, const char *name,
+                                    const char *help, double value)
+{
+    return prl_str_addf(out, "# HELP %s %s\n# TYPE %s %s\n%s %.15g\n", name, help, name, kind, name,
+                        value);
+}

@@ -1,0 +1,46 @@
+// metrics.h -- counters and histograms of the whole process, for /metrics.
+//
+// Threads:  any; relaxed atomics.
+// Memory:   static tables, nothing allocated.
+// Errors:   none.
+#ifndef PRL_BASE_METRICS_H
+#define PRL_BASE_METRICS_H
+
+#include <stdint.h>
+
+#include "base/str.h"
+
+// Name, kind, help. Names in Prometheus form; histograms observe microseconds and show seconds.
+#define PRL_METRICS(X)                                                                             \
+    X(ANSWER_DELAY, HISTOGRAM, "parley_answer_delay_seconds",                                      \
+      "Last sample of speech to first byte of the answer")                                         \
+    X(EOT_DELAY, HISTOGRAM, "parley_eot_delay_seconds", "Last sample of speech to the commit")     \
+    X(BARGE_IN, HISTOGRAM, "parley_barge_in_seconds", "Onset of an interruption to silence")       \
+    X(SESSIONS, COUNTER, "parley_sessions_total", "Sessions opened")                               \
+    X(SESSIONS_REFUSED, COUNTER, "parley_sessions_refused_total",                                  \
+      "Sessions refused for lack of room")                                                         \
+    X(RESPONSES, COUNTER, "parley_responses_total", "Responses that ended")                        \
+    X(RESPONSES_FAILED, COUNTER, "parley_responses_failed_total",                                  \
+      "Responses that an engine failed")                                                           \
+    X(LATE_EVENTS, COUNTER, "parley_late_events_total", "Results of generations that were over")   \
+    X(SLOW_READERS, COUNTER, "parley_slow_readers_total",                                          \
+      "Connections closed because they do not read")
+
+enum prl_metric {
+#define PRL_METRIC_ENUM(id, kind, name, help) PRL_METRIC_##id,
+    PRL_METRICS(PRL_METRIC_ENUM)
+#undef PRL_METRIC_ENUM
+        PRL_METRIC_COUNT
+};
+
+void prl_metrics_add(enum prl_metric metric, uint64_t count);
+// For histograms; negative values are ignored.
+void prl_metrics_observe(enum prl_metric metric, int64_t us);
+uint64_t prl_metrics_value(enum prl_metric metric); // counter, or observations of a histogram
+// Appends everything in Prometheus text form.
+enum prl_err prl_metrics_render(struct prl_str *out);
+// Appends one gauge or counter that its owner keeps.
+enum prl_err prl_metrics_render_one(struct prl_str *out, const char *kind, const char *name,
+                                    const char *help, double value);
+
+#endif
