@@ -33,12 +33,13 @@ struct prl_http_conf {
     size_t listen_count;        // 1..16
     const char *tls_cert;       // PEM chain, needed when a listen has tls (see net/tls.h)
     const char *tls_key;        // PEM key
-    const char *const *hosts;   // further names that `Host` may carry, beside the bound addresses,
-    size_t host_count;          //   localhost and this machine's own addresses
+    const char *const *hosts;   // further names that `Host` may carry, beside localhost, loopback
+    size_t host_count;          //   and the address at which the connection arrived
     const char *const *origins; // further allowed origins, e.g. "https://app.example"; "*" = any
     size_t origin_count;
+    bool reuse_port;             // several loops share the addresses
     size_t connections_max;      // [2000]
-    size_t head_size_max;        // request line and headers [16 KiB]
+    size_t head_size_max;        // request line and headers [16 KiB, also the most]
     int32_t head_timeout_ms;     // from accept or first byte to the end of the head [10,000]
     int32_t body_timeout_ms;     // most time for a body without progress [30,000]
     int32_t idle_timeout_ms;     // keep-alive connection without a request [30,000]
@@ -99,8 +100,8 @@ enum prl_err prl_http_add_route(struct prl_http *http,
 // Getters: valid until the reply, NULL or 0 when absent.
 const char *prl_http_method(const struct prl_http_request *request);
 const char *prl_http_path(const struct prl_http_request *request); // percent-decoded, starts with /
-// The rest that "*" or the segment that ":name" matched (the last of them), "" when none.
-const char *prl_http_rest(const struct prl_http_request *request);
+// Copies what "*" or the last ":name" matched, "" when nothing; false when it does not fit.
+bool prl_http_rest(const struct prl_http_request *request, char *rest, size_t size);
 const char *prl_http_query(const struct prl_http_request *request); // raw, without '?', "" if none
 // Copies the decoded value of a query parameter; false when absent, malformed or cut.
 bool prl_http_query_value(const struct prl_http_request *request, const char *name, char *value,
@@ -108,7 +109,8 @@ bool prl_http_query_value(const struct prl_http_request *request, const char *na
 // Case-insensitive; the first one when repeated.
 const char *prl_http_header(const struct prl_http_request *request, const char *name);
 const char *prl_http_body(const struct prl_http_request *request, size_t *size);
-const char *prl_http_peer(const struct prl_http_request *request); // "127.0.0.1:54321"
+// Writes "127.0.0.1:54321" or "[::1]:54321"; 64 bytes are enough.
+void prl_http_peer(const struct prl_http_request *request, char *text, size_t size);
 bool prl_http_peer_loopback(const struct prl_http_request *request);
 bool prl_http_tls(const struct prl_http_request *request);
 

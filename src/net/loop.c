@@ -107,9 +107,11 @@ static void on_wake(uv_async_t *async)
     (void)async;
 }
 
+// It may be due before libuv comes to poll, which would then wait for the next timer: with the stop
+// mark set, libuv polls without waiting and leaves.
 static void on_turn_limit(uv_timer_t *timer)
 {
-    (void)timer;
+    uv_stop(timer->loop);
 }
 
 enum prl_err prl_loop_create(struct prl_loop **out, const struct prl_loop_conf *conf)
@@ -124,6 +126,9 @@ enum prl_err prl_loop_create(struct prl_loop **out, const struct prl_loop_conf *
     loop->thread = pthread_self();
     loop->stall_logged_us = -STALL_LOG_GAP_US;
     atomic_init(&loop->stop, false);
+    // A peer that has gone is an error code here, not the end of the process; TLS libraries write
+    // without MSG_NOSIGNAL.
+    signal(SIGPIPE, SIG_IGN);
     atomic_init(&loop->messages_full, 0);
     if (uv_loop_init(&loop->uv) != 0) {
         prl_mem_free(loop);

@@ -38,7 +38,7 @@ struct prl_loop_stats {
     size_t timers, watches; // now existing
 };
 
-// `conf` may be NULL for the defaults.
+// `conf` may be NULL for the defaults. SIGPIPE is ignored from then on in the whole process.
 enum prl_err prl_loop_create(struct prl_loop **out, const struct prl_loop_conf *conf) PRL_MUST_USE;
 // Runs callbacks until prl_loop_stop. May be called again afterwards.
 void prl_loop_run(struct prl_loop *loop);
