@@ -247,7 +247,9 @@ static void on_open(void *arg, struct prl_ws *ws, const struct prl_http_request 
     prl_ws_set_owner(ws, conn);
     realtime->stats.sessions++;
     realtime->stats.sessions_all++;
-    prl_log(PRL_LOG_INFO, "api", "%s: opened by %s", conn->object.id, prl_http_peer(request));
+    char peer[80];
+    prl_http_peer(request, peer, sizeof(peer));
+    prl_log(PRL_LOG_INFO, "api", "%s: opened by %s", conn->object.id, peer);
     prl_events_session(conn->events, true);
 }
 

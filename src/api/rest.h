@@ -1,0 +1,30 @@
+// rest.h -- the plain HTTP side: health, metrics, voices, models, and the web page.
+//
+// Threads:  the loop thread. Memory: page files are read at start and kept. Errors: HTTP statuses with
+// a JSON error body in the API's form.
+#ifndef PRL_API_REST_H
+#define PRL_API_REST_H
+
+#include "api/auth.h"
+#include "api/realtime.h"
+#include "base/str.h"
+
+struct prl_http;
+struct prl_rest;
+
+struct prl_rest_conf {
+    const struct prl_auth *auth;
+    const struct prl_realtime *realtime;
+    struct prl_loop *loop;
+    const char *web_dir; // folder of the page; NULL: no page
+    const char *version;
+    // Fills a JSON object with what each engine is doing; false while one has not answered yet.
+    bool (*ready)(void *arg, struct prl_str *json);
+    void *arg;
+};
+
+enum prl_err prl_rest_create(struct prl_rest **out, const struct prl_rest_conf *conf) PRL_MUST_USE;
+void prl_rest_destroy(struct prl_rest **rest);
+enum prl_err prl_rest_route(struct prl_rest *rest, struct prl_http *http) PRL_MUST_USE;
+
+#endif

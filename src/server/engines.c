@@ -1,0 +1,314 @@
+// engines.c -- see engines.h.
+#include "server/engines.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "engine/models.h"
+#include "engine/ort.h"
+#include "llm/llm.h"
+#include "stt/stt.h"
+#include "tts/tts.h"
+#include "vad/vad.h"
+
+enum path {
+    PATH_ORT,
+    PATH_SHERPA,
+    PATH_VAD,
+    PATH_MOONSHINE_ENCODER,
+    PATH_MOONSHINE_DECODER,
+    PATH_MOONSHINE_TOKENS,
+    PATH_WHISPER,
+    PATH_WHISPER_MODULE,
+    PATH_LLM,
+    PATH_LLM_MODULE,
+    PATH_EN_TABLES,
+    PATH_EN_TABLES_GB,
+    PATH_EN_OOV,
+    PATH_HIBARI,
+    PATH_ZH_TABLES,
+    PATH_KOKORO,
+    PATH_KOKORO_VOICES,
+    PATH_FASTSPEECH2,
+    PATH_MELGAN,
+    PATH_CACHE,
+    PATH_SELF,
+    PATH_COUNT
+};
+
+struct prl_engines {
+    struct prl_engines_conf conf;
+    char *paths[PATH_COUNT]; // owned; NULL where the file is not there
+    struct prl_ort *ort;
+    struct prl_vad *vad;
+    struct prl_stt *stt;
+    struct prl_llm *llm;
+    struct prl_tts *tts;
+    struct prl_engines_state state;
+    bool failed;
+};
+
+static void check_ready(struct prl_engines *engines)
+{
+    const struct prl_engines_state *state = &engines->state;
+    if (state->vad && state->stt && state->llm && state->tts && !engines->failed)
+        engines->conf.ready(engines->conf.arg);
+}
+
+static void fail(struct prl_engines *engines, const char *why)
+{
+    if (engines->failed)
+        return;
+    engines->failed = true;
+    engines->conf.failed(engines->conf.arg, why);
+}
+
+static void on_stt_ready(void *arg)
+{
+    struct prl_engines *engines = arg;
+    engines->state.stt = true;
+    check_ready(engines);
+}
+
+static void on_tts_ready(void *arg)
+{
+    struct prl_engines *engines = arg;
+    engines->state.tts = true;
+    check_ready(engines);
+}
+
+static void on_engine_error(void *arg, const char *why)
+{
+    fail(arg, why);
+}
+
+static void on_llm_state(void *arg, enum prl_llm_state state, const char *text)
+{
+    struct prl_engines *engines = arg;
+    if (state == PRL_LLM_FAILED) {
+        fail(engines, text);
+        return;
+    }
+    prl_log(PRL_LOG_INFO, "llm", "%s", text);
+    engines->state.llm = true;
+    check_ready(engines);
+}
+
+// ---- paths ----
+
+// A file of models.lock; `why` is set and false returned when it is needed and missing.
+static bool find(struct prl_engines *engines, enum path which, const char *name, bool needed,
+                 char *why)
+{
+    char path[PRL_MODELS_PATH_MAX];
+    if (prl_models_path(name, path) == PRL_OK) {
+        engines->paths[which] = prl_mem_strdup(path);
+        return engines->paths[which] != NULL;
+    }
+    if (!needed)
+        return true;
+    (void)prl_str_copy(why, PRL_ENGINES_WHY_SIZE, path); // the sentence
+    return false;
+}
+
+// The folder of the program, with `rest` behind it.
+static char *beside_program(const char *rest)
+{
+    char path[PATH_MAX];
+    ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
+    if (len <= 0)
+        return NULL;
+    path[len] = '\0';
+    char *slash = strrchr(path, '/');
+    if (!slash)
+        return NULL;
+    *slash = '\0';
+    struct prl_str text;
+    prl_str_init(&text, PATH_MAX);
+    (void)prl_str_addf(&text, "%s%s", path, rest);
+    return prl_str_give(&text);
+}
+
+// The folder that a file lies in.
+static char *folder_of(const char *file)
+{
+    const char *slash = file ? strrchr(file, '/') : NULL;
+    return slash ? prl_mem_strndup(file, (size_t)(slash - file)) : NULL;
+}
+
+static bool find_paths(struct prl_engines *engines, char *why)
+{
+    const struct prl_settings *settings = engines->conf.settings;
+    bool user = settings->stt_model_dir[0] != '\0';
+    const char *llm =
+        prl_str_equal(settings->llm_model, "small") ? "qwen2.5-coder-0.5b" : settings->llm_model;
+    bool fast = settings->tts_fast_chinese;
+    bool ok = find(engines, PATH_ORT, "onnxruntime", true, why) &&
+              find(engines, PATH_SHERPA, "sherpa-onnx", true, why) &&
+              find(engines, PATH_VAD, settings->vad_model, true, why) &&
+              find(engines, PATH_MOONSHINE_ENCODER, "moonshine-tiny-en-encoder", !user, why) &&
+              find(engines, PATH_MOONSHINE_DECODER, "moonshine-tiny-en-decoder", !user, why) &&
+              find(engines, PATH_MOONSHINE_TOKENS, "moonshine-tiny-en-tokens", !user, why) &&
+              find(engines, PATH_WHISPER, "whisper-base", !user, why) &&
+              find(engines, PATH_LLM, llm, true, why) &&
+              find(engines, PATH_EN_TABLES, "hibari-en-us", true, why) &&
+              find(engines, PATH_EN_TABLES_GB, "hibari-en-gb", false, why) &&
+              find(engines, PATH_EN_OOV, "hibari-oov-us", true, why) &&
+              find(engines, PATH_HIBARI, "hibari", true, why) &&
+              find(engines, PATH_ZH_TABLES, "zh-tables", true, why) &&
+              find(engines, PATH_KOKORO, "kokoro", true, why) &&
+              find(engines, PATH_KOKORO_VOICES, "kokoro-voice-af_alloy", true, why) &&
+              find(engines, PATH_FASTSPEECH2, "fastspeech2-zh", fast, why) &&
+              find(engines, PATH_MELGAN, "mb-melgan-zh", fast, why);
+    if (!ok)
+        return false;
+    char *voices = folder_of(engines->paths[PATH_KOKORO_VOICES]);
+    prl_mem_free(engines->paths[PATH_KOKORO_VOICES]);
+    engines->paths[PATH_KOKORO_VOICES] = voices;
+    char *models = folder_of(engines->paths[PATH_VAD]);
+    engines->paths[PATH_CACHE] = folder_of(models);
+    prl_mem_free(models);
+    engines->paths[PATH_WHISPER_MODULE] = beside_program("/lib/libparley_whisper.so");
+    engines->paths[PATH_LLM_MODULE] = beside_program("/lib/libparley_llama.so");
+    engines->paths[PATH_SELF] = prl_mem_strdup("/proc/self/exe");
+    return true;
+}
+
+// ---- loading ----
+
+static enum prl_err start_vad(struct prl_engines *engines, char *why)
+{
+    enum prl_err err =
+        prl_ort_create(&engines->ort, engines->paths[PATH_ORT], why, PRL_ENGINES_WHY_SIZE);
+    if (!err)
+        err = prl_vad_create(&engines->vad, engines->ort, engines->paths[PATH_VAD], why,
+                             PRL_ENGINES_WHY_SIZE);
+    engines->state.vad = !err;
+    return err;
+}
+
+static enum prl_err start_stt(struct prl_engines *engines)
+{
+    const struct prl_settings *settings = engines->conf.settings;
+    bool user = settings->stt_model_dir[0] != '\0';
+    struct prl_stt_conf conf = {
+        .loop = engines->conf.loop,
+        .paths = {.sherpa_library = engines->paths[PATH_SHERPA],
+                  .moonshine_encoder = engines->paths[PATH_MOONSHINE_ENCODER],
+                  .moonshine_decoder = engines->paths[PATH_MOONSHINE_DECODER],
+                  .moonshine_tokens = engines->paths[PATH_MOONSHINE_TOKENS],
+                  .whisper_module = engines->paths[PATH_WHISPER_MODULE],
+                  .whisper_model = engines->paths[PATH_WHISPER],
+                  .user_dir = user ? settings->stt_model_dir : NULL,
+                  .user_languages =
+                      settings->stt_model_languages[0] ? settings->stt_model_languages : NULL},
+        .language = settings->session_language,
+        .traditional = settings->stt_traditional,
+        .threads = (int)settings->stt_threads,
+        .on_ready = on_stt_ready,
+        .on_error = on_engine_error,
+        .arg = engines};
+    return prl_stt_create(&engines->stt, &conf);
+}
+
+static enum prl_err start_llm(struct prl_engines *engines)
+{
+    const struct prl_settings *settings = engines->conf.settings;
+    bool known = strchr(settings->llm_model, '/') == NULL;
+    struct prl_llm_conf conf = {.loop = engines->conf.loop,
+                                .model_path = engines->paths[PATH_LLM],
+                                .module_path = engines->paths[PATH_LLM_MODULE],
+                                .child_program = engines->paths[PATH_SELF],
+                                .model_known = known,
+                                .context_tokens = (int)settings->llm_context_tokens,
+                                .sequences = (int)settings->llm_sequences,
+                                .threads = (int)settings->llm_threads,
+                                .on_state = on_llm_state,
+                                .arg = engines};
+    return prl_llm_create(&engines->llm, &conf);
+}
+
+static enum prl_err start_tts(struct prl_engines *engines)
+{
+    const struct prl_settings *settings = engines->conf.settings;
+    struct prl_tts_conf conf = {.loop = engines->conf.loop,
+                                .paths = {.ort_library = engines->paths[PATH_ORT],
+                                          .en_tables = engines->paths[PATH_EN_TABLES],
+                                          .en_tables_gb = engines->paths[PATH_EN_TABLES_GB],
+                                          .en_oov = engines->paths[PATH_EN_OOV],
+                                          .hibari_model = engines->paths[PATH_HIBARI],
+                                          .zh_tables = engines->paths[PATH_ZH_TABLES],
+                                          .kokoro_model = engines->paths[PATH_KOKORO],
+                                          .kokoro_voices = engines->paths[PATH_KOKORO_VOICES],
+                                          .fastspeech2_model = engines->paths[PATH_FASTSPEECH2],
+                                          .melgan_model = engines->paths[PATH_MELGAN]},
+                                .voice = settings->tts_voice,
+                                .speed = (float)settings->tts_speed,
+                                .fast_zh = settings->tts_fast_chinese,
+                                .quality = (enum prl_tts_quality)settings->tts_quality,
+                                .cache_dir = engines->paths[PATH_CACHE],
+                                .threads = (int)settings->tts_threads,
+                                .on_ready = on_tts_ready,
+                                .on_error = on_engine_error,
+                                .arg = engines};
+    return prl_tts_create(&engines->tts, &conf);
+}
+
+enum prl_err prl_engines_create(struct prl_engines **out, const struct prl_engines_conf *conf,
+                                char *why)
+{
+    *why = '\0';
+    *out = prl_mem_zalloc(sizeof(**out));
+    if (!*out)
+        return PRL_ERR_NOMEM;
+    (*out)->conf = *conf;
+    enum prl_err err = find_paths(*out, why) ? PRL_OK : PRL_ERR_NOTFOUND;
+    if (!err)
+        err = start_vad(*out, why);
+    if (!err)
+        err = start_stt(*out);
+    if (!err)
+        err = start_llm(*out);
+    if (!err)
+        err = start_tts(*out);
+    if (err && !*why)
+        snprintf(why, PRL_ENGINES_WHY_SIZE, "the engines cannot be started: %s", prl_err_name(err));
+    if (err)
+        prl_engines_destroy(out);
+    return err;
+}
+
+void prl_engines_destroy(struct prl_engines **engines)
+{
+    if (!*engines)
+        return;
+    prl_stt_destroy(&(*engines)->stt);
+    prl_llm_destroy(&(*engines)->llm);
+    prl_tts_destroy(&(*engines)->tts);
+    prl_vad_destroy(&(*engines)->vad);
+    prl_ort_destroy(&(*engines)->ort);
+    for (int i = 0; i < PATH_COUNT; i++)
+        prl_mem_free((*engines)->paths[i]);
+    prl_mem_free(*engines);
+    *engines = NULL;
+}
+
+void prl_engines_session(const struct prl_engines *engines, struct prl_session_engines *out)
+{
+    *out = (struct prl_session_engines){.loop = engines->conf.loop,
+                                        .vad = engines->vad,
+                                        .stt = engines->stt,
+                                        .llm = engines->llm,
+                                        .tts = engines->tts};
+}
+
+void prl_engines_state(const struct prl_engines *engines, struct prl_engines_state *state)
+{
+    *state = engines->state;
+}

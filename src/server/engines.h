@@ -1,0 +1,36 @@
+// engines.h -- loads every engine that serving needs, from settings, and says when all have answered.
+//
+// Threads:  the loop thread. Memory: owns the engines and the paths.
+// Errors:   what cannot be loaded is told once, with one line, through `failed`.
+#ifndef PRL_SERVER_ENGINES_H
+#define PRL_SERVER_ENGINES_H
+
+#include <stdbool.h>
+
+#include "server/settings.h"
+#include "session/session.h"
+
+struct prl_engines;
+
+enum { PRL_ENGINES_WHY_SIZE = 600 };
+
+struct prl_engines_conf {
+    struct prl_loop *loop;
+    const struct prl_settings *settings;
+    void (*ready)(void *arg);                   // all have answered once
+    void (*failed)(void *arg, const char *why); // at most once
+    void *arg;
+};
+
+// Starts loading and returns; the VAD is loaded at once.
+enum prl_err prl_engines_create(struct prl_engines **out, const struct prl_engines_conf *conf,
+                                char *why) PRL_MUST_USE;
+void prl_engines_destroy(struct prl_engines **engines);
+void prl_engines_session(const struct prl_engines *engines, struct prl_session_engines *out);
+
+struct prl_engines_state {
+    bool vad, stt, llm, tts;
+};
+void prl_engines_state(const struct prl_engines *engines, struct prl_engines_state *state);
+
+#endif

@@ -1,0 +1,141 @@
+// settings.c -- see settings.h. conf/parley.yaml and docs/CONFIG.md are generated from this table
+// (`make generated`).
+#include "server/settings.h"
+
+#include <unistd.h>
+
+#define FIELD(name) offsetof(struct prl_settings, name)
+#define BOOL(key, name, value, help)                                                               \
+    {                                                                                              \
+        key, PRL_CONF_BOOL, FIELD(name), value, 0, 0, NULL, help                                   \
+    }
+#define INT(key, name, value, low, high, help)                                                     \
+    {                                                                                              \
+        key, PRL_CONF_INT, FIELD(name), value, low, high, NULL, help                               \
+    }
+#define REAL(key, name, value, low, high, help)                                                    \
+    {                                                                                              \
+        key, PRL_CONF_REAL, FIELD(name), value, low, high, NULL, help                              \
+    }
+#define TEXT(key, name, value, help)                                                               \
+    {                                                                                              \
+        key, PRL_CONF_STRING, FIELD(name), value, 0, 0, NULL, help                                 \
+    }
+#define CHOICE(key, name, value, names, help)                                                      \
+    {                                                                                              \
+        key, PRL_CONF_CHOICE, FIELD(name), value, 0, 0, names, help                                \
+    }
+
+static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
+static const char *const qualities[] = {"auto", "fast", "best", NULL};
+
+// Sorted by section; within a section in the order of a reader's interest.
+static const struct prl_conf_key keys[] = {
+    TEXT("http.address", http_address, "127.0.0.1",
+         "Address for plain HTTP and WebSocket; beyond loopback an API key is required."),
+    INT("http.port", http_port, "8080", 0, 65535, "Port of http.address; 0 takes any free one."),
+    BOOL("http.tls", http_tls, "true", "Serve TLS as well."),
+    TEXT("http.tls_address", http_tls_address, "127.0.0.1", "Address for TLS."),
+    INT("http.tls_port", http_tls_port, "8443", 0, 65535, "Port of http.tls_address."),
+    TEXT("http.tls_cert", http_tls_cert, "",
+         "PEM certificate chain; empty: one for this machine is made at first start."),
+    TEXT("http.tls_key", http_tls_key, "", "PEM key of http.tls_cert."),
+    TEXT("http.hosts", http_hosts, "",
+         "Further names, separated by commas, under which clients may address the server."),
+    TEXT("http.origins", http_origins, "",
+         "Web origins, separated by commas, that may use the API besides our own page."),
+    INT("http.connections_max", http_connections_max, "2000", 1, 100000,
+        "Most open connections; further ones get 429."),
+    TEXT("api.key_file", api_key_file, "",
+         "File with one API key a line, mode 0600; PARLEY_API_KEY in the environment is one more."),
+    INT("api.sessions_max", api_sessions_max, "500", 1, 100000,
+        "Most conversations at a time; further ones get 429."),
+    INT("api.session_max_s", api_session_max_s, "3600", 0, 604800,
+        "Longest life of a conversation in seconds; 0: no limit."),
+    TEXT("llm.model", llm_model, "qwen2.5-coder-1.5b",
+         "Language model: a name of models.lock, `small`, or the path of a GGUF file."),
+    INT("llm.context_tokens", llm_context_tokens, "4096", 512, 32768,
+        "Tokens of prompt and answer that one conversation may have."),
+    INT("llm.sequences", llm_sequences, "4", 1, 16, "Conversations that the model keeps in mind."),
+    INT("llm.threads", llm_threads, "1", 1, 64, "Threads of the language model."),
+    INT("llm.max_output_tokens", llm_max_output_tokens, "512", 1, 4096,
+        "Most tokens of an answer where the client sets no limit."),
+    REAL("llm.temperature", llm_temperature, "0.7", 0, 2,
+         "How freely the model chooses its words; 0 always takes the likeliest."),
+    CHOICE("log.level", log_level, "info", levels, "Least urgent messages that are written."),
+    BOOL("log.json", log_json, "false", "Write one JSON object a line."),
+    TEXT("session.instructions", session_instructions, "",
+         "Who the assistant is, where the client says nothing."),
+    TEXT("session.language", session_language, "auto",
+         "Language spoken to the server: auto, en, zh, or another code."),
+    TEXT("session.locale", session_locale, "", "Where the users are, e.g. 'Hamburg, Germany'."),
+    INT("session.history_bytes", session_history_bytes, "12288", 1024, 1048576,
+        "Bytes of the conversation shown to the language model; oldest whole turns go first."),
+    INT("session.lead_ms", session_lead_ms, "400", 20, 10000,
+        "Sound sent ahead of real time on a WebSocket."),
+    TEXT("stt.model_dir", stt_model_dir, "",
+         "Folder with a SenseVoice, Paraformer or streaming zipformer model (sherpa-onnx layout)."),
+    TEXT("stt.model_languages", stt_model_languages, "",
+         "Languages, separated by commas, that stt.model_dir serves; empty: all."),
+    BOOL("stt.traditional", stt_traditional, "false",
+         "Leave Chinese characters as recognised instead of simplifying them."),
+    INT("stt.threads", stt_threads, "1", 1, 64, "Threads of a recogniser."),
+    BOOL("tts.fast_chinese", tts_fast_chinese, "false",
+         "Speak Chinese with the fast FastSpeech2 voice, whose corpus is for non-commercial use."),
+    CHOICE("tts.quality", tts_quality, "auto", qualities,
+           "English voice: fast (hibari), best (Kokoro), or auto by what the machine can do."),
+    REAL("tts.speed", tts_speed, "1", 0.25, 1.5, "Speed of speech where the client sets none."),
+    INT("tts.threads", tts_threads, "1", 1, 64, "Threads of the voice."),
+    TEXT("tts.voice", tts_voice, "alloy", "Voice where the client names none."),
+    REAL("turn.threshold", turn_threshold, "0.5", 0.05, 0.95,
+         "Probability from which a sound counts as speech."),
+    INT("turn.silence_duration_ms", turn_silence_duration_ms, "500", 32, 10000,
+        "Silence that ends a turn (server_vad)."),
+    INT("turn.prefix_padding_ms", turn_prefix_padding_ms, "300", 0, 5000,
+        "Sound kept before the onset of speech."),
+    INT("turn.probe_ms", turn_probe_ms, "100", 32, 2000,
+        "Silence after which an answer is begun, unheard, in case the turn is over."),
+    INT("turn.speculations_max", turn_speculations_max, "3", 0, 10,
+        "Such answers a turn; 0 switches them off."),
+    INT("turn.interrupt_min_ms", turn_interrupt_min_ms, "160", 32, 2000,
+        "Voiced sound that interrupts an answer."),
+    INT("turn.utterance_max_ms", turn_utterance_max_ms, "120000", 1000, 120000,
+        "Longest utterance; it is committed there."),
+    INT("turn.input_stall_ms", turn_input_stall_ms, "1500", 200, 60000,
+        "Without any sound for so long, silence is counted by the clock."),
+    INT("turn.engine_first_byte_ms", turn_engine_first_byte_ms, "15000", 500, 120000,
+        "An engine that is silent for so long counts as failed."),
+    INT("turn.apology_max_ms", turn_apology_max_ms, "2000", 200, 60000,
+        "Longest wait for the sound of an apology."),
+    TEXT("vad.model", vad_model, "silero-vad",
+         "Voice activity model: a name of models.lock or a path."),
+    TEXT("web.dir", web_dir, "",
+         "Folder of the web page; empty: web beside the program or the share folder."),
+};
+static const struct prl_conf_table table = {keys, sizeof(keys) / sizeof(keys[0])};
+
+const struct prl_conf_table *prl_settings_table(void)
+{
+    return &table;
+}
+
+enum prl_err prl_settings_load(struct prl_settings *settings, const char *file,
+                               const char *const *pairs, size_t pair_count, char *why)
+{
+    *settings = (struct prl_settings){0};
+    enum prl_err err = prl_conf_defaults(&table, settings);
+    if (!err && file)
+        err = prl_conf_file(&table, settings, file, why);
+    if (!err)
+        err = prl_conf_env(&table, settings, environ, why);
+    for (size_t i = 0; i < pair_count && !err; i++)
+        err = prl_conf_set_pair(&table, settings, pairs[i], why);
+    if (err)
+        prl_settings_free(settings);
+    return err;
+}
+
+void prl_settings_free(struct prl_settings *settings)
+{
+    prl_conf_free(&table, settings);
+}

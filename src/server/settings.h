@@ -1,0 +1,68 @@
+// settings.h -- every key of the configuration, as one struct and one table.
+//
+// Threads:  written at start-up, read-only afterwards. Memory: strings are owned (prl_settings_free).
+// Errors:   see base/conf.h.
+#ifndef PRL_SERVER_SETTINGS_H
+#define PRL_SERVER_SETTINGS_H
+
+#include "base/conf.h"
+
+enum prl_settings_quality {
+    PRL_SETTINGS_QUALITY_AUTO,
+    PRL_SETTINGS_QUALITY_FAST,
+    PRL_SETTINGS_QUALITY_BEST
+};
+
+struct prl_settings {
+    // http
+    char *http_address;
+    int64_t http_port;
+    bool http_tls;
+    char *http_tls_address;
+    int64_t http_tls_port;
+    char *http_tls_cert, *http_tls_key;
+    char *http_hosts, *http_origins;
+    int64_t http_connections_max;
+    // api
+    char *api_key_file;
+    int64_t api_sessions_max, api_session_max_s;
+    // llm
+    char *llm_model;
+    int64_t llm_context_tokens, llm_sequences, llm_threads, llm_max_output_tokens;
+    double llm_temperature;
+    // log
+    int64_t log_level;
+    bool log_json;
+    // session
+    char *session_instructions, *session_language, *session_locale;
+    int64_t session_history_bytes, session_lead_ms;
+    // stt
+    char *stt_model_dir, *stt_model_languages;
+    bool stt_traditional;
+    int64_t stt_threads;
+    // tts
+    bool tts_fast_chinese;
+    int64_t tts_quality;
+    double tts_speed;
+    int64_t tts_threads;
+    char *tts_voice;
+    // turn
+    int64_t turn_apology_max_ms, turn_engine_first_byte_ms, turn_input_stall_ms;
+    int64_t turn_interrupt_min_ms, turn_prefix_padding_ms, turn_probe_ms, turn_silence_duration_ms;
+    int64_t turn_speculations_max;
+    double turn_threshold;
+    int64_t turn_utterance_max_ms;
+    // vad
+    char *vad_model;
+    // web
+    char *web_dir;
+};
+
+const struct prl_conf_table *prl_settings_table(void);
+
+// Defaults, `file` (NULL: none), the environment, then the --set pairs. `why` as in conf.h.
+enum prl_err prl_settings_load(struct prl_settings *settings, const char *file,
+                               const char *const *pairs, size_t pair_count, char *why) PRL_MUST_USE;
+void prl_settings_free(struct prl_settings *settings);
+
+#endif
