@@ -464,7 +464,9 @@ static bool stretches_read(struct prl_en_g2p *g2p, struct sub *subs, size_t coun
             left++;
         } else {
             right--;
-            if (!subs[right].known && !all_in(subs[right].text, subs[right].len, junk))
+            // The reference gives the whole group to the network for a quotation mark in it.
+            if (!subs[right].known && !all_in(subs[right].text, subs[right].len, junk) &&
+                !all_in(subs[right].text, subs[right].len, quote_marks))
                 return false;
             if (!subs[right].known)
                 phonemes_set(g2p, &subs[right], "", 0);

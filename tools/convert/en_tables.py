@@ -66,7 +66,7 @@ def tables(load, accent, words):
         gold, silver, tagdict = ({k: v for k, v in d.items() if k.lower() in words or len(k) == 1}
                                  for d in (gold, silver, tagdict))
         vocab = [w for w in vocab if w in words]
-        weights = {k: v for k, v in weights.items() if k.split("=")[-1] in words or k[:2] in ("b", "i0", "i+")}
+        weights = {k: v for k, v in weights.items() if k.split("=")[-1] in words or k[:2] in ("b", "i0", "i+", "t-", "sh")}
     maps = [
         {k.encode(): encode(v) for k, v in gold.items()},
         {k.encode(): encode(v) for k, v in silver.items()},

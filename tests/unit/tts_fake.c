@@ -1,0 +1,134 @@
+// tts_fake.c -- see tts_fake.h. Each unit that is no pause makes TTS_FAKE_UNIT samples of the value of
+// its first byte, and a mark.
+#include "tests/unit/tts_fake.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+
+struct tts_fake tts_fake;
+
+struct fake {
+    const struct prl_tts_ops *ops;
+    const struct prl_tts_request *request;
+    struct prl_tts_request kept;
+    size_t unit, unit_end;
+    uint32_t sample;
+    int16_t pcm[TTS_FAKE_UNIT];
+    struct prl_tts_mark mark;
+};
+
+static enum prl_err open_as(void **ctx, const struct prl_tts_ops *ops)
+{
+    struct fake *fake = prl_mem_zalloc(sizeof(*fake));
+    *ctx = fake;
+    if (!fake)
+        return PRL_ERR_NOMEM;
+    fake->ops = ops;
+    return PRL_OK;
+}
+
+static enum prl_err open_hibari(void **ctx, const struct prl_tts_backend_conf *conf, char *why,
+                                size_t why_size)
+{
+    (void)conf;
+    *ctx = NULL;
+    if (tts_fake.open_fails) {
+        if (why_size > 4)
+            memcpy(why, "gone", 5);
+        return PRL_ERR_NOTFOUND;
+    }
+    return open_as(ctx, &tts_fake_hibari);
+}
+
+static enum prl_err open_kokoro(void **ctx, const struct prl_tts_backend_conf *conf, char *why,
+                                size_t why_size)
+{
+    (void)conf, (void)why, (void)why_size;
+    return open_as(ctx, &tts_fake_kokoro);
+}
+
+static enum prl_err open_espeak(void **ctx, const struct prl_tts_backend_conf *conf, char *why,
+                                size_t why_size)
+{
+    (void)conf, (void)why, (void)why_size;
+    return open_as(ctx, &tts_fake_espeak);
+}
+
+static void close_it(void **ctx)
+{
+    prl_mem_free(*ctx);
+    *ctx = NULL;
+}
+
+static enum prl_err begin(void *ctx, const struct prl_tts_request *request)
+{
+    struct fake *fake = ctx;
+    const struct prl_text_segment *first = &request->text->segments[request->segment_start];
+    const struct prl_text_segment *last = first + request->segment_count - 1;
+    fake->kept = *request;
+    fake->unit = first->unit_start;
+    fake->unit_end = last->unit_start + last->unit_count;
+    fake->sample = 0;
+    tts_fake.begins++;
+    return PRL_OK;
+}
+
+static enum prl_err step(void *ctx, struct prl_tts_chunk *chunk)
+{
+    struct fake *fake = ctx;
+    const struct prl_text_out *text = fake->kept.text;
+    *chunk = (struct prl_tts_chunk){.last = false};
+    tts_fake.steps++;
+    if (fake->ops == &tts_fake_hibari &&
+        (tts_fake.step_fails || (tts_fake.late_fails && fake->sample > 0)))
+        return PRL_ERR_ENGINE;
+    if (tts_fake.hold)
+        return PRL_OK;
+    while (fake->unit < fake->unit_end && text->units[fake->unit].kind == PRL_TEXT_PAUSE)
+        fake->unit++;
+    if (fake->unit < fake->unit_end) {
+        const struct prl_text_unit *unit = &text->units[fake->unit++];
+        for (size_t i = 0; i < TTS_FAKE_UNIT; i++)
+            fake->pcm[i] = (unsigned char)text->text[unit->text_start];
+        fake->mark = (struct prl_tts_mark){fake->sample, fake->sample + TTS_FAKE_UNIT,
+                                           unit->source_start, unit->source_end};
+        fake->sample += TTS_FAKE_UNIT;
+        chunk->pcm = fake->pcm;
+        chunk->samples = TTS_FAKE_UNIT;
+        chunk->marks = &fake->mark;
+        chunk->mark_count = 1;
+    }
+    chunk->last = fake->unit >= fake->unit_end;
+    return PRL_OK;
+}
+
+static void end_it(void *ctx)
+{
+    struct fake *fake = ctx;
+    fake->kept.text = NULL;
+}
+
+static const char *why(const void *ctx)
+{
+    (void)ctx;
+    return "told to fail";
+}
+
+static const struct prl_tts_voice voices[] = {
+    {"fake", PRL_TTS_LANG_EN | PRL_TTS_LANG_ZH, 'f', "en-US"}};
+
+const struct prl_tts_ops tts_fake_hibari = {
+    "hibari", PRL_TTS_LANG_EN, true, voices, 1, open_hibari, close_it, begin, step, end_it, why};
+const struct prl_tts_ops tts_fake_kokoro = {"kokoro", PRL_TTS_LANG_EN | PRL_TTS_LANG_ZH,
+                                            false,    voices,
+                                            1,        open_kokoro,
+                                            close_it, begin,
+                                            step,     end_it,
+                                            why};
+const struct prl_tts_ops tts_fake_espeak = {"espeak", PRL_TTS_LANG_EN | PRL_TTS_LANG_ZH,
+                                            false,    voices,
+                                            1,        open_espeak,
+                                            close_it, begin,
+                                            step,     end_it,
+                                            why};
