@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """runtests.py -- runs every suite of `make test` and adds up what they counted.
 
-    runtests.py [NAME]...    only the named suites; without names all of them
+    runtests.py [NAME]...    only the named suites ("e2e" names all of tests/e2e); without names all of them
 
 A suite is a command whose output holds a line "N passed, N failed[, N skipped]" (the last one counts). A
 suite that prints none, ends with a non-zero status or takes too long counts as one failure more, so nothing
@@ -35,8 +35,9 @@ def suites():
     listed.append(("oom", MAKE + ["MODE=dev", "unit", "ARGS=-o"], 900))
     if glob.glob("tests/tools/test_*.py"):
         listed.append(("tools", ["python3", "tests/tools/run.py"], 600))
-    if pathlib.Path("tests/e2e/run.py").exists():
-        listed.append(("e2e", [python, "tests/e2e/run.py"], 2400))
+    # Each is a program of its own, run against build/release/parley with the real models.
+    for path in sorted(glob.glob("tests/e2e/test_*.py")):
+        listed.append(("e2e/" + pathlib.Path(path).stem.removeprefix("test_"), [python, path], 1200))
     return listed
 
 
@@ -73,17 +74,17 @@ def run_suite(name, command, limit_s):
 def main():
     os.chdir(ROOT)
     known = suites()
-    names = sys.argv[1:] or [name for name, _, _ in known]
-    unknown = set(names) - {name for name, _, _ in known}
-    if unknown:
-        sys.exit(f"runtests: no suite {', '.join(sorted(unknown))}; there are {', '.join(n for n, _, _ in known)}")
+    names = sys.argv[1:]
+    for name in names:
+        if not any(name in (known_name, known_name.split("/")[0]) for known_name, _, _ in known):
+            sys.exit(f"runtests: no suite {name}; there are {', '.join(n for n, _, _ in known)}")
+    chosen = [s for s in known if not names or s[0] in names or s[0].split("/")[0] in names]
     build = subprocess.run(MAKE + ["MODE=release", "all"], stdin=subprocess.DEVNULL, check=False)
     totals = [0, int(build.returncode != 0), 0]
     if build.returncode:
         print("== build: FAILED, the release build does not build")
-    for name, command, limit_s in known:
-        if name in names:
-            totals = [a + b for a, b in zip(totals, run_suite(name, command, limit_s))]
+    for name, command, limit_s in chosen:
+        totals = [a + b for a, b in zip(totals, run_suite(name, command, limit_s))]
     skipped = f", {totals[2]} skipped" if totals[2] else ""
     print(f"{totals[0]} passed, {totals[1]} failed{skipped}")
     sys.exit(totals[1] != 0 or totals[0] == 0)

@@ -1,0 +1,52 @@
+#!/usr/bin/env python3
+"""test_models.py -- `parley models` on the real cache, and on an empty one.
+
+    test_models.py [PROGRAM]     default build/release/parley; prints "N passed, N failed" last
+"""
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+PROGRAM = sys.argv[1] if len(sys.argv) > 1 else str(ROOT / "build/release/parley")
+counts = {True: 0, False: 0}
+
+
+def check(good, what):
+    counts[bool(good)] += 1
+    if not good:
+        print(f"FAIL  {what}", flush=True)
+
+
+def models(*args, **env):
+    done = subprocess.run([PROGRAM, "models", *args], env=dict(os.environ, **env), cwd="/",
+                          capture_output=True, text=True, timeout=120, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def main():
+    status, out, _ = models("list")
+    check(status == 0 and "whisper-base" in out, "list names whisper-base")
+    check(" missing " not in out and " damaged " not in out, f"after set-up everything is here:\n{out}")
+    status, out, _ = models("verify")
+    check(status == 0 and "WRONG" not in out, f"every file has its SHA-256:\n{out}")
+    check(out.count("right") > 40, "more than 40 files were compared")
+    status, out, _ = models("path", "silero-vad")
+    check(status == 0 and pathlib.Path(out.strip()).is_file(), f"path gives a file: {out!r}")
+    status, _, err = models("path", "no-such-model")
+    check(status == 1 and "no-such-model" in err, f"an unknown name is said: {err!r}")
+    check(models("fetch", "silero-vad")[0] == 0, "fetching what is there succeeds")
+    check(models("nonsense")[0] == 2, "wrong usage is status 2")
+    with tempfile.TemporaryDirectory() as empty:
+        status, out, err = models("path", "silero-vad", PARLEY_CACHE=empty)
+        check(status == 1 and not out and "make setup" in err, f"an empty cache says what to do: {err!r}")
+        status, out, _ = models("verify", "silero-vad", PARLEY_CACHE=empty)
+        check(status == 1 and "WRONG" in out, "verify fails in an empty cache")
+    print(f"{counts[True]} passed, {counts[False]} failed")
+    return 1 if counts[False] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
