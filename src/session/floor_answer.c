@@ -19,6 +19,7 @@ static void answer_none(struct prl_floor *floor)
 
 static void idle_begins(struct prl_floor *floor)
 {
+    floor->idle_wanted = true;
     floor->idle_from_us = floor->now_us;
     floor->idle_from = floor->input;
 }
@@ -40,11 +41,13 @@ void prl_floor_end_answer(struct prl_floor *floor, enum prl_floor_reason reason)
     if (floor->answer == PRL_FLOOR_NONE)
         return;
     say_cancel(floor, &floor->current, reason);
-    bool unheard = floor->answer == PRL_FLOOR_THINKING;
+    bool unheard = floor->current.sent == 0;
     bool stays = reason == PRL_FLOOR_BY_TURN || reason == PRL_FLOOR_BY_REPLACEMENT;
     // Rule 4: the user is going on; the next answer takes both utterances.
-    if (unheard && stays && floor->current.owed)
-        floor->owed = true;
+    if (unheard && stays) {
+        floor->owed = floor->owed || floor->current.owed;
+        floor->owed_failed = floor->owed_failed || floor->current.owed_failed;
+    }
     // It was still waiting for the words that it would have answered: these are cancelled with it.
     if (reason == PRL_FLOOR_BY_CLIENT && !floor->current.generating) {
         floor->owed = false;
@@ -165,10 +168,11 @@ void prl_floor_on_heard(struct prl_floor *floor, const struct prl_floor_event *e
 static void answer_failed(struct prl_floor *floor, enum prl_floor_reason reason, uint64_t good)
 {
     struct prl_floor_slot *slot = &floor->current;
-    // Whole sentences that were held when it failed are worth hearing.
-    if (floor->answer != PRL_FLOOR_THINKING || (slot->produced > 0 && good > 0)) {
-        uint64_t end = good > slot->sent ? good : slot->sent;
-        slot->produced = end < slot->produced ? end : slot->produced;
+    uint64_t end = good > slot->sent ? good : slot->sent;
+    end = end < slot->produced ? end : slot->produced;
+    // Whole sentences that were held when it failed are worth hearing; half a word is not.
+    if (end > 0) {
+        slot->produced = end;
         slot->done = true;
         slot->end = PRL_FLOOR_INCOMPLETE;
         slot->progress_us = floor->now_us;
@@ -185,6 +189,7 @@ static void answer_failed(struct prl_floor *floor, enum prl_floor_reason reason,
         answer_none(floor);
         return;
     }
+    floor->answer = PRL_FLOOR_THINKING; // it may have been about to speak
     uint32_t generation = prl_floor_new_generation(floor);
     struct prl_floor_action *action =
         prl_floor_say(floor, slot->visible ? PRL_ACT_REPLACE : PRL_ACT_START_RESPONSE);
@@ -199,6 +204,7 @@ static void answer_failed(struct prl_floor *floor, enum prl_floor_reason reason,
         .visible = true,
         .generating = true,
         .owed = slot->owed,
+        .owed_failed = slot->owed_failed,
         .under_voice = slot->under_voice,
         .end = PRL_FLOOR_BY_FAILURE,
         .progress_us = floor->now_us,
@@ -242,6 +248,10 @@ static void begin_answer(struct prl_floor *floor, struct prl_floor_slot slot)
 static void say_start(struct prl_floor *floor)
 {
     struct prl_floor_slot *slot = &floor->current;
+    // Numbers grow in the order in which they are first said: whoever drops what is older than a
+    // number may rely on it.
+    if (!slot->adopted && slot->generation != floor->last_generation)
+        slot->generation = prl_floor_new_generation(floor);
     slot->visible = true;
     struct prl_floor_action *action = prl_floor_say(floor, PRL_ACT_START_RESPONSE);
     action->generation = slot->generation;
@@ -339,8 +349,9 @@ static bool anything_owed(const struct prl_floor *floor)
 static void idle_rule(struct prl_floor *floor)
 {
     const struct prl_floor_conf *conf = &floor->conf;
-    if (conf->idle_timeout_ms == 0 || conf->turns != PRL_FLOOR_SERVER_VAD ||
-        floor->idle_from_us < 0 || floor->user != PRL_FLOOR_QUIET || floor->transcript_count > 0 ||
+    if (conf->idle_timeout_ms == 0 || floor->tail.generation != 0 ||
+        conf->turns != PRL_FLOOR_SERVER_VAD || floor->idle_from_us < 0 ||
+        floor->user != PRL_FLOOR_QUIET || floor->transcript_count > 0 ||
         floor->now_us - floor->idle_from_us < (int64_t)conf->idle_timeout_ms * US_PER_MS)
         return;
     struct prl_floor_action *action = prl_floor_say(floor, PRL_ACT_IDLE_TIMEOUT);
@@ -374,6 +385,7 @@ static void words_are_known(struct prl_floor *floor)
     struct prl_floor_slot *slot = &floor->current;
     bool failed = floor->owed_failed;
     slot->owed = slot->owed || floor->owed;
+    slot->owed_failed = slot->owed_failed || failed;
     floor->owed = false;
     floor->owed_failed = false;
     if (!slot->visible && !slot->owed) {
@@ -382,7 +394,8 @@ static void words_are_known(struct prl_floor *floor)
             return;
         }
         answer_none(floor); // no words: nobody waits for an answer
-        idle_begins(floor);
+        if (floor->idle_wanted)
+            idle_begins(floor);
         return;
     }
     if (!slot->visible)
@@ -433,7 +446,6 @@ static void thinking_rules(struct prl_floor *floor)
         slot->under_voice = false;
     if (release && slot->produced > 0) {
         floor->answer = PRL_FLOOR_SPEAKING;
-        slot->owed = false;
         slot->progress_us = floor->now_us;
         return;
     }
@@ -478,6 +490,8 @@ static void tail_rules(struct prl_floor *floor)
         return;
     prl_floor_say_gen(floor, PRL_ACT_PLAYED, tail->generation);
     *tail = (struct prl_floor_slot){0};
+    if (floor->idle_from_us >= 0)
+        idle_begins(floor); // the answer behind it was text only: silence begins now
 }
 
 void prl_floor_answer_rules(struct prl_floor *floor)
@@ -527,9 +541,9 @@ int64_t prl_floor_answer_deadline(const struct prl_floor *floor)
             limit_us = (int64_t)floor->conf.apology_max_ms * US_PER_MS;
         deadline_us = earlier(deadline_us, slot->progress_us + limit_us);
     }
-    bool idle = floor->answer == PRL_FLOOR_NONE && floor->user == PRL_FLOOR_QUIET &&
-                floor->idle_from_us >= 0 && floor->conf.idle_timeout_ms > 0 &&
-                floor->conf.turns == PRL_FLOOR_SERVER_VAD;
+    bool idle = floor->answer == PRL_FLOOR_NONE && floor->tail.generation == 0 &&
+                floor->user == PRL_FLOOR_QUIET && floor->idle_from_us >= 0 &&
+                floor->conf.idle_timeout_ms > 0 && floor->conf.turns == PRL_FLOOR_SERVER_VAD;
     if (idle)
         deadline_us = earlier(deadline_us, floor->idle_from_us +
                                                (int64_t)floor->conf.idle_timeout_ms * US_PER_MS);

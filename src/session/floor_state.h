@@ -21,6 +21,8 @@ struct prl_floor_slot {
     bool finished;    // FINISH was said
     bool asked;       // its last sentence is a question
     bool owed;        // it pays for an automatic commit
+    bool owed_failed; // and for one without a transcript, by an apology
+    bool adopted;     // it was a speculation, its number is known outside
     bool under_voice; // created while the user was talking (rule 6)
     enum prl_floor_reason end;
     uint64_t produced; // output samples
@@ -86,6 +88,7 @@ struct prl_floor {
     bool owed_failed;     // one could not be transcribed and waits for an apology
     int64_t idle_from_us; // -1: the idle timer does not run
     uint64_t idle_from;
+    bool idle_wanted; // there was an answer that the user may be silent after
     struct prl_floor_stats stats;
     uint32_t visits[PRL_FACT_COUNT][PRL_FLOOR_USERS][PRL_FLOOR_ANSWERS];
     struct prl_floor_actions *out; // borrowed during a step

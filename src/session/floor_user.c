@@ -169,6 +169,7 @@ static void commit(struct prl_floor *floor, bool automatic)
         action->end = floor->input;
         return;
     }
+    adopted.adopted = true;
     floor->prepared = adopted;
     if (heard)
         prl_floor_transcript_done(floor, generation, words);
