@@ -22,19 +22,17 @@ static enum speech speech_of(const char *language)
     return OTHER;
 }
 
+// Short on purpose: with longer rules the models forget their tools and copy the rules' words.
 static void add_manner(struct prl_str *out, enum speech speech, const char *language)
 {
     if (speech == CHINESE) {
-        prl_str_adds(out,
-                     "你是一个亲切的语音助手，正在和用户通话，你说的每句话都会被读出来。"
-                     "用一两句简短自然的口语回答，直接说重点，不用列表、标题、表情符号或代码。"
-                     "不知道的事就说不知道，不要编造。请用中文回答，用户换别的语言时再跟着换。");
+        prl_str_adds(out, "你是一个亲切的语音助手，你写的话会被读出来。请用一两句简短的口语回答，"
+                          "不用列表、表情符号或代码。请用中文回答，用户说别的语言时跟着用户。");
         return;
     }
-    prl_str_adds(out, "You are a friendly voice assistant in a phone call; every word you write is "
-                      "read aloud. Answer in one or two short, natural spoken sentences, straight "
-                      "to the point, without lists, headings, emoji or code. When you do not know "
-                      "something, say so and invent nothing. ");
+    prl_str_adds(out,
+                 "You are a friendly voice assistant. Your words are spoken aloud: answer in one "
+                 "or two short sentences, in plain text without lists, emoji or code. ");
     if (speech == OTHER)
         prl_str_addf(out,
                      "Answer in the language with the code %.35s unless the user speaks "
@@ -43,8 +41,7 @@ static void add_manner(struct prl_str *out, enum speech speech, const char *lang
     else if (speech == ENGLISH)
         prl_str_adds(out, "Answer in English unless the user speaks another language.");
     else
-        prl_str_adds(out, "Always answer in the language in which the user speaks: English to "
-                          "English, 中文就用中文回答。");
+        prl_str_adds(out, "Answer in the language of the user, 中文就用中文回答。");
 }
 
 static void add_situation(struct prl_str *out, enum speech speech,

@@ -1,6 +1,7 @@
 // cmd_llm.c -- `parley llm`: one prompt to the embedded language model, the answer on stdout as it
 // comes. Runs the same front, lane and backend as the server.
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -17,7 +19,7 @@
 #include "net/loop.h"
 #include "server/cmd.h"
 
-enum { PROMPT_BYTES_MAX = 1 << 20, TOOLS_ARG_MAX = 16 };
+enum { PROMPT_BYTES_MAX = 1 << 20 };
 
 static const char usage[] =
     "usage: parley llm [options] [WORDS...]\n"
@@ -27,7 +29,7 @@ static const char usage[] =
     "                      `small` is qwen2.5-coder-0.5b)\n"
     "  --system TEXT       the system text, in place of our voice assistant's\n"
     "  --language CODE     language of the assistant: auto, en, zh, ...\n"
-    "  --tool NAME=ABOUT   declares a tool with one text parameter; may be repeated\n"
+    "  --tools FILE        JSON array of functions: name, description, parameters\n"
     "  --tool-choice WHAT  auto, none, required, or a tool's name\n"
     "  --turns             each line of the input is a turn of one talk\n"
     "  --max-tokens N      most tokens of an answer (default 512)\n"
@@ -45,9 +47,7 @@ struct options {
     const char *system;
     const char *language;
     const char *tool_choice;
-    struct prl_llm_tool tools[TOOLS_ARG_MAX];
-    char *tool_names[TOOLS_ARG_MAX];
-    size_t tool_count;
+    const char *tools; // file
     int max_tokens;
     int threads;
     int context;
@@ -70,6 +70,10 @@ struct run {
     char **texts;
     size_t message_count;
     size_t message_capacity;
+    struct prl_json *tool_tree;
+    struct prl_llm_tool *tools; // borrow from the tree and from `parameters`
+    char **parameters;          // owned
+    size_t tool_count;
     char *input;         // all of it
     char *next;          // the rest, NULL at the end
     struct prl_str text; // of the answer
@@ -83,23 +87,6 @@ struct run {
 static bool to_number(const char *text, double low, double high, double *out)
 {
     return prl_str_to_double(text, out) && *out >= low && *out <= high;
-}
-
-static bool add_tool(struct options *options, const char *text)
-{
-    const char *about = strchr(text, '=');
-    if (!about || about == text || options->tool_count == TOOLS_ARG_MAX)
-        return false;
-    char *name = prl_mem_strndup(text, (size_t)(about - text));
-    if (!name)
-        return false;
-    options->tool_names[options->tool_count] = name;
-    options->tools[options->tool_count++] = (struct prl_llm_tool){
-        .name = name,
-        .description = about + 1,
-        .parameters = "{\"type\": \"object\", \"properties\": {\"value\": {\"type\": \"string\"}}, "
-                      "\"required\": [\"value\"]}"};
-    return true;
 }
 
 static bool take_number(struct options *options, int option, const char *text)
@@ -151,7 +138,8 @@ static bool take_option(struct options *options, int option, const char *text)
         options->tool_choice = text;
         return true;
     case 'f':
-        return add_tool(options, text);
+        options->tools = text;
+        return true;
     case 'r':
         options->turns = true;
         return true;
@@ -175,7 +163,7 @@ static bool parse_options(struct options *options, int argc, char **argv)
                                           {"probe", required_argument, NULL, 'p'},
                                           {"system", required_argument, NULL, 'S'},
                                           {"language", required_argument, NULL, 'l'},
-                                          {"tool", required_argument, NULL, 'f'},
+                                          {"tools", required_argument, NULL, 'f'},
                                           {"tool-choice", required_argument, NULL, 'c'},
                                           {"turns", no_argument, NULL, 'r'},
                                           {"max-tokens", required_argument, NULL, 'n'},
@@ -204,10 +192,81 @@ static bool parse_options(struct options *options, int argc, char **argv)
     return true;
 }
 
-static void free_options(struct options *options)
+static void complain(const char *what, const char *why)
 {
-    for (size_t i = 0; i < options->tool_count; i++)
-        prl_mem_free(options->tool_names[i]);
+    (void)fprintf(stderr, "parley llm: %s: %s\n", what, why);
+}
+
+static bool read_all(int fd, struct prl_str *out)
+{
+    char buf[4096];
+    ssize_t n;
+    while ((n = read(fd, buf, sizeof(buf))) != 0) {
+        if (n < 0 && errno != EINTR)
+            return false;
+        if (n > 0 && prl_str_add(out, buf, (size_t)n))
+            return false;
+    }
+    return true;
+}
+
+// Both the Realtime form (flat) and the chat form ({"type": "function", "function": {...}}).
+static bool add_tool(struct run *run, const struct prl_json *item)
+{
+    const struct prl_json *inner = prl_json_get(item, "function");
+    const struct prl_json *tool = inner ? inner : item;
+    struct prl_llm_tool *to = &run->tools[run->tool_count];
+    to->name = prl_json_string(prl_json_get(tool, "name"), NULL);
+    to->description = prl_json_string(prl_json_get(tool, "description"), NULL);
+    const struct prl_json *parameters = prl_json_get(tool, "parameters");
+    struct prl_str text;
+    prl_str_init(&text, PROMPT_BYTES_MAX);
+    bool good = to->name && (!parameters || prl_json_dump(parameters, &text) == PRL_OK);
+    run->parameters[run->tool_count] = good && parameters ? prl_str_give(&text) : NULL;
+    to->parameters = run->parameters[run->tool_count];
+    prl_str_free(&text);
+    run->tool_count += good ? 1 : 0;
+    return good;
+}
+
+static bool parse_tools(struct run *run, const char *text, size_t len)
+{
+    char why[256];
+    const char *file = run->options->tools;
+    if (prl_json_parse(&run->tool_tree, text, len, why, sizeof(why))) {
+        complain(file, why);
+        return false;
+    }
+    size_t count = prl_json_count(run->tool_tree);
+    bool good =
+        prl_json_type(run->tool_tree) == PRL_JSON_ARRAY && count > 0 && count <= PRL_LLM_TOOLS_MAX;
+    run->tools = good ? prl_mem_array(count, sizeof(*run->tools)) : NULL;
+    run->parameters = good ? prl_mem_array(count, sizeof(*run->parameters)) : NULL;
+    good = run->tools != NULL && run->parameters != NULL;
+    for (size_t i = 0; good && i < count; i++)
+        good = add_tool(run, prl_json_at(run->tool_tree, i));
+    if (!good)
+        complain(file, "wanted: a list of functions with name, description and parameters");
+    return good;
+}
+
+static bool read_tools(struct run *run)
+{
+    const char *file = run->options->tools;
+    if (!file)
+        return true;
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    struct prl_str text;
+    prl_str_init(&text, PROMPT_BYTES_MAX);
+    bool good = fd >= 0 && read_all(fd, &text);
+    if (fd >= 0)
+        (void)close(fd);
+    if (good)
+        good = parse_tools(run, prl_str_text(&text), text.len);
+    else
+        complain(file, "cannot be read, or is longer than 1 MiB");
+    prl_str_free(&text);
+    return good;
 }
 
 static bool add_message(struct run *run, enum prl_llm_role role, const char *text, size_t len)
@@ -258,8 +317,8 @@ static void ask(struct run *run)
 {
     struct prl_llm_prompt prompt = {.messages = run->messages,
                                     .message_count = run->message_count,
-                                    .tools = run->options->tools,
-                                    .tool_count = run->options->tool_count};
+                                    .tools = run->tools,
+                                    .tool_count = run->tool_count};
     set_tool_choice(run->options, &prompt);
     struct prl_llm_params params = {.max_output_tokens = run->options->max_tokens,
                                     .temperature = run->options->temperature,
@@ -422,23 +481,13 @@ static bool read_input(struct run *run, int argc, char **argv)
             prl_str_addc(&input, ' ');
         prl_str_adds(&input, argv[i]);
     }
-    char buf[4096];
-    ssize_t n;
-    while (optind == argc && (n = read(STDIN_FILENO, buf, sizeof(buf))) != 0) {
-        if (n > 0)
-            prl_str_add(&input, buf, (size_t)n);
-        else if (errno != EINTR)
-            break;
-        if (input.err)
-            break;
-    }
+    bool good = optind < argc || read_all(STDIN_FILENO, &input);
     while (!run->options->turns && input.len > 0 && input.data[input.len - 1] == '\n')
         input.data[--input.len] = 0;
-    bool good = !input.err && input.len > 0 && prl_utf8_valid(input.data, input.len);
+    good = good && !input.err && input.len > 0 && prl_utf8_valid(input.data, input.len);
     if (!good)
-        (void)fprintf(stderr, "parley llm: %s\n",
-                      input.err ? "the input is longer than 1 MiB"
-                                : "no words, or no valid UTF-8, in the input");
+        complain("the input",
+                 input.err ? "is longer than 1 MiB" : "has no words, or is no valid UTF-8");
     run->input = good ? prl_str_give(&input) : NULL;
     run->next = run->input;
     prl_str_free(&input);
@@ -485,7 +534,7 @@ static void run_talk(struct run *run, int argc, char **argv)
 {
     char path[PRL_MODELS_PATH_MAX];
     run->status = 1;
-    if (!run->options->probe && !read_input(run, argc, argv)) {
+    if (!run->options->probe && (!read_tools(run) || !read_input(run, argc, argv))) {
         run->status = 2;
         return;
     }
@@ -509,7 +558,6 @@ int prl_cmd_llm(int argc, char **argv)
     bool good = parse_options(&options, argc, argv);
     if (!good || options.help) {
         (void)fputs(usage, good ? stdout : stderr);
-        free_options(&options);
         return good ? 0 : 2;
     }
     if (options.verbose)
@@ -528,6 +576,10 @@ int prl_cmd_llm(int argc, char **argv)
     prl_mem_free(run.input);
     prl_str_free(&run.text);
     prl_str_free(&run.calls);
-    free_options(&options);
+    for (size_t i = 0; i < run.tool_count; i++)
+        prl_mem_free(run.parameters[i]);
+    prl_mem_free(run.parameters);
+    prl_mem_free(run.tools);
+    prl_json_free(&run.tool_tree);
     return run.status;
 }
