@@ -139,9 +139,16 @@ static void call_byte(struct prl_answer *answer, char c)
 // stopped, the open levels are closed for it.
 static void end_call(struct prl_answer *answer, bool stopped)
 {
-    for (int left = answer->call.depth; stopped && left > 0 && answer->place == IN_CALL; left--)
-        call_byte(answer, '}');
-    if (answer->place == IN_CALL)
+    // Past the held text, so that words do not get the braces when this is no call.
+    enum prl_tool_call_state state = PRL_TOOL_CALL_MORE;
+    for (int left = answer->call.depth; stopped && left > 0 && state == PRL_TOOL_CALL_MORE;
+         left--) {
+        size_t used = 0;
+        state = prl_tool_call_push(&answer->call, "}", 1, &used);
+    }
+    if (state == PRL_TOOL_CALL_DONE)
+        take_call(answer);
+    else
         not_a_call(answer);
 }
 

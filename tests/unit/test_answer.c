@@ -118,6 +118,8 @@ PRL_TEST(answer_bad_calls)
           PRL_ANSWER_WORDS);
     // Without tools the token of a call ends the answer.
     gives(&without, "Words \x01{}\x02", "Words ", PRL_ANSWER_WORDS);
+    // No call and not whole: the words come out as they were, without braces of ours.
+    gives(&with_tools, "{\"a\": {\"b\": {\"c", "{\"a\": {\"b\": {\"c", PRL_ANSWER_WORDS);
     // Cut off by the limit: nothing is closed for it.
     struct seen seen;
     EXPECT_INT(run(&with_tools, NULL, "{\"name\": \"set_timer\", \"arguments\": {\"minutes\": 1", 3,
