@@ -21,7 +21,8 @@ enum prl_err prl_json_parse(struct prl_json **out, const char *text, size_t len,
                             size_t problem_size)
 {
     json_set_alloc_funcs(prl_mem_alloc, prl_mem_free);
-    json_error_t error;
+    // jansson leaves the error untouched when its first buffer cannot be had, and then has no text.
+    json_error_t error = {.line = -1};
     json_t *root =
         json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY, &error);
     *out = (struct prl_json *)(void *)root;
@@ -30,7 +31,9 @@ enum prl_err prl_json_parse(struct prl_json **out, const char *text, size_t len,
     if (problem && problem_size > 0)
         snprintf(problem, problem_size, "line %d column %d: %s", error.line, error.column,
                  error.text);
-    return json_error_code(&error) == json_error_out_of_memory ? PRL_ERR_NOMEM : PRL_ERR_INVALID;
+    if (!*error.text || json_error_code(&error) == json_error_out_of_memory)
+        return PRL_ERR_NOMEM;
+    return PRL_ERR_INVALID;
 }
 
 void prl_json_free(struct prl_json **root)
