@@ -24,6 +24,7 @@ enum { PRL_STT_RATE_HZ = 16000, PRL_STT_UTTERANCE_MAX_S = 120, PRL_STT_LANGUAGE_
 struct prl_loop;
 struct prl_ort;
 struct prl_stt;
+struct prl_stt_backend_ops;
 struct prl_stt_stream;
 
 // Where the engines' files are. An engine whose path is NULL is absent. Copied by create.
@@ -36,6 +37,7 @@ struct prl_stt_paths {
     const char *whisper_model;     // ggml file
     const char *user_dir;          // folder with a sherpa-onnx model of the user's; NULL is none
     const char *user_languages;    // "zh,yue" or NULL for every language
+    const char *program;           // parley itself, to try user_dir in a child; NULL: this program
 };
 
 struct prl_stt_conf {
@@ -45,6 +47,8 @@ struct prl_stt_conf {
     const char *language;       // default of new streams: "auto" or a code like "en"; NULL is auto
     bool traditional;           // leave Chinese as the model wrote it (default: simplified)
     int threads;                // of the recognisers; 0 means 1
+    // Tests: recognisers in place of our own, by enum prl_stt_engine (route.h); NULL: ours.
+    const struct prl_stt_backend_ops *const *backends;
     // Once, on the loop thread: the engines that the default language needs are loaded and have
     // answered; or the first thing that stands in the way (one line: what, why, what to do).
     void (*on_ready)(void *arg);

@@ -51,7 +51,9 @@ static void on_log(void *arg, int is_error, const char *line)
 {
     (void)arg;
     int len = (int)strcspn(line, "\n");
-    prl_log(is_error ? PRL_LOG_WARN : PRL_LOG_DEBUG, "stt", "whisper.cpp: %.*s", len, line);
+    bool stopped = strstr(line, "failed to encode") != NULL; // what a stop looks like from inside
+    prl_log(is_error && !stopped ? PRL_LOG_WARN : PRL_LOG_DEBUG, "stt", "whisper.cpp: %.*s", len,
+            line);
 }
 
 static enum prl_err load_module(struct whisper *whisper, const char *path, char *why,
