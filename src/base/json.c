@@ -17,12 +17,23 @@ static const struct prl_json *wrap(const json_t *value)
     return (const struct prl_json *)(const void *)value;
 }
 
+// jansson reports some failed allocations as errors of the text and leaves others without any error,
+// so what happened is noted here. Per thread, and only looked at within one call.
+static _Thread_local bool alloc_failed;
+
+static void *json_alloc(size_t size)
+{
+    void *block = prl_mem_alloc(size);
+    alloc_failed = alloc_failed || !block;
+    return block;
+}
+
 enum prl_err prl_json_parse(struct prl_json **out, const char *text, size_t len, char *problem,
                             size_t problem_size)
 {
-    json_set_alloc_funcs(prl_mem_alloc, prl_mem_free);
-    // jansson leaves the error untouched when its first buffer cannot be had, and then has no text.
-    json_error_t error = {.line = -1};
+    json_set_alloc_funcs(json_alloc, prl_mem_free);
+    alloc_failed = false;
+    json_error_t error = {.line = 0};
     json_t *root =
         json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY, &error);
     *out = (struct prl_json *)(void *)root;
@@ -31,9 +42,7 @@ enum prl_err prl_json_parse(struct prl_json **out, const char *text, size_t len,
     if (problem && problem_size > 0)
         snprintf(problem, problem_size, "line %d column %d: %s", error.line, error.column,
                  error.text);
-    if (!*error.text || json_error_code(&error) == json_error_out_of_memory)
-        return PRL_ERR_NOMEM;
-    return PRL_ERR_INVALID;
+    return alloc_failed ? PRL_ERR_NOMEM : PRL_ERR_INVALID;
 }
 
 void prl_json_free(struct prl_json **root)
