@@ -9,10 +9,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "engine/ort.h"
 #include "media/wav.h"
 #include "net/loop.h"
 #include "server/cmd.h"
 #include "tts/cut.h"
+#include "tts/en_g2p.h"
 #include "tts/files.h"
 #include "tts/tts.h"
 #include "tts/voices.h"
@@ -34,6 +36,9 @@ static const char usage[] =
     "  --quality Q      auto, fast (hibari for English) or best (Kokoro)\n"
     "  --fast-zh        FastSpeech2 for Chinese (voice for non-commercial use)\n"
     "  --threads N      default 1\n"
+    "  --phonemes       prints what the English voices would say of each line, and ends: text as "
+    "it\n"
+    "                   is, numbers and signs not yet put into words\n"
     "  --voices         lists the voices and ends\n"
     "  --help\n";
 
@@ -46,6 +51,7 @@ struct options {
     enum prl_tts_quality quality;
     bool fast_zh;
     bool json;
+    bool phonemes;
     bool list;
     bool help;
 };
@@ -269,6 +275,9 @@ static bool take_option(struct options *options, int option, const char *text)
     case 'j':
         options->json = true;
         return true;
+    case 'p':
+        options->phonemes = true;
+        return true;
     case 'L':
         options->list = true;
         return true;
@@ -282,20 +291,17 @@ static bool take_option(struct options *options, int option, const char *text)
 
 static bool parse_options(struct options *options, int argc, char **argv)
 {
-    static const struct option names[] = {{"voice", required_argument, NULL, 'v'},
-                                          {"lang", required_argument, NULL, 'l'},
-                                          {"speed", required_argument, NULL, 's'},
-                                          {"out", required_argument, NULL, 'o'},
-                                          {"json", no_argument, NULL, 'j'},
-                                          {"quality", required_argument, NULL, 'q'},
-                                          {"fast-zh", no_argument, NULL, 'f'},
-                                          {"threads", required_argument, NULL, 't'},
-                                          {"voices", no_argument, NULL, 'L'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option names[] = {
+        {"voice", required_argument, NULL, 'v'}, {"lang", required_argument, NULL, 'l'},
+        {"speed", required_argument, NULL, 's'}, {"out", required_argument, NULL, 'o'},
+        {"json", no_argument, NULL, 'j'},        {"quality", required_argument, NULL, 'q'},
+        {"fast-zh", no_argument, NULL, 'f'},     {"threads", required_argument, NULL, 't'},
+        {"voices", no_argument, NULL, 'L'},      {"phonemes", no_argument, NULL, 'p'},
+        {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0}};
     *options = (struct options){.speed = 1, .threads = 1};
     int option;
     optind = 1;
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread runs yet
     while ((option = getopt_long(argc, argv, "+", names, NULL)) != -1) {
         if (take_option(options, option, optarg))
             continue;
@@ -348,6 +354,73 @@ static void run_speech(struct run *run)
     prl_loop_run(run->loop);
 }
 
+// One line of phonemes a line of text. The network for unknown words is used when it is there.
+static bool lines_phonemize(struct prl_en_g2p *g2p, const struct prl_str *text)
+{
+    uint64_t unknown = 0;
+    for (size_t at = 0; at < text->len;) {
+        const char *end = memchr(text->data + at, '\n', text->len - at);
+        size_t len = end ? (size_t)(end - text->data) - at : text->len - at;
+        struct prl_en_phonemes out;
+        if (prl_en_g2p_read(g2p, text->data + at, len, &out)) {
+            (void)fprintf(stderr, "parley tts: a line of more than %d bytes\n",
+                          PRL_EN_G2P_TEXT_MAX);
+            return false;
+        }
+        (void)puts(out.text);
+        unknown += out.unknown;
+        at += len + 1;
+    }
+    if (unknown > 0)
+        (void)fprintf(stderr, "parley tts: %llu characters have no sound\n",
+                      (unsigned long long)unknown);
+    return true;
+}
+
+static int phonemes_print(struct run *run)
+{
+    struct prl_tts_files *files = prl_mem_zalloc(sizeof(*files));
+    struct prl_ort *ort = NULL;
+    struct prl_en_g2p *g2p = NULL;
+    char why[PRL_EN_G2P_WHY_SIZE] = "out of memory";
+    bool good = files != NULL;
+    if (good) {
+        prl_tts_files_find(files);
+        if (files->paths.ort_library &&
+            prl_ort_create(&ort, files->paths.ort_library, why, sizeof(why)))
+            (void)fprintf(stderr, "parley tts: %s\n", why);
+        struct prl_en_g2p_conf conf = {
+            .tables = files->paths.en_tables, .ort = ort, .oov = files->paths.en_oov};
+        good = prl_en_g2p_create(&g2p, &conf, why, sizeof(why)) == PRL_OK;
+        if (!good)
+            (void)fprintf(stderr, "parley tts: %s\n", why);
+    }
+    good = good && lines_phonemize(g2p, &run->input);
+    prl_en_g2p_destroy(&g2p);
+    prl_ort_destroy(&ort);
+    prl_mem_free(files);
+    return good ? 0 : 1;
+}
+
+static int sound_make(struct run *run)
+{
+    run_speech(run);
+    prl_tts_close(&run->stream);
+    prl_tts_destroy(&run->tts);
+    prl_loop_destroy(&run->loop);
+    prl_cut_destroy(&run->cut);
+    if (run->status == 0 && run->sound.err) {
+        (void)fprintf(stderr, "parley tts: more than 1 GiB of sound\n");
+        run->status = 1;
+    }
+    if (run->status == 0 && !sound_write(run))
+        run->status = 1;
+    if (run->unknown > 0)
+        (void)fprintf(stderr, "parley tts: %llu characters have no sound\n",
+                      (unsigned long long)run->unknown);
+    return run->status;
+}
+
 int prl_cmd_tts(int argc, char **argv)
 {
     struct options options;
@@ -362,26 +435,12 @@ int prl_cmd_tts(int argc, char **argv)
     prl_str_init(&run.input, INPUT_BYTES_MAX);
     prl_str_init(&run.sound, SOUND_BYTES_MAX);
     prl_str_init(&run.words, JSON_BYTES_MAX);
+    int status = 2;
     if (read_input(&run, argc, argv))
-        run_speech(&run);
-    else
-        run.status = 2;
-    prl_tts_close(&run.stream);
-    prl_tts_destroy(&run.tts);
-    prl_loop_destroy(&run.loop);
-    prl_cut_destroy(&run.cut);
-    if (run.status == 0 && run.sound.err) {
-        (void)fprintf(stderr, "parley tts: more than 1 GiB of sound\n");
-        run.status = 1;
-    }
-    if (run.status == 0 && !sound_write(&run))
-        run.status = 1;
-    if (run.unknown > 0)
-        (void)fprintf(stderr, "parley tts: %llu characters have no sound\n",
-                      (unsigned long long)run.unknown);
+        status = options.phonemes ? phonemes_print(&run) : sound_make(&run);
     prl_mem_free(run.clause);
     prl_str_free(&run.input);
     prl_str_free(&run.sound);
     prl_str_free(&run.words);
-    return run.status;
+    return status;
 }

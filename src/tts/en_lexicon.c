@@ -328,37 +328,52 @@ static bool gold_variant(const struct query *query, const char *word, const char
     return true;
 }
 
+static bool am_read(const struct query *query, const struct word *word, struct prl_en_buf *out)
+{
+    if (strncmp(query->tag, "NN", 2) == 0)
+        return spell(query->table, word, out);
+    bool full = query->context->next == PRL_EN_NEXT_PAUSE || !word_is(word, "am") ||
+                (query->stress != NONE && query->stress > 0);
+    return full ? gold_variant(query, "am", NULL, out) : set(out, "ɐm");
+}
+
+static bool an_read(const struct query *query, const struct word *word, struct prl_en_buf *out)
+{
+    if (word_is(word, "AN") && strncmp(query->tag, "NN", 2) == 0)
+        return spell(query->table, word, out);
+    return set(out, "ɐn");
+}
+
+static bool to_read(const struct query *query, struct prl_en_buf *out)
+{
+    if (query->context->next == PRL_EN_NEXT_PAUSE)
+        return gold_variant(query, "to", NULL, out);
+    return set(out, query->context->next == PRL_EN_NEXT_VOWEL ? "tʊ" : "tə");
+}
+
+static bool tag_is(const struct query *query, const char *tag)
+{
+    return strcmp(query->tag, tag) == 0;
+}
+
 // "a", "am", "an", "to", "in", "the" by what follows. *known is false for other words.
 static bool article_read(const struct query *query, const struct word *word, struct prl_en_buf *out,
                          bool *known)
 {
-    const char *tag = query->tag;
     enum prl_en_next next = query->context->next;
-    bool noun = strncmp(tag, "NN", 2) == 0;
     *known = true;
     if (word_in(word, "a", "A", NULL))
-        return set(out, strcmp(tag, "DT") == 0 ? "ɐ" : "ˈA");
-    if (word_in(word, "am", "Am", "AM")) {
-        if (noun)
-            return spell(query->table, word, out);
-        bool full = next == PRL_EN_NEXT_PAUSE || !word_is(word, "am") ||
-                    (query->stress != NONE && query->stress > 0);
-        return full ? gold_variant(query, "am", NULL, out) : set(out, "ɐm");
-    }
-    if (word_in(word, "an", "An", "AN")) {
-        if (word_is(word, "AN") && noun)
-            return spell(query->table, word, out);
-        return set(out, "ɐn");
-    }
+        return set(out, tag_is(query, "DT") ? "ɐ" : "ˈA");
+    if (word_in(word, "am", "Am", "AM"))
+        return am_read(query, word, out);
+    if (word_in(word, "an", "An", "AN"))
+        return an_read(query, word, out);
     if (word_in(word, "to", "To", NULL) ||
-        (word_is(word, "TO") && (strcmp(tag, "TO") == 0 || strcmp(tag, "IN") == 0))) {
-        if (next == PRL_EN_NEXT_PAUSE)
-            return gold_variant(query, "to", NULL, out);
-        return set(out, next == PRL_EN_NEXT_VOWEL ? "tʊ" : "tə");
-    }
-    if (word_in(word, "in", "In", NULL) || (word_is(word, "IN") && strcmp(tag, "NNP") != 0))
-        return set(out, next == PRL_EN_NEXT_PAUSE || strcmp(tag, "IN") != 0 ? "ˈɪn" : "ɪn");
-    if (word_in(word, "the", "The", NULL) || (word_is(word, "THE") && strcmp(tag, "DT") == 0))
+        (word_is(word, "TO") && (tag_is(query, "TO") || tag_is(query, "IN"))))
+        return to_read(query, out);
+    if (word_in(word, "in", "In", NULL) || (word_is(word, "IN") && !tag_is(query, "NNP")))
+        return set(out, next == PRL_EN_NEXT_PAUSE || !tag_is(query, "IN") ? "ˈɪn" : "ɪn");
+    if (word_in(word, "the", "The", NULL) || (word_is(word, "THE") && tag_is(query, "DT")))
         return set(out, next == PRL_EN_NEXT_VOWEL ? "ði" : "ðə");
     *known = false;
     return false;

@@ -91,6 +91,8 @@ static void output_collapse(const struct prl_en_oov *oov, const struct prl_ort_t
     }
 }
 
+// The runtime takes its inputs as void *, hence no const.
+// NOLINTNEXTLINE(readability-non-const-parameter)
 static bool piece_read(struct prl_en_oov *oov, int64_t *ids, size_t count, struct prl_en_buf *out)
 {
     struct prl_ort_tensor input = {.name = prl_ort_session_input(oov->session, 0),

@@ -353,12 +353,10 @@ size_t prl_en_tokenize(const struct prl_table *table, const char *text, size_t l
         at += bytes;
         if (!space && chunk.count < PRL_EN_CHUNK_MAX && at < len)
             continue;
-        size_t before = sink.count;
         chunk_split(table, &chunk, &sink);
-        if (space && sink.count > before)
+        // Also where the run before was cut at its bound and nothing is left of it.
+        if (space && sink.count > 0)
             sink.tokens[sink.count - 1].space = true;
-        else if (space && sink.count > 0)
-            sink.tokens[sink.count - 1].space = true; // the run before was cut at its bound
         chunk.count = 0;
     }
     return sink.count;

@@ -28,8 +28,6 @@ enum {
     SPAWN_NOT_FOUND = 127,
 };
 
-extern char **environ;
-
 struct child {
     pid_t pid;
     int in, out; // our ends; -1 when closed
@@ -186,6 +184,8 @@ static enum prl_err file_decode(struct prl_str *file, int16_t **pcm, size_t *cou
     return err;
 }
 
+// Not more complex than it looks: the limit counts the parameters.
+// NOLINTNEXTLINE(readability-function-size)
 enum prl_err prl_espeak_run(const struct prl_espeak_conf *conf, const char *text, size_t len,
                             int16_t **pcm, size_t *count, char *why, size_t why_size)
 {

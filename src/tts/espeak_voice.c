@@ -142,7 +142,7 @@ static enum prl_err step(void *ctx, struct prl_tts_chunk *chunk)
     chunk->pcm = self->pcm ? self->pcm + self->at : NULL;
     self->at += chunk->samples;
     chunk->marks = self->marks ? self->marks + self->mark_at : NULL;
-    while (self->mark_at < self->mark_count &&
+    while (self->marks && self->mark_at < self->mark_count &&
            self->marks[self->mark_at].sample_end <= self->sample + self->at) {
         self->mark_at++;
         chunk->mark_count++;

@@ -233,7 +233,7 @@ static enum prl_err outputs_check(struct hibari *self, struct prl_hibari_spectra
     part->units = unit;
     if ((size_t)unit * FRAMES_PER_UNIT != frames)
         return PRL_ERR_ENGINE;
-    size_t sound = part->id_unit[1] * FRAMES_PER_UNIT;
+    size_t sound = (size_t)part->id_unit[1] * FRAMES_PER_UNIT;
     part->frame_first = sound > LEAD_FRAMES ? sound - LEAD_FRAMES : 0;
     *spectra = (struct prl_hibari_spectra){out[0].data, out[1].data, out[2].data, out[3].data,
                                            out[4].data, out[5].data, frames};
@@ -281,7 +281,7 @@ static uint32_t sample_of(const struct hibari *self, size_t byte)
     size_t i = 1;
     while (i + 1 < part->id_count && part->id_byte[i] < byte)
         i++;
-    size_t frame = part->id_unit[i] * FRAMES_PER_UNIT;
+    size_t frame = (size_t)part->id_unit[i] * FRAMES_PER_UNIT;
     frame = frame > part->frame_first ? frame - part->frame_first : 0;
     return self->part_sample + (uint32_t)(frame * PRL_HIBARI_HOP);
 }

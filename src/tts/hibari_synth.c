@@ -200,7 +200,7 @@ static void block_take(struct prl_hibari_synth *synth, size_t padded, float *out
 size_t prl_hibari_synth_read(struct prl_hibari_synth *synth, float *samples, size_t blocks)
 {
     size_t count = 0, end = synth->spectra.frames + CENTER;
-    float dropped[HOP];
+    float dropped[HOP] = {0};
     for (; count < blocks && synth->padded < end; synth->padded++) {
         if (synth->padded < synth->spectra.frames)
             frame_add(synth, synth->padded);

@@ -7,15 +7,15 @@
 
 #define REALTIME(name, en, zh, gender)                                                             \
     {                                                                                              \
-        name, "heart", en, zh, gender, "en-US", true                                               \
+        name, "heart", en, zh, "en-US", gender, true                                               \
     }
 #define ENGLISH(name, zh, gender, accent)                                                          \
     {                                                                                              \
-        name, NULL, name, zh, gender, accent, false                                                \
+        name, NULL, name, zh, accent, gender, false                                                \
     }
 #define CHINESE(name, en, gender)                                                                  \
     {                                                                                              \
-        name, NULL, en, name, gender, "zh-CN", false                                               \
+        name, NULL, en, name, "zh-CN", gender, false                                               \
     }
 
 static const struct prl_voice voices[] = {
@@ -29,7 +29,7 @@ static const struct prl_voice voices[] = {
     REALTIME("sage", "bf_emma", "zf_xiaoni", 'f'),
     REALTIME("shimmer", "af_sarah", "zf_xiaoyi", 'f'),
     REALTIME("verse", "bm_george", "zm_yunyang", 'm'),
-    {"heart", "heart", "af_heart", "zf_xiaobei", 'f', "en-US", false},
+    {"heart", "heart", "af_heart", "zf_xiaobei", "en-US", 'f', false},
     ENGLISH("af_alloy", "zf_xiaobei", 'f', "en-US"),
     ENGLISH("af_aoede", "zf_xiaoni", 'f', "en-US"),
     ENGLISH("af_bella", "zf_xiaoxiao", 'f', "en-US"),

@@ -15,8 +15,8 @@ struct prl_voice {
     const char *hibari; // the models' voices that speak for it; NULL: that model has none like it
     const char *kokoro_en;
     const char *kokoro_zh; // also used for mixed clauses, so that one voice speaks in one flow
-    char gender;           // 'f' or 'm'
     const char *accent;    // of its English: "en-US", "en-GB"; "zh-CN" for Mandarin voices
+    char gender;           // 'f' or 'm'
     bool realtime;         // a name of the Realtime API
 };
 

@@ -31,7 +31,8 @@ static bool wav_make(void)
     for (size_t i = 0; i < 11025; i++)
         pcm[i] = (int16_t)(i % 100 * 100);
     prl_wav_header(header, 22050, 11025);
-    memcpy(header + 40, "\x00\xf0\xff\x7f", 4);
+    static const uint8_t unknown_size[4] = {0x00, 0xf0, 0xff, 0x7f};
+    memcpy(header + 40, unknown_size, sizeof(unknown_size));
     (void)snprintf(path, sizeof(path), "%s/x.wav", prl_test_dir());
     FILE *file = fopen(path, "wbe");
     return file && fwrite(header, sizeof(header), 1, file) == 1 &&

@@ -95,7 +95,7 @@ PRL_TEST(hibari_synth_in_pieces_is_the_same)
     // A later start gives the same sound but for the noise, which is counted from the start.
     EXPECT_OK(prl_hibari_synth_start(synth, &fixture->spectra, 5));
     EXPECT_INT(prl_hibari_synth_read(synth, fixture->made, FRAMES), FRAMES - 5);
-    const float *tail = fixture->expected + 5 * PRL_HIBARI_HOP;
+    const float *tail = fixture->expected + (size_t)5 * PRL_HIBARI_HOP;
     EXPECT(snr(tail, fixture->made, SAMPLES - 5 * PRL_HIBARI_HOP) > 15);
     prl_hibari_synth_destroy(&synth);
     prl_mem_free(fixture);

@@ -44,14 +44,18 @@ static enum prl_err open_hibari(void **ctx, const struct prl_tts_backend_conf *c
 static enum prl_err open_kokoro(void **ctx, const struct prl_tts_backend_conf *conf, char *why,
                                 size_t why_size)
 {
-    (void)conf, (void)why, (void)why_size;
+    (void)conf;
+    if (why_size > 0)
+        why[0] = '\0';
     return open_as(ctx, &tts_fake_kokoro);
 }
 
 static enum prl_err open_espeak(void **ctx, const struct prl_tts_backend_conf *conf, char *why,
                                 size_t why_size)
 {
-    (void)conf, (void)why, (void)why_size;
+    (void)conf;
+    if (why_size > 0)
+        why[0] = '\0';
     return open_as(ctx, &tts_fake_espeak);
 }
 
