@@ -23,6 +23,8 @@
     X(RESPONSES_FAILED, COUNTER, "parley_responses_failed_total",                                  \
       "Responses that an engine failed")                                                           \
     X(LATE_EVENTS, COUNTER, "parley_late_events_total", "Results of generations that were over")   \
+    X(LOOP_STALLS, COUNTER, "parley_loop_stalls_total", "Loop callbacks over their time limit")    \
+    X(LANE_WAIT, HISTOGRAM, "parley_lane_wait_seconds", "Time a message waited for its lane")      \
     X(SLOW_READERS, COUNTER, "parley_slow_readers_total",                                          \
       "Connections closed because they do not read")
 

@@ -99,6 +99,12 @@ static void look_for_head(struct prl_http_request *conn)
     // Empty lines before a request are allowed (RFC 9112 §2.2).
     while (conn->in.len >= 2 && memcmp(conn->in.data, "\r\n", 2) == 0)
         prl_str_drop(&conn->in, 2);
+    // TLS at a plain port, or worse: nothing to wait for.
+    unsigned char first = conn->in.len > 0 ? (unsigned char)conn->in.data[0] : 'G';
+    if (first != '\r' && (first <= ' ' || first >= 0x7f)) {
+        prl_http_conn_refuse(conn, 400, "this is no HTTP request");
+        return;
+    }
     size_t end = prl_http_head_end(prl_str_text(&conn->in), conn->in.len, conn->scanned);
     conn->scanned = conn->in.len;
     if (end > 0)

@@ -11,8 +11,8 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 
 enum {
     URGENT_MAX = 16,          // room for cancels in a full queue
@@ -100,6 +100,7 @@ static enum next next_thing(struct prl_lane *lane, struct slot *slot, bool more)
         int64_t wait_us = prl_clock_now_us() - slot->sent_us;
         lane->stats.messages++;
         lane->stats.wait_us_last = wait_us;
+        prl_metrics_observe(PRL_METRIC_LANE_WAIT, wait_us);
         if (wait_us > lane->stats.wait_us_max)
             lane->stats.wait_us_max = wait_us;
     }

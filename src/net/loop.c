@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 
 enum {
     STALL_US_DEFAULT = 5000,
@@ -92,6 +93,7 @@ static void end_span(struct prl_loop *loop, const char *what, int64_t start_us)
     if (took_us <= loop->stall_us)
         return;
     loop->stats.stalls++;
+    prl_metrics_add(PRL_METRIC_LOOP_STALLS, 1);
     if (now_us - loop->stall_logged_us < STALL_LOG_GAP_US)
         return;
     loop->stall_logged_us = now_us;

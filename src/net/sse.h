@@ -7,6 +7,7 @@
 #ifndef PRL_NET_SSE_H
 #define PRL_NET_SSE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"

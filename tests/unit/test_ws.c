@@ -250,7 +250,7 @@ static enum prl_err set_up(struct fixture *f, const struct prl_http_conf *more)
 {
     static const struct prl_http_listen listen = {"127.0.0.1", 0, false};
     struct prl_http_conf conf = more ? *more : (struct prl_http_conf){0};
-    struct prl_http_bound bound;
+    struct prl_http_bound bound = {0};
     conf.listens = &listen;
     conf.listen_count = 1;
     enum prl_err err = prl_loop_create(&f->loop, NULL);
