@@ -1,0 +1,270 @@
+"""What the end-to-end tests share: a real server with real models, recordings, and a Realtime client
+that checks every event of the server against the official types."""
+import array
+import asyncio
+import base64
+import contextlib
+import inspect
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import urllib.request
+import wave
+
+import websockets
+from openai.types.realtime import RealtimeServerEvent
+from pydantic import TypeAdapter
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+PARLEY = str(ROOT / "build/release/parley")
+SHARED = ROOT.parent / "shared/audio"
+CACHE = pathlib.Path(os.environ.get("PARLEY_CACHE") or
+                     pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "parley")
+SERVER_EVENT = TypeAdapter(RealtimeServerEvent)
+OWN_EVENTS = ("parley.",)
+# Ours beside the types: LiveKit's word times, and the identity that the published objects also carry.
+KNOWN_EXTRA = {"start_time", "call_id", "object", "id"}
+
+
+class Skip(Exception):
+    """A recording that only the maintainers have is absent."""
+
+
+def recording(name):
+    path = SHARED / name
+    if not path.exists():
+        raise Skip(f"no recording {name}")
+    return path
+
+
+def jfk():
+    return CACHE / "test/jfk.wav"
+
+
+def synthesise(text, path, *options):
+    """Our own voice, as a stand-in where no recording is at hand; named as such by the tests."""
+    subprocess.run([PARLEY, "tts", "--out", str(path), *options, text], check=True, timeout=120,
+                   stdout=subprocess.DEVNULL)
+    return path
+
+
+def pcm24(path):
+    """16-bit mono samples at 24 kHz, by linear interpolation: good enough for speech at 16 kHz."""
+    with wave.open(str(path)) as file:
+        assert file.getsampwidth() == 2
+        rate, channels = file.getframerate(), file.getnchannels()
+        samples = array.array("h", file.readframes(file.getnframes()))[::channels]
+    if rate == 24000:
+        return samples
+    out, step = array.array("h"), rate / 24000
+    for i in range(int((len(samples) - 1) / step)):
+        at = i * step
+        left = int(at)
+        part = at - left
+        out.append(int(samples[left] * (1 - part) + samples[left + 1] * part))
+    return out
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """`parley serve` on a free port, ready, with what it said in `log`."""
+
+    def __init__(self, *settings, env=None, wait=True):
+        self.port, self.tls_port = free_port(), free_port()
+        self.state = tempfile.TemporaryDirectory()
+        self.log_file = tempfile.NamedTemporaryFile("w+", suffix=".log")
+        command = [PARLEY, "serve", "--set", f"http.port={self.port}", "--set", f"http.tls_port={self.tls_port}"]
+        if not any(s.startswith("llm.model") for s in settings):
+            command += ["--set", "llm.model=small"]
+        for setting in settings:
+            command += ["--set", setting]
+        self.process = subprocess.Popen(command, stdout=self.log_file, stderr=self.log_file,
+                                        env={**os.environ, "XDG_STATE_HOME": self.state.name, **(env or {})})
+        if wait:
+            self.wait_ready()
+
+    def wait_ready(self, limit_s=180):
+        end = time.monotonic() + limit_s
+        while time.monotonic() < end:
+            if self.process.poll() is not None:
+                raise AssertionError(f"the server ended with {self.process.returncode}:\n{self.log()}")
+            with contextlib.suppress(OSError):
+                with urllib.request.urlopen(self.http("/readyz"), timeout=5) as answer:
+                    if answer.status == 200:
+                        return
+            time.sleep(0.2)
+        raise AssertionError(f"not ready after {limit_s} s:\n{self.log()}")
+
+    def http(self, path):
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def ws(self, query="model=parley", path="/v1/realtime"):
+        return f"ws://127.0.0.1:{self.port}{path}?{query}"
+
+    def log(self):
+        return pathlib.Path(self.log_file.name).read_text()
+
+    def memory_kib(self):
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
+
+    def threads_and_files(self):
+        base = pathlib.Path(f"/proc/{self.process.pid}")
+        return len(list((base / "task").iterdir())), len(list((base / "fd").iterdir()))
+
+    def stop(self):
+        """Ctrl-C; the exit status must be 0."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+                raise AssertionError(f"Ctrl-C did not stop the server:\n{self.log()}") from None
+        return self.process.returncode
+
+
+def check_event(text):
+    """Every event must fit the official type and bring nothing unknown."""
+    event = json.loads(text)
+    assert event.get("event_id"), f"no event_id in {text[:200]}"
+    if event["type"].startswith(OWN_EVENTS):
+        return event
+    parsed = SERVER_EVENT.validate_json(text)
+    extra = set(parsed.model_extra or {}) - KNOWN_EXTRA
+    assert not extra, f"unknown members {extra} in {text[:300]}"
+    return event
+
+
+class Client:
+    """One Realtime connection; `events` is everything that came."""
+
+    def __init__(self, url, check=True, **options):
+        self.url, self.check, self.options = url, check, options
+        self.events, self.times, self.audio = [], [], bytearray()
+
+    async def __aenter__(self):
+        self.socket = await websockets.connect(self.url, max_size=None, **self.options)
+        return self
+
+    async def __aexit__(self, *_):
+        # websockets trips over its own transport when the server has already gone.
+        with contextlib.suppress(AttributeError):
+            await self.socket.close()
+
+    async def send(self, type_, **members):
+        await self.socket.send(json.dumps({"type": type_, **members}))
+
+    async def next(self, limit_s=60):
+        text = await asyncio.wait_for(self.socket.recv(), limit_s)
+        event = check_event(text) if self.check else json.loads(text)
+        self.events.append(event)
+        self.times.append(time.monotonic())
+        if event["type"] in ("response.output_audio.delta", "response.audio.delta"):
+            self.audio += base64.b64decode(event["delta"])
+        return event
+
+    async def until(self, type_, limit_s=60, allow_error=False):
+        end = time.monotonic() + limit_s
+        while True:
+            left = end - time.monotonic()
+            assert left > 0, f"no {type_} in {limit_s} s, but {self.types()[-12:]}"
+            try:
+                event = await self.next(left)
+            except asyncio.TimeoutError:
+                raise AssertionError(f"no {type_} in {limit_s} s, but {self.types()[-12:]}") from None
+            if event["type"] == type_:
+                return event
+            assert allow_error or event["type"] != "error", event
+
+    def types(self):
+        return [event["type"] for event in self.events]
+
+    def of(self, type_):
+        return [event for event in self.events if event["type"] == type_]
+
+    async def session(self, **session):
+        await self.send("session.update", session={"type": "realtime", **session})
+        return (await self.until("session.updated"))["session"]
+
+    async def say(self, samples, pace=1.0, silence_s=1.0):
+        """Sends sound in real time (pace 1), as a microphone does."""
+        data = array.array("h", samples).tobytes() + bytes(int(24000 * silence_s) * 2)
+        start, step = time.monotonic(), 1920
+        for i in range(0, len(data), step):
+            await self.send("input_audio_buffer.append", audio=base64.b64encode(data[i:i + step]).decode())
+            ahead = start + (i + step) / 48000 / pace - time.monotonic()
+            if ahead > 0:
+                await asyncio.sleep(ahead)
+
+    async def ask(self, text):
+        await self.send("conversation.item.create",
+                        item={"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]})
+        await self.send("response.create")
+
+
+def words(text):
+    return re.sub(r"[^a-z0-9\u4e00-\u9fff ]", " ", text.lower()).split()
+
+
+def share_of_words(expected, got):
+    """How many of the expected words (or ideographs) came, in any order."""
+    def units(text):
+        return re.findall(r"[a-z0-9']+|[\u4e00-\u9fff]", text.lower())
+    have = units(got)
+    want = units(expected)
+    return sum(word in have for word in want) / max(1, len(want))
+
+
+def loudness(data):
+    samples = array.array("h", bytes(data))
+    return (sum(s * s for s in samples[::7]) / max(1, len(samples[::7]))) ** 0.5
+
+
+def run(tests, server=None):
+    """Runs test functions (sync or async, taking the server if they ask for it) and prints the counts."""
+    passed = failed = skipped = 0
+    wanted = sys.argv[1:]
+    for test in tests:
+        name = test.__name__.removeprefix("test_")
+        if wanted and not any(part in name for part in wanted):
+            continue
+        started = time.monotonic()
+        try:
+            arguments = [server] if inspect.signature(test).parameters else []
+            if inspect.iscoroutinefunction(test):
+                asyncio.run(asyncio.wait_for(test(*arguments), 300))
+            else:
+                test(*arguments)
+            passed += 1
+            print(f"ok    {name} ({time.monotonic() - started:.1f} s)", flush=True)
+        except Skip as why:
+            skipped += 1
+            print(f"skip  {name}: {why}", flush=True)
+        except Exception:  # noqa: BLE001  a test's failure, whatever it is
+            failed += 1
+            print(f"FAIL  {name} ({time.monotonic() - started:.1f} s)\n{traceback.format_exc()}", flush=True)
+    if server:
+        with contextlib.suppress(AssertionError):
+            status = server.stop()
+            if status != 0:
+                failed += 1
+                print(f"FAIL  the server's exit status is {status}")
+        if failed:
+            print("---- the server's log, its end ----\n" + server.log()[-4000:])
+    print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
+    return failed > 0
