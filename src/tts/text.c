@@ -210,15 +210,20 @@ static void decide_base(struct prl_text *t, enum prl_text_lang lang)
 {
     size_t han = 0;
     size_t latin = 0;
+    size_t english = 0;
     t->math = false;
     for (size_t i = 0; i < t->count; i++) {
         uint32_t c = t->cps[i].c;
         han += prl_text_is_han(c);
-        latin += prl_text_is_latin(c) && !prl_text_is_alnum(prl_text_at(t, i + 1));
+        bool word_end = prl_text_is_latin(c) && !prl_text_is_alnum(prl_text_at(t, i + 1));
+        latin += word_end;
+        // Abbreviations and units stand in Chinese text too; words in small letters are English.
+        english += word_end && c >= 'a' && i > 0 && prl_text_is_latin(prl_text_at(t, i - 1)) &&
+                   (i < 2 || !prl_text_is_digit(prl_text_at(t, i - 2)));
         t->math = t->math || c == '=' || c == 0xD7 || c == 0xF7 || c == 0x2248;
     }
     t->base = lang;
-    if (lang == PRL_TEXT_ZH && latin > 3 * han && latin >= ENGLISH_RUN_WORDS)
+    if (lang == PRL_TEXT_ZH && english > 3 * han && english >= ENGLISH_RUN_WORDS)
         t->base = PRL_TEXT_EN;
     if (lang == PRL_TEXT_EN && han > 3 * latin)
         t->base = PRL_TEXT_ZH;

@@ -222,6 +222,14 @@ static size_t say_name_digits(struct prl_text *t, size_t i, size_t end)
         d[j] = (char)prl_text_at(t, i + j);
     enum prl_text_lang lang = prl_text_lang_at(t, i);
     bool hundreds = n == 3 && d[1] == '0' && d[2] == '0';
+    bool year = n == 4 && (memcmp(d, "19", 2) == 0 || memcmp(d, "20", 2) == 0);
+    if (year && lang == PRL_TEXT_EN) { // FY2023
+        unsigned value = 0;
+        (void)prl_text_read_digits(t, i, 4, &value);
+        prl_text_en_year(&p, value);
+        prl_text_say(t, p.s);
+        return i + n;
+    }
     if (d[0] == '0' || (n > 2 && !hundreds))
         prl_text_digits(&p, d, n, lang, PRL_TEXT_DIGIT_ZERO);
     else if (lang == PRL_TEXT_ZH)

@@ -75,6 +75,23 @@ static void say_date(struct prl_text *t, size_t i, const unsigned date[3])
     prl_text_say(t, p.s);
 }
 
+// Year, month and day in their order, from the parts as they were written.
+static bool order_date(const unsigned part[3], const size_t digits[3], uint32_t mark,
+                       unsigned date[3])
+{
+    if (digits[2] == 4 && digits[0] <= 2 && digits[1] <= 2) {
+        bool day_first = mark == '.' || part[0] > 12;
+        date[0] = part[2];
+        date[1] = day_first ? part[1] : part[0];
+        date[2] = day_first ? part[0] : part[1];
+    } else {
+        if (digits[0] != 4 || digits[1] > 2 || digits[2] > 2)
+            return false;
+        memcpy(date, part, 3 * sizeof(part[0]));
+    }
+    return date[1] >= 1 && date[1] <= 12 && date[2] >= 1 && date[2] <= 31;
+}
+
 // 2026-11-22, 2026/3/5, 11/22/2026, 22.11.2026
 static size_t read_date(struct prl_text *t, size_t i)
 {
@@ -96,21 +113,16 @@ static size_t read_date(struct prl_text *t, size_t i)
         at++;
     }
     uint32_t next = prl_text_at(t, at);
-    if (prl_text_is_latin(next) || (next == mark && prl_text_is_digit(prl_text_at(t, at + 1))))
+    bool time_follows = next == 'T' && prl_text_is_digit(prl_text_at(t, at + 1));
+    if ((prl_text_is_latin(next) && !time_follows) ||
+        (next == mark && prl_text_is_digit(prl_text_at(t, at + 1))))
         return i;
-    unsigned date[3] = {part[0], part[1], part[2]};
-    if (digits[2] == 4 && digits[0] <= 2 && digits[1] <= 2) {
-        bool day_first = mark == '.' || part[0] > 12;
-        date[0] = part[2];
-        date[1] = day_first ? part[1] : part[0];
-        date[2] = day_first ? part[0] : part[1];
-    } else if (digits[0] != 4 || digits[1] > 2 || digits[2] > 2)
-        return i;
-    if (date[1] < 1 || date[1] > 12 || date[2] < 1 || date[2] > 31)
+    unsigned date[3];
+    if (!order_date(part, digits, mark, date))
         return i;
     prl_text_from(t, i, at);
     say_date(t, i, date);
-    return at;
+    return prl_text_per(t, at + time_follows);
 }
 
 static void say_time_en(struct prl_text *t, const unsigned part[3], bool half_day, bool seconds)
@@ -153,8 +165,7 @@ static void say_time_zh(struct prl_text *t, const unsigned part[3], bool seconds
     prl_text_say(t, p.s);
 }
 
-// Is a word for a score or a proportion close before i?
-static bool after_score_word(const struct prl_text *t, size_t i)
+bool prl_text_after_score(const struct prl_text *t, size_t i)
 {
     for (size_t back = 1; back <= 8 && back <= i; back++)
         if (prl_text_match(t, i - back, "比") > 0)
@@ -190,7 +201,7 @@ static size_t read_colon(struct prl_text *t, size_t i)
     bool zh = prl_text_lang_at(t, i) == PRL_TEXT_ZH;
     bool seconds = false;
     bool time = first <= 2 && second == 2 && part[0] <= 24 && part[1] < 60 &&
-                !(zh && after_score_word(t, i));
+                !(zh && prl_text_after_score(t, i));
     if (time && prl_text_at(t, at) == ':' && prl_text_read_digits(t, at + 1, 2, &part[2]) == 2 &&
         part[2] < 60) {
         seconds = true;
@@ -207,7 +218,7 @@ static size_t read_colon(struct prl_text *t, size_t i)
         say_time_zh(t, part, seconds);
     else
         say_time_en(t, part, half_day_at(t, at) > 0, seconds);
-    return at;
+    return time ? prl_text_per(t, at) : at;
 }
 
 // Says the digits [i, end) one by one.
@@ -303,8 +314,19 @@ static bool read_groups(const struct prl_text *t, size_t i, struct groups *g)
     return g->count > 0 && !prl_text_is_latin(prl_text_at(t, g->end));
 }
 
+// 6222 0212 3456 7890: four groups of four or more of a card.
+static bool is_card(const struct groups *g)
+{
+    for (size_t k = 0; k + 1 < g->count; k++)
+        if (g->len[k] != 4)
+            return false;
+    return g->count >= 4 && !g->plus;
+}
+
 static bool is_phone(const struct prl_text *t, size_t i, const struct groups *g)
 {
+    if (is_card(g))
+        return true;
     if (g->digits < PHONE_DIGITS_MIN || g->digits > PHONE_DIGITS_MAX)
         return false;
     if (g->plus)

@@ -48,6 +48,26 @@ static void say_fraction(struct prl_text *t, size_t i, const unsigned fraction[2
     prl_text_say(t, p.s);
 }
 
+// 2023/24: a season or a school year.
+static size_t say_season(struct prl_text *t, size_t i, size_t end, const unsigned fraction[2])
+{
+    struct prl_text_phrase p = {.len = 0};
+    bool zh = prl_text_lang_at(t, i) == PRL_TEXT_ZH;
+    for (size_t k = i; zh && k < end; k++) {
+        char digit = (char)prl_text_at(t, k);
+        if (prl_text_is_digit(prl_text_at(t, k)))
+            prl_text_digits(&p, &digit, 1, PRL_TEXT_ZH, PRL_TEXT_DIGIT_ZERO);
+        else
+            prl_text_add(&p, "到");
+    }
+    if (!zh) {
+        prl_text_en_year(&p, fraction[0]);
+        prl_text_cardinal(&p, fraction[1], PRL_TEXT_EN);
+    }
+    prl_text_say(t, p.s);
+    return end;
+}
+
 // 1/2, 24/7 and the like; i when there is no slash between two whole numbers.
 size_t prl_text_fraction(struct prl_text *t, size_t i)
 {
@@ -61,16 +81,21 @@ size_t prl_text_fraction(struct prl_text *t, size_t i)
     if (second == 0 || next == '/' || prl_text_is_latin(next))
         return i;
     prl_text_from(t, i, end);
-    bool proper = fraction[0] < fraction[1] || fraction[1] <= 10;
-    if (proper && fraction[1] >= 2 && fraction[1] <= 100) {
+    enum prl_text_lang lang = prl_text_lang_at(t, i);
+    bool zh = lang == PRL_TEXT_ZH;
+    if (first == 4 && second == 2 && fraction[0] >= 1900 && fraction[0] < 2100)
+        return say_season(t, i, end, fraction);
+    bool proper = fraction[0] < fraction[1] || (fraction[1] <= 10 && !t->math);
+    if (proper && fraction[1] >= 2 && fraction[1] < (zh ? 101 : 100)) {
         say_fraction(t, i, fraction);
         return end;
     }
     struct prl_text_phrase p = {.len = 0};
-    enum prl_text_lang lang = prl_text_lang_at(t, i);
     prl_text_cardinal(&p, fraction[0], lang);
-    if (fraction[0] != fraction[1] || lang == PRL_TEXT_ZH)
-        prl_text_add(&p, lang == PRL_TEXT_ZH ? "比" : "over");
+    if (t->math)
+        prl_text_add(&p, lang == PRL_TEXT_ZH ? "除以" : "divided by");
+    else if (fraction[0] != fraction[1] || lang == PRL_TEXT_ZH)
+        prl_text_add(&p, zh ? "比" : fraction[0] < fraction[1] ? "out of" : "over");
     prl_text_cardinal(&p, fraction[1], lang);
     prl_text_say(t, p.s);
     return end;

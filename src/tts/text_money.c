@@ -79,6 +79,26 @@ static void add_money_en(struct prl_text *t, struct prl_text_phrase *p,
     prl_text_add(p, adjective || one ? money->one : money->many);
 }
 
+// $1.5M is 一百五十万, not 一点五百万: moves the point by the zeros of the magnitude.
+static void shift(struct prl_text_number *n, const char *magnitude)
+{
+    static const struct {
+        const char *name;
+        size_t zeros;
+    } ZEROS[] = {{"千", 3}, {"百万", 6}, {"十亿", 9}, {"万亿", 12}};
+    for (size_t k = 0; k < sizeof(ZEROS) / sizeof(ZEROS[0]); k++) {
+        if (strcmp(ZEROS[k].name, magnitude) != 0)
+            continue;
+        for (size_t zeros = ZEROS[k].zeros; zeros > 0 && n->whole < PRL_TEXT_DIGITS_KEPT; zeros--) {
+            if (n->part > 0)
+                n->part--;
+            else
+                n->d[n->whole] = '0';
+            n->whole++;
+        }
+    }
+}
+
 // $3.50, ¥100, €2 million: i is at the sign of the currency, `digits` behind it.
 size_t prl_text_say_money(struct prl_text *t, size_t i, const struct prl_text_money *money,
                           size_t digits)
@@ -98,8 +118,13 @@ size_t prl_text_say_money(struct prl_text *t, size_t i, const struct prl_text_mo
     } else {
         while (n.part > 0 && n.d[n.whole + n.part - 1] == '0')
             n.part--;
+        struct prl_text_phrase magnitude = {.len = 0};
+        add_magnitude(t, &magnitude, true, &end);
+        bool written = prl_text_is_han(prl_text_at(t, n.end));
+        if (magnitude.len > 0 && !written)
+            shift(&n, magnitude.s);
         prl_text_add_number(&p, &n, PRL_TEXT_ZH, true);
-        add_magnitude(t, &p, true, &end);
+        prl_text_add(&p, written ? magnitude.s : "");
         if (prl_text_match(t, end, "元") == 0 && prl_text_match(t, end, "块") == 0)
             prl_text_add(&p, money->zh);
     }

@@ -4,8 +4,6 @@
 
 #include "tts/text_part.h"
 
-enum style { CARDINAL, YEAR, DIGITS };
-
 static void keep_digit(struct prl_text_number *n, uint32_t c)
 {
     if (n->whole + n->part < PRL_TEXT_DIGITS_KEPT)
@@ -59,124 +57,6 @@ unsigned prl_text_value(const struct prl_text_number *n)
     return value;
 }
 
-static bool is_plain(const struct prl_text_number *n, size_t digits)
-{
-    return n->whole == digits && n->part == 0 && !n->comma;
-}
-
-// Is one of the space-separated words right before i, at most `gap` code points between?
-static bool zh_before(const struct prl_text *t, size_t i, const char *const *words, size_t count)
-{
-    enum { LOOK_BACK = 8 };
-    for (size_t back = 1; back <= LOOK_BACK && back <= i; back++) {
-        uint32_t c = prl_text_at(t, i - back);
-        if (c == ',' || c == 0x3002 || c == 0xFF0C || c == 0x3001 || c == '\n')
-            return false;
-        for (size_t k = 0; k < count; k++)
-            if (prl_text_match(t, i - back, words[k]) > 0)
-                return true;
-    }
-    return false;
-}
-
-static bool zh_identity(const struct prl_text *t, const struct prl_text_number *n, size_t tail)
-{
-    static const char *const BEFORE[] = {
-        "电话",   "電話",   "手机", "手機", "拨打", "撥打", "致电", "热线", "熱線", "房间", "房間",
-        "房号",   "编号",   "編號", "学号", "工号", "卡号", "账号", "帐号", "號碼", "号码", "尾号",
-        "验证码", "驗證碼", "密码", "密碼", "邮编", "座机", "证号", "单号", "订单", "航班", "代码",
-        "车牌",   "门牌",   "QQ",   "波音", "空客", "报警", "车次", "分机", "打",   "拨"};
-    static const char *const AFTER[] = {"房间", "房間", "室",     "房",    "号房",
-                                        "號房", "航班", "次列车", "次航班"};
-    if (n->whole < 3 || n->part > 0 || n->comma)
-        return false;
-    for (size_t k = 0; k < sizeof(AFTER) / sizeof(AFTER[0]); k++)
-        if (prl_text_match(t, tail, AFTER[k]) > 0)
-            return true;
-    return !prl_text_measure_at(t, tail) &&
-           zh_before(t, n->start, BEFORE, sizeof(BEFORE) / sizeof(BEFORE[0]));
-}
-
-static bool is_round(const struct prl_text_number *n)
-{
-    return n->whole > 3 && memcmp(n->d + n->whole - 3, "000", 3) == 0;
-}
-
-static enum style zh_style(const struct prl_text *t, const struct prl_text_number *n, size_t tail)
-{
-    unsigned value = prl_text_value(n);
-    bool year_word = prl_text_match(t, tail, "年") > 0;
-    if (is_plain(n, 4) && value >= 1001 && value < 3000 && year_word)
-        return YEAR;
-    if (is_plain(n, 2) &&
-        (prl_text_match(t, tail, "后") > 0 || prl_text_match(t, tail, "後") > 0) && value % 5 == 0)
-        return YEAR;
-    if (is_plain(n, 2) && value >= 50 && year_word &&
-        (prl_text_match(t, tail + 1, "出") > 0 || prl_text_match(t, tail + 1, "毕") > 0 ||
-         prl_text_match(t, tail + 1, "生") > 0))
-        return YEAR;
-    if (n->part > 0 || n->comma)
-        return CARDINAL;
-    if (n->whole > 1 && n->d[0] == '0')
-        return year_word ? YEAR : DIGITS;
-    if (n->whole >= 9 && !is_round(n))
-        return DIGITS;
-    return zh_identity(t, n, tail) ? DIGITS : CARDINAL;
-}
-
-// Does a counted noun follow ("2000 units")?
-static bool plural_follows(const struct prl_text *t, size_t i)
-{
-    char word[PRL_TEXT_WORD_MAX];
-    size_t after = prl_text_skip_space(t, i);
-    size_t len = prl_text_word_here(t, after, word);
-    if (len == 0 || after == i)
-        return false;
-    if (prl_text_in(word, " people men women children percent million billion thousand or more "))
-        return true;
-    return len > 3 && len < PRL_TEXT_WORD_MAX && word[len - 1] == 's' && word[len - 2] != 's' &&
-           !prl_text_in(word, " this does always perhaps plus yes ");
-}
-
-static bool is_year_en(const struct prl_text *t, const struct prl_text_number *n, size_t tail)
-{
-    unsigned value = prl_text_value(n);
-    size_t end = 0;
-    if (!is_plain(n, 4) || value < 1100 || value > 2099 || plural_follows(t, tail) ||
-        prl_text_at(t, tail) == '%' || t->math || prl_text_unit_at(t, tail, &end) ||
-        prl_text_money_at(t, prl_text_skip_space(t, tail), &end))
-        return false;
-    char word[PRL_TEXT_WORD_MAX];
-    prl_text_word_before(t, n->start, word);
-    if (prl_text_in(word, " in since year until till during circa late early mid spring summer "
-                          "autumn fall winter "))
-        return true;
-    uint32_t before = n->start > 0 ? prl_text_at(t, n->start - 1) : ' ';
-    return value >= 1900 && before != '^' &&
-           !prl_text_in(word, " is are equals about over under than nearly almost only exactly "
-                              "costs total plus minus times approximately around roughly "
-                              "sold has have number ");
-}
-
-static enum style en_style(const struct prl_text *t, const struct prl_text_number *n, size_t tail)
-{
-    if (is_year_en(t, n, tail))
-        return YEAR;
-    if (n->part > 0 || n->comma)
-        return CARDINAL;
-    if ((n->whole > 1 && n->d[0] == '0') || (n->whole >= 10 && !is_round(n)))
-        return DIGITS;
-    char word[PRL_TEXT_WORD_MAX];
-    prl_text_word_before(t, n->start, word);
-    if (n->whole >= 3 &&
-        prl_text_in(word, " room flight suite apartment apt gate call dial phone "))
-        return DIGITS;
-    if (n->whole >= 4 && prl_text_in(word, " code pin password id zip order account serial "
-                                           "extension ext postcode "))
-        return DIGITS;
-    return CARDINAL;
-}
-
 void prl_text_say_long(struct prl_text *t, const struct prl_text_number *n, enum prl_text_lang lang)
 {
     for (size_t i = n->start; i < n->end && !t->err; i++) {
@@ -218,18 +98,18 @@ static void say_number(struct prl_text *t, const struct prl_text_number *n, size
         return;
     }
     struct prl_text_phrase p = {.len = 0};
-    enum style style = lang == PRL_TEXT_ZH ? zh_style(t, n, tail) : en_style(t, n, tail);
+    enum prl_text_style style = prl_text_style_of(t, n, tail);
     char word[PRL_TEXT_WORD_MAX];
     prl_text_word_before(t, n->start, word);
     bool oh = prl_text_in(word, " room flight suite apartment apt gate ");
     bool ordinal = n->start > 0 && prl_text_match(t, n->start - 1, "第") > 0;
-    if (style == DIGITS || (style == YEAR && lang == PRL_TEXT_ZH))
+    if (style == PRL_TEXT_DIGITS || (style == PRL_TEXT_YEAR && lang == PRL_TEXT_ZH))
         prl_text_digits(&p, n->d, n->whole, lang,
-                        style == YEAR         ? PRL_TEXT_DIGIT_ZERO
-                        : lang == PRL_TEXT_ZH ? PRL_TEXT_DIGIT_YAO
-                        : oh                  ? PRL_TEXT_DIGIT_OH
-                                              : PRL_TEXT_DIGIT_ZERO);
-    else if (style == YEAR)
+                        style == PRL_TEXT_YEAR ? PRL_TEXT_DIGIT_ZERO
+                        : lang == PRL_TEXT_ZH  ? PRL_TEXT_DIGIT_YAO
+                        : oh                   ? PRL_TEXT_DIGIT_OH
+                                               : PRL_TEXT_DIGIT_ZERO);
+    else if (style == PRL_TEXT_YEAR)
         prl_text_en_year(&p, prl_text_value(n));
     else
         prl_text_add_number(&p, n, lang, !ordinal && (liang || prl_text_measure_at(t, tail)));
@@ -250,13 +130,32 @@ static size_t range_at(const struct prl_text *t, size_t i)
     return prl_text_is_digit(next) ? i + 1 : 0;
 }
 
+// Is the plain number before the hyphen at i larger than the one behind it?
+static bool goes_back(const struct prl_text *t, size_t i)
+{
+    unsigned first = 0;
+    unsigned second = 0;
+    size_t start = i;
+    while (start > 0 && prl_text_is_digit(prl_text_at(t, start - 1)))
+        start--;
+    size_t n = prl_text_read_digits(t, i + 1, 3, &second);
+    char word[PRL_TEXT_WORD_MAX];
+    prl_text_word_before(t, start, word);
+    return prl_text_read_digits(t, start, 3, &first) > 0 && n > 0 && first > second &&
+           !prl_text_in(word, " score won lost win beat by of ") &&
+           !(start > 0 && prl_text_at(t, start - 1) == '.');
+}
+
 static size_t say_range(struct prl_text *t, size_t i)
 {
     size_t next = range_at(t, i);
     if (next == 0)
         return i;
     prl_text_from(t, i, next);
-    prl_text_say_in(t, i, "to", "到");
+    bool score = prl_text_at(t, i) == '-' && prl_text_after_score(t, i);
+    // Figure 3-1 is no range.
+    bool back = prl_text_at(t, i) == '-' && !score && goes_back(t, i);
+    prl_text_say_in(t, i, back ? "dash" : "to", score ? "比" : back ? "杠" : "到");
     return next;
 }
 
@@ -267,7 +166,9 @@ size_t prl_text_per(struct prl_text *t, size_t i)
     if (prl_text_at(t, i) != '/')
         return say_range(t, i);
     prl_text_word_here(t, i + 1, word);
-    if (!prl_text_in(word, " month year day hour week person night minute second kg item unit "
+    bool each = prl_text_is_han(prl_text_at(t, i + 1));
+    if (!each &&
+        !prl_text_in(word, " month year day hour week person night minute second kg item unit "
                            "gb mo yr hr user seat piece "))
         return i;
     prl_text_from(t, i, i + 1);
@@ -319,8 +220,10 @@ static size_t read_suffix_en(struct prl_text *t, const struct prl_text_number *n
     } else if (strcmp(suffix, "s") == 0) {
         char before[PRL_TEXT_WORD_MAX];
         prl_text_word_before(t, n->start, before);
-        bool decade = n->whole == 4 || (n->whole == 2 && value >= 20 && value % 10 == 0 &&
-                                        prl_text_in(before, " the early late mid my his her "));
+        bool short_form = n->start > 0 && prl_text_at(t, n->start - 1) == '\'';
+        bool decade = n->whole == 4 || (short_form && n->whole == 2) ||
+                      (n->whole == 2 && value >= 20 && value % 10 == 0 &&
+                       prl_text_in(before, " the early late mid my his her "));
         if (!decade || n->comma)
             return n->start;
         if (n->whole == 4)
@@ -373,7 +276,8 @@ static size_t say_unit(struct prl_text *t, const struct prl_text_number *n,
     prl_text_from(t, n->start, end);
     if (prl_text_lang_at(t, n->start) == PRL_TEXT_ZH) {
         bool temperature = prl_text_match(t, end - 1, "C") + prl_text_match(t, end - 1, "F") > 0;
-        prl_text_say(t, unit->zh_before);
+        if (n->start < 2 || prl_text_match(t, n->start - 2, "时速") == 0)
+            prl_text_say(t, unit->zh_before);
         say_number(t, n, t->count, !temperature);
         prl_text_say(t, unit->zh);
     } else {
@@ -394,19 +298,72 @@ static size_t say_by(struct prl_text *t, size_t i)
     return i + 1;
 }
 
+// 67.7M people
+static size_t say_millions(struct prl_text *t, const struct prl_text_number *n)
+{
+    uint32_t c = prl_text_at(t, n->end);
+    if ((c != 'M' && c != 'B') || prl_text_is_alnum(prl_text_at(t, n->end + 1)) || n->too_long ||
+        (n->part == 0 && n->whole < 2) || prl_text_lang_at(t, n->start) == PRL_TEXT_ZH)
+        return n->start;
+    struct prl_text_phrase p = {.len = 0};
+    prl_text_add_number(&p, n, PRL_TEXT_EN, false);
+    prl_text_add(&p, c == 'M' ? "million" : "billion");
+    prl_text_from(t, n->start, n->end + 1);
+    prl_text_say(t, p.s);
+    return n->end + 1;
+}
+
+// 5'11": a person's height.
+static size_t say_height(struct prl_text *t, const struct prl_text_number *n)
+{
+    unsigned inches = 0;
+    size_t digits = prl_text_read_digits(t, n->end + 1, 2, &inches);
+    size_t end = n->end + 1 + digits;
+    if (prl_text_at(t, n->end) != '\'' || digits == 0 || n->part > 0 || n->whole != 1 ||
+        inches > 11)
+        return n->start;
+    end += prl_text_at(t, end) == '"' ? 1 : 0;
+    struct prl_text_phrase p = {.len = 0};
+    enum prl_text_lang lang = prl_text_lang_at(t, n->start);
+    prl_text_add_number(&p, n, lang, false);
+    prl_text_add(&p, lang == PRL_TEXT_ZH ? "英尺" : "foot");
+    prl_text_cardinal(&p, inches, lang);
+    prl_text_add(&p, lang == PRL_TEXT_ZH ? "英寸" : "");
+    prl_text_from(t, n->start, end);
+    prl_text_say(t, p.s);
+    return end;
+}
+
+// The unit behind a fraction: "one half teaspoon", "two and a half teaspoons".
+static size_t say_fraction_unit(struct prl_text *t, size_t i, size_t at, bool many)
+{
+    size_t end = at;
+    const struct prl_text_unit_name *unit = prl_text_unit_at(t, at, &end);
+    if (!unit)
+        return at;
+    prl_text_from(t, at, end);
+    prl_text_say_in(t, i, many ? unit->many : unit->one, unit->zh);
+    return end;
+}
+
 // A number without sign and currency before it.
 static size_t say_plain(struct prl_text *t, size_t i)
 {
     struct prl_text_number n;
     struct prl_text_number second;
     size_t end = prl_text_fraction(t, i);
-    if (end > i || !prl_text_read_number(t, i, &n))
-        return end;
+    if (end > i)
+        return say_fraction_unit(t, i, end, false);
+    if (!prl_text_read_number(t, i, &n))
+        return i;
     end = prl_text_mixed(t, &n);
-    if (end == i)
-        end = read_version(t, &n);
+    if (end > i)
+        return say_fraction_unit(t, i, end, true);
+    end = read_version(t, &n);
     if (end == i)
         end = read_suffix_en(t, &n);
+    if (end == i)
+        end = say_height(t, &n);
     if (end > i)
         return end;
     size_t next = range_at(t, n.end);
@@ -426,10 +383,28 @@ static size_t say_plain(struct prl_text *t, size_t i)
         prl_text_say_in(t, i, prl_text_is_one(&n) ? money->one : money->many, money->zh);
         return prl_text_per(t, end);
     }
+    size_t magnitude = say_millions(t, &n);
+    if (magnitude > i)
+        return magnitude;
     prl_text_from(t, i, n.end);
     say_number(t, &n, range ? second.end : n.end, false);
     end = say_range(t, n.end);
     return end > n.end ? end : say_by(t, n.end);
+}
+
+// 3月5日-7日: a hyphen between dates, times or quantities.
+static bool is_han_range(const struct prl_text *t, size_t i)
+{
+    static const char *const ENDS[] = {"日", "号", "月", "年", "点", "时", "分", "元", "岁",
+                                       "级", "层", "楼", "页", "章", "米", "人", "个", "万"};
+    uint32_t c = prl_text_at(t, i);
+    if ((c != '-' && c != '~' && c != 0x2013 && c != 0x2014) || i == 0 ||
+        !prl_text_is_digit(prl_text_at(t, i + 1)))
+        return false;
+    for (size_t k = 0; k < sizeof(ENDS) / sizeof(ENDS[0]); k++)
+        if (prl_text_match(t, i - 1, ENDS[k]) > 0)
+            return true;
+    return false;
 }
 
 // A minus that belongs to the number behind it.
@@ -449,6 +424,10 @@ static size_t say_negative(struct prl_text *t, size_t i)
     if (!prl_text_read_number(t, i + 1, &n))
         return i;
     size_t end = 0;
+    size_t second = range_at(t, n.end);
+    struct prl_text_number other;
+    if (second > 0 && prl_text_read_number(t, second, &other))
+        n.end = other.end; // "-3~5℃"
     const struct prl_text_unit_name *unit = prl_text_unit_at(t, n.end, &end);
     bool cold = (unit && (strcmp(unit->sign, "°C") == 0 || strcmp(unit->sign, "°F") == 0 ||
                           strcmp(unit->sign, "°") == 0)) ||
@@ -463,17 +442,25 @@ size_t prl_text_number(struct prl_text *t, size_t i)
     uint32_t c = prl_text_at(t, i);
     uint32_t next = prl_text_at(t, i + 1);
     uint32_t before = i > 0 ? prl_text_at(t, i - 1) : 0;
-    if (prl_text_is_digit(c)) {
-        size_t end = prl_text_is_latin(before) ? i : prl_text_date(t, i);
+    if (prl_text_is_digit(c)) { // The T of 2026-11-22T14:30 stands between two of them.
+        bool time = before == 'T' && i > 1 && prl_text_is_digit(prl_text_at(t, i - 2));
+        size_t end = prl_text_is_latin(before) && !time ? i : prl_text_date(t, i);
+        if (end == i)
+            end = prl_text_day_month(t, i);
         return end > i ? end : say_plain(t, i);
     }
     size_t vulgar = prl_text_vulgar(t, i);
     if (vulgar > i)
-        return vulgar;
+        return say_fraction_unit(t, i, vulgar, false);
     if (c == '.' && prl_text_is_digit(next) && !prl_text_is_alnum(before))
         return say_plain(t, i);
     if ((c == '+' || c == '(') && prl_text_is_digit(next) && !prl_text_is_alnum(before))
         return prl_text_phone(t, i);
+    if (is_han_range(t, i)) {
+        prl_text_from(t, i, i + 1);
+        prl_text_say(t, "到");
+        return i + 1;
+    }
     if (is_negative(t, i) && (prl_text_is_digit(next) || next == '.'))
         return say_negative(t, i);
     size_t digits = 0;

@@ -127,6 +127,10 @@ void prl_text_say_long(struct prl_text *t, const struct prl_text_number *n,
                        enum prl_text_lang lang);
 // "/month" or "-$10" behind a sum or a quantity, or i.
 size_t prl_text_per(struct prl_text *t, size_t i);
+// text_style.c: how n is to be read; `tail` is where the words begin that tell what is counted.
+enum prl_text_style { PRL_TEXT_CARDINAL, PRL_TEXT_YEAR, PRL_TEXT_DIGITS };
+enum prl_text_style prl_text_style_of(const struct prl_text *t, const struct prl_text_number *n,
+                                      size_t tail);
 size_t prl_text_fraction(struct prl_text *t, size_t i);
 size_t prl_text_vulgar(struct prl_text *t, size_t i);
 // A whole number with a fraction behind it, or n->start.
@@ -168,6 +172,10 @@ bool prl_text_measure_at(const struct prl_text *t, size_t i);
 
 // text_word.c, text_acronym.c, text_address.c, text_sign.c
 size_t prl_text_latin(struct prl_text *t, size_t i);
+// "22 November 2026": the day is at i.
+size_t prl_text_day_month(struct prl_text *t, size_t i);
+// Is a word for a score or a proportion (比) close before i?
+bool prl_text_after_score(const struct prl_text *t, size_t i);
 // Says letters [i, end) that hold no digits: as a word, letter by letter, or in parts.
 void prl_text_say_latin(struct prl_text *t, size_t i, size_t end);
 // Letters and digits of a name: "mp3", "A320".

@@ -119,6 +119,28 @@ static size_t read_newline(struct prl_text *t, size_t i)
     return end;
 }
 
+// "10:00 - 11:30", "9am-5pm" and 周一-周五
+static bool is_time_range(const struct prl_text *t, size_t i)
+{
+    size_t last = prl_text_back_space(t, i);
+    if (last == SIZE_MAX || last < 1)
+        return false;
+    uint32_t next = near_after(t, i);
+    if (next == 0x5468 || (next == 0x661F && prl_text_at(t, last - 1) == 0x671F))
+        return prl_text_at(t, last - 1) == 0x5468 || prl_text_at(t, last - 1) == 0x671F;
+    if (last < 2 || !prl_text_is_digit(next))
+        return false;
+    if (prl_text_at(t, last) == '.')
+        last--;
+    if ((prl_text_at(t, last) | 32) == 'm') {
+        size_t half = prl_text_at(t, last - 1) == '.' ? last - 2 : last - 1;
+        uint32_t c = prl_text_at(t, half) | 32;
+        return (c == 'a' || c == 'p') && half > 0 && !prl_text_is_latin(prl_text_at(t, half - 1));
+    }
+    return last >= 2 && prl_text_is_digit(prl_text_at(t, last)) &&
+           prl_text_is_digit(prl_text_at(t, last - 1)) && prl_text_at(t, last - 2) == ':';
+}
+
 static size_t read_hyphen(struct prl_text *t, size_t i)
 {
     size_t n = run_length(t, i);
@@ -134,6 +156,8 @@ static size_t read_hyphen(struct prl_text *t, size_t i)
     bool formula = t->math && is_value(left) && is_value(right) &&
                    (prl_text_is_digit(left) || prl_text_is_digit(right) || before == ' ');
     bool spaced = before == ' ' && next == ' ';
+    if (is_time_range(t, i))
+        return say(t, i, 1, "to", "到");
     if (formula || (digits && (before == ' ' || next == ' ')))
         return say(t, i, 1, "minus", "减");
     return spaced ? pause(t, i, 1, ',', true) : i + 1;
@@ -226,10 +250,11 @@ static size_t read_slash(struct prl_text *t, size_t i)
     uint32_t before = i > 0 ? prl_text_at(t, i - 1) : 0;
     uint32_t next = prl_text_at(t, i + 1);
     if (prl_text_is_digit(near_before(t, i)) && prl_text_is_digit(near_after(t, i)))
-        return say(t, i, 1, "divided by", "除以");
+        return t->math ? say(t, i, 1, "divided by", "除以") : pause(t, i, 1, ',', true);
     if (!prl_text_is_han(before) || !prl_text_is_han(next))
         return i + 1;
-    static const char *const EACH[] = {"元", "块", "米", "里", "斤", "瓦", "克", "升", "次", "吨"};
+    static const char *const EACH[] = {"元", "块", "米", "里", "斤", "瓦", "克",
+                                       "升", "次", "吨", "万", "亿", "分"};
     for (size_t k = 0; k < sizeof(EACH) / sizeof(EACH[0]); k++)
         if (prl_text_match(t, i - 1, EACH[k]) > 0)
             return say(t, i, 1, "per", "每");
@@ -301,6 +326,8 @@ static size_t read_plus(struct prl_text *t, size_t i)
 
 static size_t read_hash(struct prl_text *t, size_t i)
 {
+    if (prl_text_match(t, i + 1, "键") > 0)
+        return say(t, i, 1, "hash", "井号");
     return prl_text_is_digit(prl_text_at(t, i + 1)) ? say(t, i, 1, "number", "第") : i + 1;
 }
 

@@ -33,6 +33,8 @@ static const struct prl_text_unit_name UNITS[] = {
     {"μg", "microgram", "micrograms", "微克", "", true},
     {"lbs", "pound", "pounds", "磅", "", true},
     {"lb", "pound", "pounds", "磅", "", true},
+    {"tbsp", "tablespoon", "tablespoons", "汤匙", "", true},
+    {"tsp", "teaspoon", "teaspoons", "茶匙", "", true},
     {"oz", "ounce", "ounces", "盎司", "", true},
     {"ft", "foot", "feet", "英尺", "", true},
     {"yd", "yard", "yards", "码", "", true},

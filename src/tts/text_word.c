@@ -40,7 +40,8 @@ static const struct {
                      {"Mon", "Monday", PLAIN},       {"Tue", "Tuesday", PLAIN},
                      {"Tues", "Tuesday", PLAIN},     {"Wed", "Wednesday", PLAIN},
                      {"Thu", "Thursday", PLAIN},     {"Thurs", "Thursday", PLAIN},
-                     {"Fri", "Friday", PLAIN},       {"min", "minimum", TITLE},
+                     {"Fri", "Friday", PLAIN},       {"Sat", "Saturday", PLAIN},
+                     {"Sun", "Sunday", PLAIN},       {"min", "minimum", TITLE},
                      {"max", "maximum", TITLE},      {"avg", "average", TITLE},
                      {"govt", "government", PLAIN},  {"misc", "miscellaneous", TITLE},
                      {"incl", "including", TITLE},   {"Ph", "P H", NUMBER}};
@@ -125,14 +126,15 @@ static size_t read_abbreviation(struct prl_text *t, size_t i, const char *word, 
         if (strcmp(word, ABBREVIATIONS[k].text) != 0)
             continue;
         uint32_t next = prl_text_at(t, after);
-        bool ends = next == 0 || after == i + len + 1;
+        bool ends = ABBREVIATIONS[k].kind != NUMBER && (next == 0 || after == i + len + 1);
         if (ABBREVIATIONS[k].kind == NUMBER && !prl_text_is_digit(next))
             continue;
         // "co.uk", and "the max." at a sentence's end
         if (prl_text_is_alnum(next) && ends)
             continue;
         prl_text_from(t, i, i + len + 1);
-        prl_text_say(t, ABBREVIATIONS[k].words);
+        bool ordinal = strcmp(ABBREVIATIONS[k].words, "number") == 0;
+        prl_text_say_in(t, i, ABBREVIATIONS[k].words, ordinal ? "第" : ABBREVIATIONS[k].words);
         end_abbreviation(t, i + len, next == 0 ? PLAIN : ABBREVIATIONS[k].kind);
         return i + len + 1;
     }
@@ -223,6 +225,80 @@ static size_t read_month(struct prl_text *t, size_t i, const char *word, size_t 
     return read_year(t, say_second_day(t, day_end));
 }
 
+size_t prl_text_day_month(struct prl_text *t, size_t i)
+{
+    unsigned day = 0;
+    char word[PRL_TEXT_WORD_MAX];
+    size_t digits = prl_text_read_digits(t, i, 2, &day);
+    size_t at = prl_text_skip_space(t, i + digits);
+    if (digits == 0 || day < 1 || day > 31 || at != i + digits + 1 ||
+        prl_text_lang_at(t, i) == PRL_TEXT_ZH)
+        return i;
+    size_t len = prl_text_word_here(t, at, word);
+    unsigned month = prl_text_month_of(word);
+    char before[PRL_TEXT_WORD_MAX];
+    prl_text_word_before(t, i, before);
+    if (month == 0)
+        return i;
+    prl_text_from(t, i, i + digits);
+    if (strcmp(before, "the") != 0)
+        prl_text_say(t, "the");
+    say_day(t, i, i + digits, day);
+    prl_text_say(t, "of");
+    size_t end = at + len + (prl_text_at(t, at + len) == '.' && len < 5 ? 1 : 0);
+    prl_text_from(t, at, end);
+    prl_text_say(t, prl_text_month(month));
+    size_t year = prl_text_skip_space(t, end);
+    unsigned value = 0;
+    if (year > end && prl_text_read_digits(t, year, 4, &value) == 4)
+        prl_text_pause(t, ',', true);
+    return read_year(t, end);
+}
+
+static const char *weekday_of(const char *word)
+{
+    static const char *const DAYS[] = {"Monday", "Tuesday",  "Wednesday", "Thursday",
+                                       "Friday", "Saturday", "Sunday"};
+    for (size_t k = 0; k < 7 && strlen(word) == 3; k++)
+        if (strncmp(word, DAYS[k], 3) == 0)
+            return DAYS[k];
+    return NULL;
+}
+
+// Mon-Fri
+static size_t read_weekdays(struct prl_text *t, size_t i, const char *word, size_t len)
+{
+    char second[PRL_TEXT_WORD_MAX];
+    uint32_t dash = prl_text_at(t, i + len);
+    const char *day = weekday_of(word);
+    if (!day || (dash != '-' && dash != 0x2013))
+        return i;
+    size_t more = prl_text_word_here(t, i + len + 1, second);
+    const char *to = weekday_of(second);
+    if (!to)
+        return i;
+    prl_text_from(t, i, i + len);
+    prl_text_say(t, day);
+    prl_text_from(t, i + len, i + len + 1);
+    prl_text_say(t, "to");
+    prl_text_from(t, i + len + 1, i + len + 1 + more);
+    prl_text_say(t, to);
+    return i + len + 1 + more;
+}
+
+// "5 x 3" is a product, "1920 x 1080" an area.
+static size_t read_cross(struct prl_text *t, size_t i, const char *word)
+{
+    size_t left = prl_text_back_space(t, i);
+    uint32_t right = prl_text_at(t, prl_text_skip_space(t, i + 1));
+    if ((strcmp(word, "x") != 0 && strcmp(word, "X") != 0) || left == SIZE_MAX ||
+        !prl_text_is_digit(prl_text_at(t, left)) || !prl_text_is_digit(right))
+        return i;
+    prl_text_from(t, i, i + 1);
+    prl_text_say_in(t, i, t->math ? "times" : "by", "乘");
+    return i + 1;
+}
+
 // Value of a well-formed Roman numeral up to 29, or 0.
 static unsigned roman_value(const char *word)
 {
@@ -300,6 +376,20 @@ static size_t read_version(struct prl_text *t, size_t i, const char *word)
     return i + 1;
 }
 
+// w/ and w/o
+static size_t read_with(struct prl_text *t, size_t i, const char *word)
+{
+    if (strcmp(word, "w") != 0 || prl_text_at(t, i + 1) != '/')
+        return i;
+    bool without = prl_text_at(t, i + 2) == 'o' && !prl_text_is_alnum(prl_text_at(t, i + 3));
+    if (!without && prl_text_is_alnum(prl_text_at(t, i + 2)))
+        return i;
+    size_t end = i + (without ? 3 : 2);
+    prl_text_from(t, i, end);
+    prl_text_say(t, without ? "without" : "with");
+    return end;
+}
+
 static size_t say_token(struct prl_text *t, size_t i, size_t letters)
 {
     size_t end = i + letters;
@@ -311,13 +401,18 @@ static size_t say_token(struct prl_text *t, size_t i, size_t letters)
         end++;
     }
     if (!digits) {
-        bool wifi = prl_text_match(t, i, "Wi-Fi") + prl_text_match(t, i, "wi-fi") > 0;
-        end += wifi ? 3 : 0;
+        static const char *const HYPHENED[][2] = {
+            {"Wi-Fi", "wifi"}, {"wi-fi", "wifi"}, {"e-mail", "email"}, {"E-mail", "email"}};
+        for (size_t k = 0; k < sizeof(HYPHENED) / sizeof(HYPHENED[0]); k++) {
+            size_t n = prl_text_match(t, i, HYPHENED[k][0]);
+            if (n == 0 || prl_text_is_alnum(prl_text_at(t, i + n)))
+                continue;
+            prl_text_from(t, i, i + n);
+            prl_text_say(t, HYPHENED[k][1]);
+            return i + n;
+        }
         prl_text_from(t, i, end);
-        if (wifi)
-            prl_text_say(t, "wifi");
-        else
-            prl_text_say_latin(t, i, end);
+        prl_text_say_latin(t, i, end);
         return end;
     }
     size_t point = end;
@@ -352,11 +447,17 @@ size_t prl_text_latin(struct prl_text *t, size_t i)
         if (end == i)
             end = read_month(t, i, word, len);
         if (end == i)
+            end = read_weekdays(t, i, word, len);
+        if (end == i)
+            end = read_cross(t, i, word);
+        if (end == i)
             end = read_roman(t, i, word, len);
         if (end == i)
             end = read_language_name(t, i, len);
         if (end == i)
             end = read_version(t, i, word);
+        if (end == i)
+            end = read_with(t, i, word);
     }
     if (end > i)
         return end;
