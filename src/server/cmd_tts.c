@@ -16,6 +16,7 @@
 #include "tts/cut.h"
 #include "tts/en_g2p.h"
 #include "tts/files.h"
+#include "tts/text.h"
 #include "tts/tts.h"
 #include "tts/voices.h"
 
@@ -39,6 +40,7 @@ static const char usage[] =
     "  --phonemes       prints what the English voices would say of each line, and ends: text as "
     "it\n"
     "                   is, numbers and signs not yet put into words\n"
+    "  --spoken         prints the spoken form of each line and ends; needs no model\n"
     "  --voices         lists the voices and ends\n"
     "  --help\n";
 
@@ -53,6 +55,7 @@ struct options {
     bool json;
     bool phonemes;
     bool list;
+    bool spoken;
     bool help;
 };
 
@@ -278,6 +281,9 @@ static bool take_option(struct options *options, int option, const char *text)
     case 'p':
         options->phonemes = true;
         return true;
+    case 'S':
+        options->spoken = true;
+        return true;
     case 'L':
         options->list = true;
         return true;
@@ -291,13 +297,19 @@ static bool take_option(struct options *options, int option, const char *text)
 
 static bool parse_options(struct options *options, int argc, char **argv)
 {
-    static const struct option names[] = {
-        {"voice", required_argument, NULL, 'v'}, {"lang", required_argument, NULL, 'l'},
-        {"speed", required_argument, NULL, 's'}, {"out", required_argument, NULL, 'o'},
-        {"json", no_argument, NULL, 'j'},        {"quality", required_argument, NULL, 'q'},
-        {"fast-zh", no_argument, NULL, 'f'},     {"threads", required_argument, NULL, 't'},
-        {"voices", no_argument, NULL, 'L'},      {"phonemes", no_argument, NULL, 'p'},
-        {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0}};
+    static const struct option names[] = {{"voice", required_argument, NULL, 'v'},
+                                          {"lang", required_argument, NULL, 'l'},
+                                          {"speed", required_argument, NULL, 's'},
+                                          {"out", required_argument, NULL, 'o'},
+                                          {"json", no_argument, NULL, 'j'},
+                                          {"quality", required_argument, NULL, 'q'},
+                                          {"fast-zh", no_argument, NULL, 'f'},
+                                          {"threads", required_argument, NULL, 't'},
+                                          {"voices", no_argument, NULL, 'L'},
+                                          {"spoken", no_argument, NULL, 'S'},
+                                          {"phonemes", no_argument, NULL, 'p'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
     *options = (struct options){.speed = 1, .threads = 1};
     int option;
     optind = 1;
@@ -352,6 +364,30 @@ static void run_speech(struct run *run)
     }
     run->status = 0;
     prl_loop_run(run->loop);
+}
+
+// One spoken line for each line of input; a line is one clause.
+static int spoken_print(struct run *run)
+{
+    struct prl_text *text = NULL;
+    int status = prl_text_create(&text, PRL_TEXT_CLAUSE_MAX) ? 1 : 0;
+    const char *line = prl_str_text(&run->input);
+    const char *end = line + run->input.len;
+    while (status == 0 && line < end) {
+        const char *stop = memchr(line, '\n', (size_t)(end - line));
+        size_t len = (size_t)((stop ? stop : end) - line);
+        struct prl_text_out out;
+        if (prl_text_speakable(text, NULL, run->options->lang, line, len, &out) == PRL_OK) {
+            (void)printf("%s\n", out.text);
+        } else {
+            (void)fprintf(stderr, "parley tts: a line is longer than %d bytes\n",
+                          PRL_TEXT_CLAUSE_MAX);
+            status = 1;
+        }
+        line += len + 1;
+    }
+    prl_text_destroy(&text);
+    return status;
 }
 
 // One line of phonemes a line of text. The network for unknown words is used when it is there.
@@ -437,7 +473,9 @@ int prl_cmd_tts(int argc, char **argv)
     prl_str_init(&run.words, JSON_BYTES_MAX);
     int status = 2;
     if (read_input(&run, argc, argv))
-        status = options.phonemes ? phonemes_print(&run) : sound_make(&run);
+        status = options.spoken     ? spoken_print(&run)
+                 : options.phonemes ? phonemes_print(&run)
+                                    : sound_make(&run);
     prl_mem_free(run.clause);
     prl_str_free(&run.input);
     prl_str_free(&run.sound);
