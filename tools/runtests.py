@@ -32,6 +32,7 @@ def suites():
     listed = [("unit", MAKE + ["MODE=dev", "unit"], 900)]
     if glob.glob("tests/sim/*.c"):
         listed.append(("sim", MAKE + ["MODE=dev", "sim", "ARGS=-n 500"], 600))
+        listed.append(("sim-20000", MAKE + ["MODE=release", "sim", "ARGS=-n 20000"], 900))
     listed.append(("oom", MAKE + ["MODE=dev", "unit", "ARGS=-o"], 900))
     if glob.glob("tests/tools/test_*.py"):
         listed.append(("tools", ["python3", "tests/tools/run.py"], 600))

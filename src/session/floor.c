@@ -47,7 +47,7 @@ static void nothing(struct prl_floor *floor, const struct prl_floor_event *event
     }
 
 static fact_fn *const TABLE[PRL_FACT_COUNT][PRL_FLOOR_USERS][PRL_FLOOR_ANSWERS] = {
-    [PRL_FACT_INPUT] = ANY(nothing),
+    [PRL_FACT_INPUT] = ANY(prl_floor_on_input),
     [PRL_FACT_VOICE_ON] = {REST(prl_floor_on_voice_on), NEVER, ROW(prl_floor_on_voice_on)},
     [PRL_FACT_VOICE_OFF] = {REST(prl_floor_on_voice_off), ROW(prl_floor_on_voice_off), NEVER},
     [PRL_FACT_PARTIAL] = {NEVER, ROW(prl_floor_on_partial), ROW(prl_floor_on_partial)},

@@ -67,7 +67,9 @@ void prl_floor_conf_init(struct prl_floor_conf *conf);
 // Facts. "gen" means that `generation` is needed; a generation that is no longer alive is counted
 // as late and changes nothing.
 enum prl_floor_fact {
-    PRL_FACT_INPUT,       // one VAD window (or, without VAD, some sound) has been taken in
+    PRL_FACT_INPUT,       // one VAD window (or, without VAD, some sound) has been taken in; sample:
+                          // while voice is on, one past the last sample known to be speech (0: not
+                          // known), so that the silence in which a VAD decides is no voice
     PRL_FACT_VOICE_ON,    // sample: first sample of speech
     PRL_FACT_VOICE_OFF,   // sample: one past the last sample of speech; as soon as the VAD says so,
                           // the floor counts the silence

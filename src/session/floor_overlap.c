@@ -8,7 +8,9 @@ enum { SAMPLES_PER_MS = PRL_FLOOR_INPUT_HZ / 1000, US_PER_MS = 1000 };
 uint64_t prl_floor_voiced(const struct prl_floor *floor)
 {
     uint64_t voiced = floor->utterance.voiced;
-    return floor->voice ? voiced + (floor->input - floor->voice_from) : voiced;
+    if (floor->voice && floor->voice_to > floor->voice_from)
+        voiced += floor->voice_to - floor->voice_from;
+    return voiced;
 }
 
 int64_t prl_floor_silence_us(const struct prl_floor *floor)

@@ -73,6 +73,7 @@ struct prl_floor {
     uint32_t last_generation;
     uint32_t last_utterance;
     bool voice;           // what the VAD says
+    uint64_t voice_to;    // up to here it is known to be speech
     uint64_t voice_from;  // since then, in this utterance
     uint64_t buffer_from; // sound before this was committed or cleared
     struct prl_floor_utterance utterance;
@@ -101,6 +102,7 @@ void prl_floor_refuse(struct prl_floor *floor, enum prl_floor_refusal refusal);
 uint32_t prl_floor_new_generation(struct prl_floor *floor);
 
 // floor_user.c: facts about the user's side, and the rules that time sets off there.
+void prl_floor_on_input(struct prl_floor *floor, const struct prl_floor_event *event);
 void prl_floor_on_voice_on(struct prl_floor *floor, const struct prl_floor_event *event);
 void prl_floor_on_voice_off(struct prl_floor *floor, const struct prl_floor_event *event);
 void prl_floor_on_partial(struct prl_floor *floor, const struct prl_floor_event *event);

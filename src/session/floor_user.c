@@ -56,9 +56,19 @@ static uint64_t clamped(const struct prl_floor *floor, uint64_t sample, uint64_t
     return sample > low ? sample : low;
 }
 
+void prl_floor_on_input(struct prl_floor *floor, const struct prl_floor_event *event)
+{
+    if (!floor->voice)
+        return;
+    uint64_t known = event->sample ? clamped(floor, event->sample, 0) : floor->input;
+    if (known > floor->voice_to)
+        floor->voice_to = known;
+}
+
 void prl_floor_on_voice_on(struct prl_floor *floor, const struct prl_floor_event *event)
 {
     floor->voice = true;
+    floor->voice_to = floor->input;
     if (floor->user == PRL_FLOOR_QUIET) {
         open_utterance(floor, clamped(floor, event->sample, floor->buffer_from));
         return;
@@ -312,7 +322,8 @@ void prl_floor_user_rules(struct prl_floor *floor)
         return;
     // Voice that goes on under a commit or a clear becomes an utterance when it proves real.
     uint64_t real = (uint64_t)floor->conf.interrupt_min_ms * SAMPLES_PER_MS;
-    if (floor->user == PRL_FLOOR_QUIET && floor->voice && floor->input - floor->voice_from >= real)
+    if (floor->user == PRL_FLOOR_QUIET && floor->voice &&
+        floor->voice_to >= floor->voice_from + real)
         open_utterance(floor, floor->voice_from);
     if (floor->user == PRL_FLOOR_QUIET)
         return;

@@ -326,7 +326,13 @@ static void process_piece(struct prl_session *session, const int16_t *pcm, size_
         enum prl_err err = prl_vad_push(session->vad, pcm, count);
         (void)err; // counted by the VAD; the floor sees silence
     }
-    prl_session_step(session, &(struct prl_floor_event){.fact = PRL_FACT_INPUT});
+    struct prl_floor_event fact = {.fact = PRL_FACT_INPUT};
+    if (!manual && session->vad && prl_gate_is_on(prl_vad_gate(session->vad))) {
+        // The windows in which the gate waits for silence are no voice.
+        int64_t known = prl_gate_speech_end(prl_vad_gate(session->vad)) + session->vad_base;
+        fact.sample = known > 0 ? (uint64_t)known : 0;
+    }
+    prl_session_step(session, &fact);
 }
 
 // While an answer is due, sound is taken at the pace of real time: a client that sends a whole

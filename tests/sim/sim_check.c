@@ -21,8 +21,8 @@ enum {
 static uint64_t voiced_ms(const struct sim_world *world)
 {
     uint64_t voiced = world->open_voiced;
-    if (world->voice && world->input > world->open_voice_from)
-        voiced += world->input - world->open_voice_from;
+    if (world->voice && world->speech_to > world->open_voice_from)
+        voiced += world->speech_to - world->open_voice_from;
     return voiced / PER_MS;
 }
 
@@ -618,7 +618,7 @@ static void check_voice(struct sim_world *world, enum prl_floor_answer answer)
         MUST(!g->released || g->sent > 0 || answer != PRL_FLOOR_THINKING,
              "an answer that was not yet heard is not held under voice");
     uint64_t since = world->voice_on_at > world->broken_at ? world->voice_on_at : world->broken_at;
-    int64_t lasted = (int64_t)(world->input - since) / PER_MS;
+    int64_t lasted = world->speech_to > since ? (int64_t)(world->speech_to - since) / PER_MS : 0;
     int64_t real = (int64_t)conf->interrupt_min_ms + SLACK_MS;
     if (steady && conf->interrupt_response && world->strict && lasted > real) {
         if (conf->turns == PRL_FLOOR_SERVER_VAD)

@@ -306,12 +306,15 @@ static void take_window(struct sim_world *world)
     bool speech = window_is_speech(world);
     world->speech_windows = speech ? world->speech_windows + 1 : 0;
     world->silent_windows = speech ? 0 : world->silent_windows + 1;
+    if (speech)
+        world->speech_to = world->input;
     if (!world->voice && world->speech_windows >= VAD_ON_WINDOWS)
         voice_on(world);
     else if (world->voice && world->silent_windows >= VAD_OFF_WINDOWS)
         voice_off(world);
     place_words(world);
-    fact(world, PRL_FACT_INPUT);
+    sim_fact(world, (struct prl_floor_event){.fact = PRL_FACT_INPUT,
+                                             .sample = world->voice ? world->speech_to : 0});
 }
 
 static void take_tick(struct sim_world *world)

@@ -90,6 +90,7 @@ struct sim_world { // NOLINT(clang-analyzer-optin.performance.Padding)
     uint32_t speech_windows, silent_windows;
     uint64_t voice_on_at;  // sample
     uint64_t voice_off_at; // sample
+    uint64_t speech_to;    // end of the last window with speech
     bool leftover;         // voice that was on when something was committed or cleared
     // The oracle.
     struct sim_generation generations[SIM_GENERATIONS_MAX]; // by number

@@ -177,7 +177,7 @@ static void configure(struct talk *talk)
     fact(talk, PRL_FACT_UPDATE);
 }
 
-static void end(struct talk *talk)
+static void end_talk(struct talk *talk)
 {
     EXPECT_INT(prl_floor_stats(talk->floor)->impossible, 0);
     prl_floor_destroy(&talk->floor);
@@ -221,7 +221,7 @@ PRL_TEST(floor_server_vad_commits_after_the_silence)
     heard(&talk, 2, 1000, 1000);
     SAID(&talk, "played g2");
     EXPECT_INT(prl_floor_answer(talk.floor), PRL_FLOOR_NONE);
-    end(&talk);
+    end_talk(&talk);
 }
 
 PRL_TEST(floor_positions_of_an_utterance)
@@ -254,7 +254,7 @@ PRL_TEST(floor_positions_of_an_utterance)
                    41600, &out);
     EXPECT_INT(out.list[out.count - 1].act, PRL_ACT_SPEECH_STARTED);
     EXPECT_INT(out.list[out.count - 1].start, 40000);
-    end(&talk);
+    end_talk(&talk);
 }
 
 PRL_TEST(floor_speculation_is_adopted_by_the_commit)
@@ -276,7 +276,7 @@ PRL_TEST(floor_speculation_is_adopted_by_the_commit)
     SAID(&talk, "commit u1 g1, said u1 g1, start g1 turn, release g1");
     EXPECT_INT(prl_floor_answer(talk.floor), PRL_FLOOR_SPEAKING);
     EXPECT_INT(prl_floor_stats(talk.floor)->speculations_used, 1);
-    end(&talk);
+    end_talk(&talk);
 }
 
 PRL_TEST(floor_speculation_is_dropped_without_a_trace)
@@ -295,7 +295,7 @@ PRL_TEST(floor_speculation_is_dropped_without_a_trace)
     words(&talk, 3, 2, 0);
     SAID(&talk, "");
     EXPECT_INT(prl_floor_stats(talk.floor)->late, 1);
-    end(&talk);
+    end_talk(&talk);
 }
 
 PRL_TEST(floor_speculation_that_fails_or_is_late_is_replaced)
@@ -317,7 +317,7 @@ PRL_TEST(floor_speculation_that_fails_or_is_late_is_replaced)
     SAID(&talk, "open u2, started u2, speculate u2 g4, commit u2 g4");
     words(&talk, 4, 1, 0);
     SAID(&talk, "said u2 g4, start g4 turn, generate g4, release g4");
-    end(&talk);
+    end_talk(&talk);
 }
 
 PRL_TEST(floor_empty_speculation_ends_quietly)
@@ -331,7 +331,7 @@ PRL_TEST(floor_empty_speculation_ends_quietly)
     SAID(&talk, "open u1, started u1, speculate u1 g1, commit u1 g1, empty u1 g1, drop g1");
     EXPECT_INT(prl_floor_answer(talk.floor), PRL_FLOOR_NONE);
     EXPECT_INT(prl_floor_stats(talk.floor)->empty_turns, 1);
-    end(&talk);
+    end_talk(&talk);
 }
 
 PRL_TEST(floor_stable_text_starts_the_speculation_early)
@@ -343,7 +343,7 @@ PRL_TEST(floor_stable_text_starts_the_speculation_early)
     SAID(&talk, "open u1, started u1");
     partial(&talk, 1, 4, PRL_FLOOR_STABLE);
     SAID(&talk, "speculate u1 g1");
-    end(&talk);
+    end_talk(&talk);
 }
 
 PRL_TEST(floor_manual_turns)
@@ -374,7 +374,7 @@ PRL_TEST(floor_manual_turns)
     fact(&talk, PRL_FACT_COMMIT);
     words(&talk, 3, 2, 0);
     SAID(&talk, "open u2, commit u2 g3, transcribe u2 g3, said u2 g3"); // not owed
-    end(&talk);
+    end_talk(&talk);
 }
 
 PRL_TEST(floor_voice_in_thinking_holds_and_then_drops)
@@ -393,7 +393,7 @@ PRL_TEST(floor_voice_in_thinking_holds_and_then_drops)
     wait_ms(&talk, 200);
     SAID(&talk, "discard u2, release g1");
     EXPECT_INT(prl_floor_answer(talk.floor), PRL_FLOOR_SPEAKING);
-    end(&talk);
+    end_talk(&talk);
 
     begin(&talk, PRL_FLOOR_SERVER_VAD);
     speak(&talk, 800);
@@ -412,7 +412,7 @@ PRL_TEST(floor_voice_in_thinking_holds_and_then_drops)
     // It was only noise: the first utterance is still owed its answer.
     words(&talk, 2, 0, 0);
     SAID(&talk, "empty u2 g2, start g2 turn, generate g2, release g2");
-    end(&talk);
+    end_talk(&talk);
 }
 
 PRL_TEST(floor_server_vad_interrupts_after_160_ms)
@@ -431,7 +431,27 @@ PRL_TEST(floor_server_vad_interrupts_after_160_ms)
     EXPECT_INT(prl_floor_answer(talk.floor), PRL_FLOOR_NONE);
     sound(&talk, 1, 3000, false);
     EXPECT_INT(prl_floor_stats(talk.floor)->late, 1);
-    end(&talk);
+    end_talk(&talk);
+}
+
+PRL_TEST(floor_the_silence_of_the_vad_is_no_voice)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SERVER_VAD);
+    until_speaking(&talk);
+    voice(&talk, true);
+    uint64_t end = (uint64_t)(talk.input_ms + 100) * PER_MS; // 100 ms of it are speech
+    for (int i = 0; i < 20; i++) {
+        talk.now_ms += WINDOW_MS;
+        talk.input_ms += WINDOW_MS;
+        uint64_t now = (uint64_t)talk.input_ms * PER_MS;
+        step(&talk,
+             (struct prl_floor_event){.fact = PRL_FACT_INPUT, .sample = now < end ? now : end});
+    }
+    step(&talk, (struct prl_floor_event){.fact = PRL_FACT_VOICE_OFF, .sample = end});
+    wait_ms(&talk, 200);
+    SAID(&talk, "open u2, discard u2");
+    end_talk(&talk);
 }
 
 PRL_TEST(floor_semantic_pauses_before_it_believes)
@@ -455,7 +475,7 @@ PRL_TEST(floor_semantic_pauses_before_it_believes)
     wait_ms(&talk, 200);
     partial(&talk, 3, 1, 0);
     SAID(&talk, "open u3, pause g1, started u3, cancel g1 turn");
-    end(&talk);
+    end_talk(&talk);
 }
 
 PRL_TEST(floor_semantic_verdicts)
@@ -485,7 +505,7 @@ PRL_TEST(floor_semantic_verdicts)
     SAID(&talk, "open u5, pause g1, judge u5 g5");
     wait_ms(&talk, 10);
     SAID(&talk, "drop g5, started u5, cancel g1 turn, speculate u5 g6, commit u5 g6");
-    end(&talk);
+    end_talk(&talk);
 }
 
 PRL_TEST(floor_semantic_long_voice_and_questions)
@@ -498,7 +518,7 @@ PRL_TEST(floor_semantic_long_voice_and_questions)
     SAID(&talk, "open u2, pause g1");
     wait_ms(&talk, 10);
     SAID(&talk, "started u2, cancel g1 turn");
-    end(&talk);
+    end_talk(&talk);
 
     begin(&talk, PRL_FLOOR_SEMANTIC_VAD);
     speak(&talk, 800);
@@ -513,7 +533,7 @@ PRL_TEST(floor_semantic_long_voice_and_questions)
     wait_ms(&talk, 160);
     partial(&talk, 2, 1, PRL_FLOOR_BACKCHANNEL); // "yes" to a question is an answer
     SAID(&talk, "open u2, pause g1, started u2, cancel g1 turn");
-    end(&talk);
+    end_talk(&talk);
 }
 
 PRL_TEST(floor_semantic_commit_follows_the_turn)
@@ -544,7 +564,7 @@ PRL_TEST(floor_semantic_commit_follows_the_turn)
     EXPECT(prl_floor_stats(talk.floor)->eot_skipped > 0);
     wait_ms(&talk, 10);
     SAID(&talk, "commit u2 g3, transcribe u2 g3");
-    end(&talk);
+    end_talk(&talk);
 }
 
 PRL_TEST(floor_without_interruption_the_answers_queue)
@@ -566,7 +586,7 @@ PRL_TEST(floor_without_interruption_the_answers_queue)
     SAID(&talk, "");
     heard(&talk, 1, 2000, 2000);
     SAID(&talk, "played g1, release g3");
-    end(&talk);
+    end_talk(&talk);
 }
 
 PRL_TEST(floor_create_while_talking_is_held_and_replaced)
@@ -585,7 +605,7 @@ PRL_TEST(floor_create_while_talking_is_held_and_replaced)
     SAID(&talk, "commit u1 g2, cancel g1 replaced, transcribe u1 g2");
     words(&talk, 2, 1, 0);
     SAID(&talk, "said u1 g2, start g3 turn, generate g3, release g3");
-    end(&talk);
+    end_talk(&talk);
 
     begin(&talk, PRL_FLOOR_SERVER_VAD);
     talk.conf.create_response = false;
@@ -597,7 +617,7 @@ PRL_TEST(floor_create_while_talking_is_held_and_replaced)
     wait_ms(&talk, 500);
     SAID(&talk, "open u1, started u1, start g1 client, generate g1, commit u1 g2, "
                 "transcribe u1 g2, release g1");
-    end(&talk);
+    end_talk(&talk);
 }
 
 PRL_TEST(floor_engine_limits_and_the_apology)
@@ -623,7 +643,7 @@ PRL_TEST(floor_engine_limits_and_the_apology)
     sound(&talk, 4, 1000, true);
     heard(&talk, 4, 1000, 1000);
     SAID(&talk, "finish g4 failed, played g4");
-    end(&talk);
+    end_talk(&talk);
 }
 
 PRL_TEST(floor_failure_while_speaking_ends_at_the_last_good_sentence)
@@ -645,7 +665,7 @@ PRL_TEST(floor_failure_while_speaking_ends_at_the_last_good_sentence)
     SAID(&talk, "finish g1 incomplete");
     heard(&talk, 1, 2000, 2000);
     SAID(&talk, "played g1");
-    end(&talk);
+    end_talk(&talk);
 }
 
 PRL_TEST(floor_client_cancel_truncate_and_clear)
@@ -657,7 +677,7 @@ PRL_TEST(floor_client_cancel_truncate_and_clear)
     SAID(&talk, "refuse inactive");
     fact(&talk, PRL_FACT_CANCEL);
     SAID(&talk, "cancel g1 client");
-    end(&talk);
+    end_talk(&talk);
 
     begin(&talk, PRL_FLOOR_SERVER_VAD);
     until_speaking(&talk);
@@ -665,7 +685,7 @@ PRL_TEST(floor_client_cancel_truncate_and_clear)
     SAID(&talk, "");
     fact_of(&talk, PRL_FACT_TRUNCATE, 1);
     SAID(&talk, "cancel g1 client");
-    end(&talk);
+    end_talk(&talk);
 
     begin(&talk, PRL_FLOOR_SERVER_VAD);
     until_speaking(&talk);
@@ -678,7 +698,7 @@ PRL_TEST(floor_client_cancel_truncate_and_clear)
     // The voice goes on under it: a new utterance once it proves real.
     wait_ms(&talk, 160);
     SAID(&talk, "open u3, started u3");
-    end(&talk);
+    end_talk(&talk);
 }
 
 PRL_TEST(floor_limits_of_an_utterance_and_a_stalled_client)
@@ -700,7 +720,7 @@ PRL_TEST(floor_limits_of_an_utterance_and_a_stalled_client)
     SAID(&talk, "commit u2 g3, transcribe u2 g3");
     words(&talk, 3, 0, 0);
     SAID(&talk, "empty u2 g3, start g4 turn, generate g4, release g4");
-    end(&talk);
+    end_talk(&talk);
 }
 
 PRL_TEST(floor_idle_timeout)
@@ -718,7 +738,7 @@ PRL_TEST(floor_idle_timeout)
     SAID(&talk, "");
     wait_ms(&talk, 10);
     SAID(&talk, "idle u2, start g2 idle, generate g2, release g2");
-    end(&talk);
+    end_talk(&talk);
 }
 
 PRL_TEST(floor_leaving_and_coming_back)
@@ -742,7 +762,7 @@ PRL_TEST(floor_leaving_and_coming_back)
     SAID(&talk, "");
     wait_ms(&talk, 500);
     SAID(&talk, "speculate u2 g2, commit u2 g2");
-    end(&talk);
+    end_talk(&talk);
 }
 
 PRL_TEST(floor_many_commits_are_bounded)
@@ -760,7 +780,7 @@ PRL_TEST(floor_many_commits_are_bounded)
     words(&talk, 1, 1, 0);
     fact(&talk, PRL_FACT_COMMIT);
     SAID(&talk, "said u1 g1, open u9, commit u9 g9, transcribe u9 g9");
-    end(&talk);
+    end_talk(&talk);
 }
 
 PRL_TEST_OOM(floor_create)
