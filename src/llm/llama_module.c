@@ -30,18 +30,22 @@ struct model {
     int added_count;
     struct llama_logit_bias banned[BANNED_MAX];
     int banned_count;
+    char problem[256]; // the first complaint of the library
 };
 
 static void on_log(enum ggml_log_level level, const char *text, void *arg)
 {
-    (void)level;
-    const struct model *model = arg;
-    if (!model || !model->conf.log || !text || !text[0])
+    struct model *model = arg;
+    if (!model || !text)
         return;
     char line[512];
     (void)snprintf(line, sizeof(line), "%s", text);
     line[strcspn(line, "\n")] = '\0';
-    if (line[0] && strcmp(line, ".") != 0) // dots of the progress bar
+    if (!line[0] || strcmp(line, ".") == 0) // dots of the progress bar
+        return;
+    if (level == GGML_LOG_LEVEL_ERROR && !model->problem[0])
+        (void)snprintf(model->problem, sizeof(model->problem), "%.200s", line);
+    if (model->conf.log)
         model->conf.log(line);
 }
 
@@ -95,9 +99,12 @@ static void scan_vocabulary(struct model *model)
     }
 }
 
-static enum prl_err refuse(char *error, size_t size, const char *path, const char *what)
+// `model` may be NULL.
+static enum prl_err refuse(const struct model *model, char *error, size_t size, const char *what)
 {
-    (void)snprintf(error, size, "%s: %s", path, what);
+    const char *why = model ? model->problem : "";
+    (void)snprintf(error, size, "%s: %s%s%s", model ? model->conf.path : "llama.cpp", what,
+                   why[0] ? ": " : "", why);
     return PRL_ERR_ENGINE;
 }
 
@@ -108,8 +115,7 @@ static enum prl_err load_weights(struct model *model, char *error, size_t size)
     params.use_extra_bufts = false; // repacking brought no speed and cost 0.6 GiB
     model->weights = llama_model_load_from_file(model->conf.path, params);
     if (!model->weights)
-        return refuse(error, size, model->conf.path,
-                      "llama.cpp cannot load it (log level debug tells why)");
+        return refuse(model, error, size, "llama.cpp cannot load it");
     model->vocab = llama_model_get_vocab(model->weights);
     return PRL_OK;
 }
@@ -129,8 +135,8 @@ static enum prl_err make_context(struct model *model, char *error, size_t size)
     params.no_perf = true;
     model->context = llama_init_from_model(model->weights, params);
     if (!model->context)
-        return refuse(error, size, model->conf.path,
-                      "no memory for its context; try a smaller llm.context_tokens");
+        return refuse(model, error, size,
+                      "llama.cpp makes no context for it; try fewer tokens of context");
     model->batch = llama_batch_init(PRL_LLM_BATCH_MAX, 0, 1);
     model->batch_made = true;
     return PRL_OK;
@@ -142,7 +148,7 @@ static enum prl_err load(void **out, const struct prl_llm_model_conf *conf, char
     *out = NULL;
     struct model *model = conf->alloc(sizeof(*model));
     if (!model)
-        return refuse(error, error_size, conf->path, "out of memory");
+        return refuse(NULL, error, error_size, "out of memory");
     model->conf = *conf;
     llama_log_set(on_log, model);
     llama_backend_init();

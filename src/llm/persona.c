@@ -41,7 +41,20 @@ static void add_manner(struct prl_str *out, enum speech speech, const char *lang
     else if (speech == ENGLISH)
         prl_str_adds(out, "Answer in English unless the user speaks another language.");
     else
-        prl_str_adds(out, "Answer in the language of the user, 中文就用中文回答。");
+        prl_str_adds(out, "Answer in the language of the user.");
+}
+
+// The weekday of a text like "Sunday, 2026-11-22 14:03" in Chinese; small models do not translate it.
+static const char *chinese_weekday(const char *when)
+{
+    static const char *const days[][2] = {{"Mon", "星期一"}, {"Tue", "星期二"}, {"Wed", "星期三"},
+                                          {"Thu", "星期四"}, {"Fri", "星期五"}, {"Sat", "星期六"},
+                                          {"Sun", "星期日"}};
+    for (size_t i = 0; i < sizeof(days) / sizeof(days[0]); i++) {
+        if (prl_str_starts(when, days[i][0]))
+            return days[i][1];
+    }
+    return "";
 }
 
 static void add_situation(struct prl_str *out, enum speech speech,
@@ -50,7 +63,14 @@ static void add_situation(struct prl_str *out, enum speech speech,
     char when[64];
     if (persona->wall_us > 0) {
         prl_clock_local_text(persona->wall_us, when, sizeof(when));
-        prl_str_addf(out, speech == CHINESE ? "\n\n现在是 %s。" : "\n\nIt is now %s.", when);
+        const char *day = chinese_weekday(when);
+        const char *date = strchr(when, ' ');
+        if (speech == CHINESE && date)
+            prl_str_addf(out, "\n\n现在是%s，%s。", date, day);
+        else if (speech == FOLLOW)
+            prl_str_addf(out, "\n\nIt is now %s (%s).", when, day);
+        else
+            prl_str_addf(out, "\n\nIt is now %s.", when);
     }
     if (persona->locale && persona->locale[0])
         prl_str_addf(out, speech == CHINESE ? "用户所在地：%s。" : " The user is in %s.",

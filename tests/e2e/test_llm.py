@@ -86,9 +86,9 @@ def control_tokens(model):
 def limits(model):
     answer = llm("--model", model, "--max-tokens", "3", text="Count from one to twenty.")[0]
     check(answer["output_tokens"] == 3 and answer["reason"] == "length", f"{model}: cut at 3: {answer}")
-    long = "\n".join(f"Remember the number {n}, which is a fine number, and say ok." for n in range(12))
+    long = "\n".join(f"Remember the number {n}, which is a fine number, and say ok." for n in range(20))
     turns = llm("--model", model, "--turns", "--context", "512", "--max-tokens", "4", text=long + "\n")
-    check(len(turns) == 12 and turns[-1]["dropped_messages"] > 0, f"{model}: old turns dropped: {turns[-1:]}")
+    check(len(turns) == 20 and turns[-1]["dropped_messages"] > 0, f"{model}: old turns dropped: {turns[-1:]}")
     check(all(t["input_tokens"] <= 512 for t in turns), f"{model}: never beyond the context")
 
 

@@ -33,7 +33,8 @@ PRL_TEST(persona_order_and_languages)
     prl_mem_free(en);
     persona.language = "zh-CN";
     char *zh = text_of(&persona);
-    EXPECT(zh && strstr(zh, "语音助手") && strstr(zh, "现在是") && prl_utf8_valid(zh, strlen(zh)));
+    EXPECT(zh && strstr(zh, "语音助手") && strstr(zh, "现在是 2025-11-2") && strstr(zh, "，星期") &&
+           prl_utf8_valid(zh, strlen(zh)));
     prl_mem_free(zh);
     persona = (struct prl_llm_persona){.language = "fr"};
     char *fr = text_of(&persona);
