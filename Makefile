@@ -11,7 +11,7 @@ B := build/$(MODE)
 CC := gcc
 FUZZ_CC := clang-14
 
-PKGS := libuv libwebsockets openssl jansson yaml-0.1 speexdsp kissfft-float opencc
+PKGS := libuv openssl jansson yaml-0.1 speexdsp kissfft-float opencc
 # Third-party headers are system headers, so that their warnings are not ours.
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null | sed 's/-I/-isystem /g')
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
@@ -137,7 +137,7 @@ fuzz:
 	@[ -n "$(T)" ] || { echo "usage: make fuzz T=NAME [SECONDS=60]; targets:" \
 	 $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRC)); exit 2; }
 	@mkdir -p build/fuzz/corpus/$(T)
-	$(FUZZ_CC) $(STD) -O1 -g -DPRL_DEBUG -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+	$(FUZZ_CC) $(STD) -O1 -g -DPRL_DEBUG -DPRL_VERSION='"fuzz"' -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 	 -o build/fuzz/$(T) tests/fuzz/fuzz_$(T).c $(CORE_SRC) $(LIBS)
 	build/fuzz/$(T) -max_total_time=$(SECONDS) -timeout=10 build/fuzz/corpus/$(T) tests/fuzz/corpus/$(T)
 

@@ -17,7 +17,7 @@
 #include "net/outq.h"
 #include "tests/unit.h"
 
-enum { DEADLINE_US = 10000000, TURN_US = 20000, TEXT_MAX = 4 << 20 };
+enum { DEADLINE_US = 10000000, TURN_US = 20000, TEXT_MAX = 64 << 20 };
 
 // ---- a server and a peer that does what a browser would never do ----
 
