@@ -126,7 +126,13 @@ def run(command, what, **kwargs):
         raise Stop(f"{what} needs the program {command[0]}, which is not installed") from err
     if done.returncode:
         lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
-        reason = next((line for line in reversed(lines) if re.search("error|E:", line, re.I)), "")
+        # pip and apt say it last, npm says it first, after its code.
+        told = [line for line in reversed(lines) if re.search("ERROR|E:", line)]
+        told += [line for line in lines if re.match("npm error (?!code|A complete)", line)]
+        reason = told[0] if told else ""
+        if re.search("NewConnectionError|NameResolutionError|Temporary failure|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|"
+                     "ConnectTimeout|Max retries", done.stdout):
+            reason = "the package registry cannot be reached"
         raise Stop(f"{what} failed: {reason or (lines or ['no output'])[-1]}")
     return done.stdout
 
@@ -218,7 +224,9 @@ def npm_command(place):
 
 
 def fetch_npm(place, rest, folder):
-    run(npm_command(place) + ["pack", "--silent", rest], f"fetching the npm package {rest}", cwd=folder)
+    command = npm_command(place) + ["pack", "--loglevel", "error", "--fetch-retries", "1",
+                                    "--cache", str(place.stage / "npm-cache"), rest]
+    run(command, f"fetching the npm package {rest}", cwd=folder)
 
 
 def fetch_deb(place, rest, folder):
@@ -289,7 +297,7 @@ def fetch_package(place, spec, digest):
             break
         except Stop as stop:
             shutil.rmtree(part, ignore_errors=True)
-            final = re.search("No matching|404|not installed|No space|not a source|mirror", str(stop))
+            final = re.search("No matching|404|No match|was not found|not installed|No space|not a source|mirror", str(stop))
             if attempt == TRIES - 1 or final:
                 raise
             print(f"    {stop}; trying again", flush=True)
