@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "tts/en_chars.h"
 #include "tts/en_g2p_state.h"
+#include "tts/phoneme.h"
 
 enum { PHONEMES_MAX = 8 << 20 };
 
@@ -213,7 +214,7 @@ static bool group_write(struct prl_en_g2p *g2p, const struct prl_en_group *group
             uint32_t c;
             char bytes[4];
             at += prl_utf8_decode(text + at, sub->phon_len - at, &c);
-            sound |= prl_en_is_vowel(c) || prl_en_is_consonant(c);
+            sound |= prl_phoneme_id(c) > PRL_PHONEME_SIGNS;
             c = prl_en_in(c, "ɾ") ? 'T' : prl_en_in(c, "ʔ") ? 't' : c;
             (void)prl_str_add(&g2p->out, bytes, prl_utf8_encode(c, bytes));
         }

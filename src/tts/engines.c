@@ -14,7 +14,7 @@
 // Kokoro may speak English if it needs less than this much work a second of sound: the first clause
 // is computed whole before it sounds, so that at half of real time a two-second clause waits one.
 static const double rtf_max = 0.5;
-enum { WARM_STEPS_MAX = 10000 };
+enum { WARM_STEPS_MAX = 10000, COST_MAX = 3 };
 
 // The clause that warms up and times a model: "This machine speaks for itself."
 static const struct prl_text_out *sample_en(void)
@@ -145,7 +145,8 @@ static void english_choose(struct prl_tts_engines *engines, const struct prl_tts
 enum prl_err prl_tts_engines_open(struct prl_tts_engines *engines, const struct prl_tts_conf *conf,
                                   char *why, size_t why_size)
 {
-    *engines = (struct prl_tts_engines){.fast_zh = conf->fast_zh};
+    *engines = (struct prl_tts_engines){.fast_zh = conf->fast_zh,
+                                        .fast_en = conf->quality == PRL_TTS_QUALITY_FAST};
     (void)snprintf(why, why_size, "no voice is configured");
     if (conf->paths.ort_library &&
         prl_ort_create(&engines->ort, conf->paths.ort_library, why, why_size))
@@ -179,27 +180,28 @@ unsigned prl_tts_engines_languages(const struct prl_tts_engines *engines)
 }
 
 // Lower is better.
-static int engine_cost(const struct prl_tts_engines *engines, const struct prl_tts_ops *ops,
-                       unsigned languages)
+static int engine_cost(const struct prl_tts_ops *ops, bool by_kokoro, bool fast_zh)
 {
     if (is_named(ops, "espeak"))
-        return 9;
+        return COST_MAX;
     if (is_named(ops, "fastspeech2"))
-        return engines->fast_zh ? 0 : 2;
-    if (is_named(ops, "kokoro"))
-        return languages == PRL_TTS_LANG_EN && !engines->best_en ? 2 : 1;
-    return languages == PRL_TTS_LANG_EN && engines->best_en ? 2 : 1;
+        return fast_zh ? 0 : 2;
+    return is_named(ops, "kokoro") == by_kokoro ? 1 : 2;
 }
 
 const struct prl_tts_engine *prl_tts_engines_choose(const struct prl_tts_engines *engines,
-                                                    unsigned languages, size_t rank)
+                                                    unsigned languages, const char *voice,
+                                                    size_t rank)
 {
+    const struct prl_voice *own = prl_voice_find(voice);
+    bool by_name = own && !own->hibari && !engines->fast_en;
+    bool by_kokoro = languages != PRL_TTS_LANG_EN || engines->best_en || by_name;
     size_t seen = 0;
-    for (int cost = 0; cost <= 9; cost++)
+    for (int cost = 0; cost <= COST_MAX; cost++)
         for (size_t i = 0; i < engines->count; i++) {
             const struct prl_tts_engine *engine = &engines->at[i];
             if ((languages & ~engine->ops->languages) != 0 ||
-                engine_cost(engines, engine->ops, languages) != cost)
+                engine_cost(engine->ops, by_kokoro, engines->fast_zh) != cost)
                 continue;
             if (seen++ == rank)
                 return engine;
@@ -209,7 +211,7 @@ const struct prl_tts_engine *prl_tts_engines_choose(const struct prl_tts_engines
 
 static bool has_real(const struct prl_tts_engines *engines, unsigned languages)
 {
-    const struct prl_tts_engine *engine = prl_tts_engines_choose(engines, languages, 0);
+    const struct prl_tts_engine *engine = prl_tts_engines_choose(engines, languages, NULL, 0);
     return engine && !is_named(engine->ops, "espeak");
 }
 
@@ -226,7 +228,7 @@ size_t prl_tts_engines_run(const struct prl_tts_engines *engines, const struct p
     for (size_t i = start; i < text->segment_count; i++)
         *languages |= language_bit(text->segments[i].lang);
     unsigned mixed = PRL_TTS_LANG_EN | PRL_TTS_LANG_ZH;
-    const struct prl_tts_engine *zh = prl_tts_engines_choose(engines, PRL_TTS_LANG_ZH, 0);
+    const struct prl_tts_engine *zh = prl_tts_engines_choose(engines, PRL_TTS_LANG_ZH, NULL, 0);
     bool split = !has_real(engines, mixed) || (zh && is_named(zh->ops, "fastspeech2"));
     if (*languages != mixed || !split)
         return text->segment_count - start;

@@ -29,7 +29,8 @@ struct prl_tts_engines {
     size_t count;
     struct prl_ort *ort; // owned
     bool fast_zh;
-    bool best_en;      // Kokoro speaks English
+    bool fast_en;      // hibari speaks English whatever the voice
+    bool best_en;      // Kokoro does
     double kokoro_rtf; // measured or from the cache; 0: not known
 };
 
@@ -42,9 +43,11 @@ void prl_tts_engines_close(struct prl_tts_engines *engines);
 // Languages that can be spoken, PRL_TTS_LANG_*.
 unsigned prl_tts_engines_languages(const struct prl_tts_engines *engines);
 
-// The `rank`-th choice for text in `languages` (0 is the best); NULL when there is none.
+// The `rank`-th choice for text in `languages` (0 is the best); NULL when there is none. `voice`: who
+// asks for one of Kokoro's own voices by name gets it, for English too, unless quality is fast.
 const struct prl_tts_engine *prl_tts_engines_choose(const struct prl_tts_engines *engines,
-                                                    unsigned languages, size_t rank);
+                                                    unsigned languages, const char *voice,
+                                                    size_t rank);
 // How many segments from `start` on go to one engine, and which languages they have together: all
 // that is left, or those of one language where mixed text has to be split.
 size_t prl_tts_engines_run(const struct prl_tts_engines *engines, const struct prl_text_out *text,

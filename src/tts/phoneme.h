@@ -8,7 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PRL_PHONEME_PAD = 0, PRL_PHONEME_MAX = 177 };
+// Ids up to PRL_PHONEME_SIGNS are punctuation and the space.
+enum { PRL_PHONEME_PAD = 0, PRL_PHONEME_SIGNS = 16, PRL_PHONEME_MAX = 177 };
 
 // The model's id of a phoneme character, 1..PRL_PHONEME_MAX; -1 when the models do not know it.
 int prl_phoneme_id(uint32_t code_point);

@@ -390,7 +390,7 @@ static bool run_open(struct prl_tts_lane *self)
         now->run_samples = now->samples;
     }
     const struct prl_tts_engine *engine =
-        prl_tts_engines_choose(&self->engines, now->languages, now->rank);
+        prl_tts_engines_choose(&self->engines, now->languages, now->job->head.voice, now->rank);
     if (!engine) {
         error_report(self, now->job, PRL_ERR_ENGINE,
                      now->engine_name ? "every voice failed" : "no voice for this language");

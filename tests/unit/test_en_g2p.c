@@ -78,6 +78,8 @@ PRL_TEST(en_g2p_words_know_their_source)
     struct prl_en_phonemes out;
     static const char text[] = "Hello, don't go.";
     REQUIRE(g2p != NULL);
+    EXPECT_OK(prl_en_g2p_read(g2p, "a cat", 5, &out)); // a lone schwa is a sound too
+    EXPECT_INT(out.word_count, 2);
     EXPECT_OK(prl_en_g2p_read(g2p, text, strlen(text), &out));
     REQUIRE(out.word_count == 3);
     EXPECT_INT(out.words[0].source_start, 0);

@@ -168,6 +168,18 @@ PRL_TEST(tts_quality_best_speaks_english_by_kokoro)
     fixture_close(&fixture);
 }
 
+PRL_TEST(tts_a_voice_of_kokoro_speaks_by_kokoro)
+{
+    static struct fixture fixture;
+    REQUIRE(fixture_open(&fixture, PRL_TTS_QUALITY_AUTO) == PRL_OK);
+    wait_ready(&fixture);
+    EXPECT_OK(prl_tts_configure(fixture.stream, "am_michael", 0));
+    say(&fixture, 1, 1, "Fine.");
+    turn_until(&fixture, &fixture.ends, 1);
+    EXPECT_TEXT(fixture.seen[0].engine, "kokoro");
+    fixture_close(&fixture);
+}
+
 PRL_TEST(tts_another_engine_speaks_when_one_fails)
 {
     static struct fixture fixture;

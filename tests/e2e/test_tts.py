@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+"""test_tts.py -- `parley tts` with the real models: phonemes against the reference, sound read back.
+
+    test_tts.py [PROGRAM]     default build/release/parley; prints "N passed, N failed" last
+
+tests/data/en_parity.tsv: sentences made by a program from the lexicon's words, and their phonemes by
+hibari-tts 0.2.1 (G2P()(text, normalize_text=False)). Those with quotation marks are left out: the
+reference gives a word beside some of them to its network, we do not.
+"""
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import wave
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+PROGRAM = sys.argv[1] if len(sys.argv) > 1 else str(ROOT / "build/release/parley")
+SPOKEN = [
+    "Hello, how can I help you today?",
+    "The weather in London is quite pleasant this afternoon.",
+    "Please remind me to call my mother tomorrow morning.",
+    "She sells beautiful flowers at the market every Saturday.",
+    "Don't forget to bring your umbrella, because it might rain later.",
+    "I'm sorry, but I did not understand your question.",
+    "The capital of Australia is Canberra, not Sydney.",
+    "Turn left at the traffic lights and then go straight ahead.",
+    "Everything is ready, so we can begin whenever you want.",
+    "Learning a new language requires patience and a lot of practice.",
+]
+counts = {True: 0, False: 0}
+
+
+def check(good, what):
+    counts[bool(good)] += 1
+    if not good:
+        print(f"FAIL  {what}", flush=True)
+
+
+def run(*args, text=""):
+    done = subprocess.run([PROGRAM, *args], input=text.encode(), capture_output=True, timeout=600,
+                          check=False)
+    if done.returncode:
+        check(False, f"{args}: exit status {done.returncode}, {done.stderr.decode(errors='replace')}")
+    return done.stdout, done.stderr.decode(errors="replace")
+
+
+def distance(a, b):
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        new = [i]
+        for j, y in enumerate(b, 1):
+            new.append(min(row[j] + 1, new[-1] + 1, row[j - 1] + (x != y)))
+        row = new
+    return row[-1]
+
+
+def phonemes():
+    """At least 99.5 % of the phonemes agree, and no character is without a sound."""
+    lines = (ROOT / "tests/data/en_parity.tsv").read_text(encoding="utf-8").splitlines()
+    pairs = [line.split("\t") for line in lines if not line.startswith("#")]
+    check(len(pairs) >= 2000, f"{len(pairs)} sentences")
+    out, err = run("tts", "--phonemes", text="\n".join(text for text, _ in pairs) + "\n")
+    ours = out.decode().split("\n")[:-1]
+    check(len(ours) == len(pairs), f"{len(ours)} lines of phonemes")
+    check("have no sound" not in err, err)
+    wrong = sum(distance(a, b) for (_, a), b in zip(pairs, ours) if a != b)
+    total = sum(len(a) for _, a in pairs)
+    print(f"phonemes: {1 - wrong / total:.4%} of {total} agree", flush=True)
+    check(wrong <= 0.005 * total, f"{wrong} of {total} phonemes differ")
+
+
+def words_of(text):
+    return re.findall(r"[a-z0-9]+", text.lower().replace("'", ""))
+
+
+def readback():
+    """What we say is what our own recogniser hears: at most 6 % of the words differ."""
+    wrong = total = 0
+    with tempfile.TemporaryDirectory() as folder:
+        paths = []
+        for i, text in enumerate(SPOKEN):
+            paths.append(f"{folder}/{i}.wav")
+            out, _ = run("tts", "--quality", "fast", "--json", "--out", paths[-1], text)
+            clauses = [json.loads(line) for line in out.decode().splitlines()]
+            marks(text, clauses, paths[-1])
+        out, _ = run("stt", "--language", "en", *paths)
+        heard = out.decode().splitlines()
+    check(len(heard) == len(SPOKEN), f"{len(heard)} lines heard")
+    for text, line in zip(SPOKEN, heard):
+        wrong += distance(words_of(text), words_of(line))
+        total += len(words_of(text))
+    print(f"read back: {wrong} of {total} words differ", flush=True)
+    check(wrong <= 0.06 * total, f"{wrong} of {total} words differ: {heard}")
+
+
+def marks(text, clauses, path):
+    """Every word has a place in the sound, in order, within it."""
+    with wave.open(path) as file:
+        check((file.getframerate(), file.getnchannels(), file.getsampwidth()) == (24000, 1, 2), path)
+        seconds = file.getnframes() / 24000
+    check(abs(sum(c["seconds"] for c in clauses) - seconds) < 0.001, f"{text}: length")
+    check(all(c["unknown"] == 0 for c in clauses), f"{text}: a character without a sound")
+    said = [w for c in clauses for w in c["words"]]
+    check(len(said) == len(text.split()), f"{text}: {len(said)} words marked")
+    for c in clauses:
+        ends = [0.0] + [w["end"] for w in c["words"]]
+        good = all(a <= w["start"] + 0.001 <= w["end"] + 0.001 for a, w in zip(ends, c["words"]))
+        check(good and ends[-1] <= c["seconds"], f"{text}: marks in order")
+
+
+def espeak():
+    """The last resort is there, in its own process."""
+    done = subprocess.run(["espeak-ng", "--version"], capture_output=True, timeout=20, check=False)
+    check(done.returncode == 0, "espeak-ng is installed")
+
+
+def main():
+    phonemes()
+    readback()
+    espeak()
+    print(f"{counts[True]} passed, {counts[False]} failed")
+    return 1 if counts[False] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
