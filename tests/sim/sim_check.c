@@ -134,13 +134,17 @@ static void check_commit_time(struct sim_world *world, const struct sim_utteranc
     const struct prl_floor_conf *conf = &world->conf;
     uint64_t length_ms = (world->input - u->start) / PER_MS;
     bool full = length_ms >= conf->utterance_max_ms;
-    if (full || !world->strict || world->fact != PRL_FACT_INPUT)
+    if (full || !world->strict)
         return;
     int64_t least = conf->silence_duration_ms;
     if (conf->turns == PRL_FLOOR_SEMANTIC_VAD)
         least = conf->eot_available ? conf->silence_min_ms : conf->silence_duration_ms;
     if (conf->turns == PRL_FLOOR_SEMANTIC_VAD && (world->open_flags & PRL_FLOOR_OPEN_ENDED))
         least = conf->silence_max_ms;
+    if (conf->turns == PRL_FLOOR_SEMANTIC_VAD && conf->eot_available &&
+        silence_ms(world) < conf->silence_max_ms)
+        MUST(world->eot_pause == world->pause && world->eot_permille >= 500,
+             "committed though the turn did not look complete in this pause");
     MUST(silence_ms(world) >= least,
          "committed after %" PRId64 " ms of silence instead of %" PRId64, silence_ms(world), least);
 }
@@ -525,6 +529,7 @@ void sim_check_action(struct sim_world *world, const struct prl_floor_action *ac
         MUST(world->conf.turns == PRL_FLOOR_SEMANTIC_VAD && action->utterance == world->open,
              "eot is asked for nothing");
         MUST(world->eot_us < 0 || world->eot_utterance != action->utterance, "eot is asked twice");
+        world->eot_asked = world->pause;
         break;
     case PRL_ACT_JUDGE:
         g = generation_of(world, action->generation);

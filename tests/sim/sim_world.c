@@ -276,6 +276,7 @@ static bool window_is_speech(const struct sim_world *world)
 static void voice_on(struct sim_world *world)
 {
     world->voice = true;
+    world->pause++;
     world->voice_on_at = world->input - (uint64_t)VAD_ON_WINDOWS * SIM_WINDOW_SAMPLES;
     if (world->conf.turns == PRL_FLOOR_MANUAL)
         return;
@@ -375,6 +376,10 @@ static void take_eot(struct sim_world *world)
     if (permille > 1000)
         permille = (uint32_t)(sim_mix(world->scenario->seed, 7000 + world->eot_count++) % 1001);
     world->eot_us = -1;
+    if (world->eot_utterance == world->open) {
+        world->eot_pause = world->eot_asked;
+        world->eot_permille = permille;
+    }
     sim_fact(world, (struct prl_floor_event){.fact = PRL_FACT_EOT,
                                              .utterance = world->eot_utterance,
                                              .permille = permille});

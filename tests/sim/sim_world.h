@@ -76,6 +76,10 @@ struct sim_world { // NOLINT(clang-analyzer-optin.performance.Padding)
     int64_t eot_us; // -1: not asked
     uint32_t eot_utterance;
     uint32_t eot_count;
+    uint32_t pause;     // counts them
+    uint32_t eot_asked; // in this one
+    uint32_t eot_pause; // the answer is about this one
+    uint32_t eot_permille;
     int64_t stalled_until_us;
     bool gone;
     uint32_t next_op;

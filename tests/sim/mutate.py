@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+"""Breaks the floor on purpose, one rule at a time, and asks the simulator to notice.
+
+    python3 tests/sim/mutate.py [-n talks] [-f part] [-l]
+
+Each mutation is a change of a copy of src/session/floor*.c; the product's files stay as they are.
+It needs a release build (make build/release/tests/sim-run). A mutation that survives, or whose text
+is no longer found, is a failure. Ends with "N passed, N failed".
+"""
+import argparse
+import glob
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+USER, OVERLAP, ANSWER = "floor_user.c", "floor_overlap.c", "floor_answer.c"
+
+# (rule, what is broken, file, text, its replacement)
+MUTATIONS = [
+    (1, "commits too early", USER, "silence_us >= (int64_t)conf->silence_duration_ms * US_PER_MS;\n    if (silence_us",
+     "silence_us >= (int64_t)conf->silence_duration_ms * US_PER_MS / 2;\n    if (silence_us"),
+    (1, "commits too late", USER, "silence_us >= (int64_t)conf->silence_duration_ms * US_PER_MS;\n    if (silence_us",
+     "silence_us >= (int64_t)conf->silence_duration_ms * US_PER_MS * 2;\n    if (silence_us"),
+    (1, "semantic_vad has no latest commit", USER, "if (silence_us >= (int64_t)conf->silence_max_ms * US_PER_MS)\n        return true;", ""),
+    (1, "semantic_vad ignores open-ended text", USER, "if (utterance->flags & PRL_FLOOR_OPEN_ENDED)\n        return false;", ""),
+    (1, "semantic_vad ignores its least silence", USER, "utterance->eot_permille >= EOT_COMPLETE_PERMILLE &&\n           silence_us >= (int64_t)conf->silence_min_ms * US_PER_MS;", "utterance->eot_permille >= EOT_COMPLETE_PERMILLE;"),
+    (1, "a verdict of the last pause counts in this one", USER, "utterance->eot_known = false;", ""),
+    (2, "an utterance begins at its onset without what was before", USER, "floor->voice_from = onset;", "floor->voice_from = onset + 4800;"),
+    (2, "an utterance reaches back into a committed one", USER, "start > floor->buffer_from ? start : floor->buffer_from;", "start;"),
+    (2, "an empty utterance is answered", ANSWER, "if (words > 0 && floor->transcripts[i].owed)", "if (floor->transcripts[i].owed)"),
+    (2, "speech_stopped without speech_started", USER, "action->announced = !utterance.tentative && floor->user != PRL_FLOOR_QUIET;", "action->announced = true;"),
+    (3, "speculates at once", USER, "silence_us >= (int64_t)floor->conf.probe_ms * US_PER_MS;\n    if (floor", "silence_us >= 0;\n    if (floor"),
+    (3, "speculates without limit", USER, "utterance->speculations < floor->conf.speculations_max", "true"),
+    (3, "going on does not drop the speculation", USER, "prl_floor_drop_speculation(floor);\n    prl_floor_drop_judge(floor);\n    floor->voice_from", "prl_floor_drop_judge(floor);\n    floor->voice_from"),
+    (3, "a speculation does not wait for the words before it", USER, "!floor->speculation.generating && floor->transcript_count == 0", "!floor->speculation.generating"),
+    (3, "speculates though no response is wanted", USER, "floor->speculation.generation == 0 && floor->conf.create_response &&", "floor->speculation.generation == 0 &&"),
+    (4, "voice in THINKING holds nothing", ANSWER, "|| floor->tail.generation != 0 || voice;", "|| floor->tail.generation != 0;"),
+    (4, "an answer dropped for noise is forgotten", ANSWER, "floor->owed = floor->owed || floor->current.owed;", ""),
+    (4, "an apology dropped for noise is forgotten", ANSWER, "floor->owed_failed = floor->owed_failed || floor->current.owed_failed;", ""),
+    (5, "a click interrupts", OVERLAP, "bool enough = voiced_ms >= floor->conf.interrupt_min_ms;", "bool enough = voiced_ms >= 40;"),
+    (5, "nothing interrupts", OVERLAP, "if (enough && floor->conf.interrupt_response)", "if (false)"),
+    (5, "interrupts though that is off", OVERLAP, "if (enough && floor->conf.interrupt_response)", "if (enough)"),
+    (5, "a backchannel interrupts", OVERLAP, "return utterance->words > 0 && !listening;", "return utterance->words > 0;"),
+    (5, "the answer to a question is taken for a backchannel", OVERLAP, "bool listening = (utterance->flags & PRL_FLOOR_BACKCHANNEL) && !floor->current.asked;", "bool listening = utterance->flags & PRL_FLOOR_BACKCHANNEL;"),
+    (5, "does not pause", OVERLAP, "if (voiced_ms >= floor->conf.interrupt_min_ms && floor->answer == PRL_FLOOR_SPEAKING) {", "if (false) {"),
+    (5, "resumes too early", OVERLAP, "bool settled = silence_us >= (int64_t)floor->conf.resume_ms * US_PER_MS;\n    if (voiced_ms", "bool settled = true;\n    if (voiced_ms"),
+    (5, "waits for a verdict for ever", OVERLAP, "if (silence_us >= (int64_t)floor->conf.verdict_max_ms * US_PER_MS) {", "if (false) {"),
+    (5, "long voice without words is never real", OVERLAP, "words_interrupt(floor) || voiced_ms > floor->conf.interrupt_max_ms", "words_interrupt(floor)"),
+    (5, "the silence of the VAD is voice", OVERLAP, "voiced += floor->voice_to - floor->voice_from;", "voiced += floor->input - floor->voice_from;"),
+    (6, "two answers sound", ANSWER, "!slot->generating || floor->tail.generation != 0 ||", "!slot->generating ||"),
+    (6, "response.create beside an answer", ANSWER, "prl_floor_refuse(floor, PRL_FLOOR_RESPONSE_ACTIVE);\n        return;", "prl_floor_end_tail(floor, PRL_FLOOR_BY_CLIENT);"),
+    (6, "a commit does not replace the held answer", USER, "if (owed && floor->answer == PRL_FLOOR_THINKING && floor->current.under_voice)", "if (false)"),
+    (6, "create_response off is ignored", USER, "bool owed = automatic && floor->conf.create_response;", "bool owed = automatic;"),
+    (6, "the client's commit is answered", USER, "bool owed = automatic && floor->conf.create_response;", "bool owed = floor->conf.create_response;"),
+    (7, "a cancel leaves the answer alive", ANSWER, "            floor->transcripts[i].owed = false;\n    }\n    answer_none(floor);", "            floor->transcripts[i].owed = false;\n    }\n    floor->answer = PRL_FLOOR_SPEAKING;"),
+    (7, "a cancel does not say so", ANSWER, "    say_cancel(floor, &floor->current, reason);\n    bool unheard", "    bool unheard"),
+    (8, "finished before all was sent", ANSWER, "if (slot->done && !slot->finished && slot->sent >= slot->produced)", "if (slot->done && !slot->finished)"),
+    (8, "played before all was heard", ANSWER, "if (slot->finished && (slot->heard >= slot->produced || stuck))", "if (slot->finished)"),
+    (8, "truncate does not end the sound", ANSWER, "if (sounding && (any || event->generation == floor->current.generation))", "if (sounding && any)"),
+    (9, "a slow model is waited for", ANSWER, "if (slot->generating && slot->produced == 0 && floor->now_us >= slot->progress_us + limit_us)", "if (false)"),
+    (9, "a slow recogniser is waited for", ANSWER, "while (floor->transcript_count > 0 &&\n           floor->now_us", "while (false && floor->now_us"),
+    (9, "a failed model is waited for", ANSWER, "answer_failed(floor, PRL_FLOOR_BY_FAILURE, event->samples);", "(void)event;"),
+    (9, "a failed answer is cut in the past", ANSWER, "uint64_t end = good > slot->sent ? good : slot->sent;", "uint64_t end = good;"),
+    (9, "no apology for what was not understood", ANSWER, "if (floor->transcripts[i].owed)\n            floor->owed_failed = true;", ""),
+    (9, "no limit is named", ANSWER, "if (floor->answer == PRL_FLOOR_SPEAKING)\n        deadline_us = earlier(deadline_us, slot->progress_us + limit_us);", ""),
+    (11, "no limit to an utterance", USER, "bool full = floor->input - floor->utterance.start >= max;", "bool full = false;"),
+    (11, "silence stops with the samples", OVERLAP, "if (stalled_us >= (int64_t)floor->conf.input_stall_ms * US_PER_MS)", "if (false)"),
+    (11, "transcripts without bound", USER, "bool room = floor->transcript_count < PRL_FLOOR_TRANSCRIPTS_MAX;", "bool room = floor->transcript_count < 4;"),
+    (12, "leaving ends nothing", ANSWER, "    prl_floor_end_answer(floor, PRL_FLOOR_BY_LEAVING);\n", ""),
+    (12, "leaving forgets the transcripts", ANSWER, "while (floor->transcript_count > 0)\n        (void)transcript_failed(floor, floor->transcripts[0].generation, PRL_FLOOR_BY_LEAVING);", "floor->transcript_count = 0;"),
+    (12, "nobody comes back", ANSWER, "    floor->frozen = false;\n", ""),
+    (0, "the idle timer does not wait", ANSWER, "floor->now_us - floor->idle_from_us < (int64_t)conf->idle_timeout_ms * US_PER_MS)", "floor->now_us - floor->idle_from_us < 100000)"),
+    (0, "late messages count", "floor.c", "late = event->generation == 0 || (event->generation != floor->current.generation &&\n                                          event->generation != floor->speculation.generation);", "late = false;"),
+]
+
+FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-Isrc", "-I.", "-w"]
+
+
+
+def replace_once(text, old, new):
+    """Finds `old` whatever its line breaks are; None when it is not there."""
+    parts = [part for part in old.split() if part]
+    start = text.find(parts[0])
+    while start >= 0:
+        end, found = start, True
+        for part in parts:
+            while end < len(text) and text[end].isspace():
+                end += 1
+            if not text.startswith(part, end):
+                found = False
+                break
+            end += len(part)
+        if found:
+            return text[:start] + new + text[end:]
+        start = text.find(parts[0], start + 1)
+    return None
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-n", type=int, default=3000)
+    parser.add_argument("-f", default="")
+    parser.add_argument("-l", action="store_true")
+    args = parser.parse_args()
+    base = pathlib.Path("build/release")
+    objects = sorted(glob.glob(str(base / "tests/sim/*.o")))
+    archive = base / "libparley.a"
+    if not objects or not archive.exists():
+        sys.exit("mutate: build first: make build/release/tests/sim-run")
+    if not args.l and subprocess.run([str(base / "tests/sim-run"), "-n", str(args.n)],
+                                     capture_output=True, check=False).returncode:
+        sys.exit("mutate: the simulator fails without any mutation")
+    passed = failed = 0
+    for rule, what, name, old, new in MUTATIONS:
+        title = f"rule {rule}: {what}"
+        if args.f not in title:
+            continue
+        if args.l:
+            print(title)
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            (folder / "session").mkdir()
+            for path in glob.glob("src/session/floor*"):
+                shutil.copy(path, folder / "session")
+            source = folder / "session" / name
+            text = replace_once(source.read_text(), old, new)
+            if text is None:
+                print(f"FAIL  {title}: the text is not in {name}")
+                failed += 1
+                continue
+            source.write_text(text)
+            program = folder / "sim"
+            build = ["gcc", *FLAGS, f"-I{folder}", "-o", str(program), *objects,
+                     *sorted(glob.glob(str(folder / "session/*.c"))), str(archive), "-lm"]
+            # The copy's own header comes first.
+            build[1:1] = ["-iquote", str(folder)]
+            made = subprocess.run(build, capture_output=True, text=True, check=False)
+            if made.returncode:
+                print(f"FAIL  {title}: does not compile\n{made.stderr[:600]}")
+                failed += 1
+                continue
+            try:
+                run = subprocess.run([str(program), "-n", str(args.n)], capture_output=True,
+                                     text=True, check=False, timeout=120)
+                code, output = run.returncode, run.stdout + run.stderr
+            except subprocess.TimeoutExpired:
+                code, output = 1, "FAIL  the talks do not end\n"
+            if code == 0:
+                print(f"FAIL  {title}: nobody noticed")
+                failed += 1
+                continue
+            first = next((line for line in output.splitlines() if "FAIL" in line or "check" in line),
+                         f"ended with {code}")
+            print(f"ok    {title}  --  {first[:120]}")
+            passed += 1
+    print(f"{passed} passed, {failed} failed")
+    return failed > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
