@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "tts/phoneme.h"
+#include "tts/zh_g2p_text.h"
 
 enum {
     GROW_IDS = 512,
@@ -81,70 +82,38 @@ static enum prl_err add_mark(struct prl_kokoro_script *script, char mark)
     return err ? err : add_space(script);
 }
 
-static enum prl_err add_syllable(struct prl_kokoro_script *script, const struct prl_zh_table *table,
-                                 const struct prl_zh_unit *unit, const struct prl_text_unit *source)
+struct chinese {
+    struct prl_kokoro_script *script;
+    const struct prl_zh_table *table;
+};
+
+static enum prl_err add_chinese_unit(void *arg, const struct prl_zh_unit *unit,
+                                     const struct prl_text_unit *source)
 {
+    const struct chinese *chinese = arg;
+    struct prl_kokoro_script *script = chinese->script;
+    if (unit->kind == PRL_ZH_PAUSE)
+        return add_mark(script, unit->mark);
     enum prl_err err = unit->word_start ? add_space(script) : PRL_OK;
     size_t start = script->id_count;
     const uint8_t *ids;
-    size_t count = prl_zh_table_kokoro(table, unit->code, &ids);
+    size_t count = prl_zh_table_kokoro(chinese->table, unit->code, &ids);
     for (size_t i = 0; i < count && !err; i++)
         err = add_id(script, ids[i]);
     return err ? err : add_word(script, start, source->source_start, source->source_end);
-}
-
-// Units [from, to) of the text, all Chinese, at most PRL_ZH_G2P_TEXT_MAX bytes.
-static enum prl_err add_chinese_slice(struct prl_kokoro_script *script, struct prl_zh_g2p *zh,
-                                      const struct prl_text_out *text, size_t from, size_t to)
-{
-    uint32_t start = text->units[from].text_start;
-    uint32_t end = text->units[to - 1].text_start + text->units[to - 1].text_len;
-    struct prl_zh_out out;
-    enum prl_err err =
-        prl_zh_g2p_run(zh, text->text + start, end - start, PRL_ZH_READINGS | PRL_ZH_YI_BU, &out);
-    if (err)
-        return err;
-    script->unknown += out.unknown;
-    size_t source = from;
-    for (size_t i = 0; i < out.count && !err; i++) {
-        const struct prl_zh_unit *unit = &out.units[i];
-        while (source + 1 < to && text->units[source + 1].text_start <= start + unit->start)
-            source++;
-        if (unit->kind == PRL_ZH_PAUSE)
-            err = add_mark(script, unit->mark);
-        else if (unit->kind == PRL_ZH_SYLLABLE)
-            err = add_syllable(script, prl_zh_g2p_table(zh), unit, &text->units[source]);
-        else
-            script->unknown += unit->end - unit->start; // no Latin in Chinese segments (text.h)
-    }
-    return err;
 }
 
 static enum prl_err add_chinese(struct prl_kokoro_script *script, struct prl_zh_g2p *zh,
                                 const struct prl_text_out *text,
                                 const struct prl_text_segment *segment)
 {
-    size_t end = segment->unit_start + segment->unit_count;
-    size_t from = segment->unit_start;
+    struct chinese chinese = {script, prl_zh_g2p_table(zh)};
+    struct prl_zh_visitor visitor = {
+        .visit = add_chinese_unit, .arg = &chinese, .rules = PRL_ZH_READINGS | PRL_ZH_YI_BU};
     enum prl_err err = add_space(script);
-    while (from < end && !err) {
-        // As much as fits, up to the last pause where there is more.
-        size_t to = from;
-        size_t pause = from;
-        while (to < end && text->units[to].text_start + text->units[to].text_len -
-                                   text->units[from].text_start <=
-                               PRL_ZH_G2P_TEXT_MAX) {
-            to++;
-            if (text->units[to - 1].kind == PRL_TEXT_PAUSE)
-                pause = to;
-        }
-        if (to == from) // a unit longer than the limit: none such
-            return PRL_ERR_LIMIT;
-        if (to < end && pause > from)
-            to = pause;
-        err = add_chinese_slice(script, zh, text, from, to);
-        from = to;
-    }
+    if (!err)
+        err = prl_zh_g2p_visit(zh, text, segment, &visitor);
+    script->unknown += visitor.unknown;
     return err;
 }
 
