@@ -66,7 +66,7 @@ include $(wildcard tools/*.mk)
 
 $(B)/libparley.a: $(CORE_OBJ)
 	@rm -f $@
-	@ar rcs $@ $(CORE_OBJ)
+	@ar qcs $@ $(CORE_OBJ)
 
 $(B)/parley: $(B)/src/server/main.o $(B)/libparley.a
 	$(CC) $(LDFLAGS) -o $@ $< -Wl,--whole-archive $(B)/libparley.a -Wl,--no-whole-archive $(LIBS)

@@ -17,32 +17,63 @@ static const struct prl_json *wrap(const json_t *value)
     return (const struct prl_json *)(const void *)value;
 }
 
-// jansson reports some failed allocations as errors of the text and leaves others without any error,
-// so what happened is noted here. Per thread, and only looked at within one call.
-static _Thread_local bool alloc_failed;
+// jansson's lexer does not look whether its text buffer could grow and then writes beyond it (seen with
+// 2.14 and a failing allocation). So a reserve is at hand during a parse: it serves that buffer when the
+// heap is empty, and the parse then ends as out of memory. Per thread, and only within one call.
+static _Thread_local struct {
+    bool failed;
+    char *reserve; // owned by the parse that runs
+    size_t size, used;
+} heap;
 
 static void *json_alloc(size_t size)
 {
     void *block = prl_mem_alloc(size);
-    alloc_failed = alloc_failed || !block;
-    return block;
+    if (block)
+        return block;
+    heap.failed = true;
+    size_t whole = (size + 15) / 16 * 16;
+    if (!heap.reserve || whole > heap.size - heap.used)
+        return NULL;
+    heap.used += whole;
+    return heap.reserve + heap.used - whole;
+}
+
+static void json_release(void *block)
+{
+    char *byte = block;
+    if (heap.reserve && byte >= heap.reserve && byte < heap.reserve + heap.size)
+        return;
+    prl_mem_free(block);
 }
 
 enum prl_err prl_json_parse(struct prl_json **out, const char *text, size_t len, char *problem,
                             size_t problem_size)
 {
-    json_set_alloc_funcs(json_alloc, prl_mem_free);
-    alloc_failed = false;
+    json_set_alloc_funcs(json_alloc, json_release);
+    *out = NULL;
+    heap.failed = false;
+    heap.used = 0;
+    heap.size = 4 * len + 4096; // a buffer that doubles up to the whole text, and some nodes
+    heap.reserve = prl_mem_alloc(heap.size);
+    if (!heap.reserve)
+        return PRL_ERR_NOMEM;
     json_error_t error = {.line = 0};
     json_t *root =
         json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY, &error);
+    if (heap.failed) {
+        json_decref(root);
+        root = NULL;
+    }
+    prl_mem_free(heap.reserve);
+    heap.reserve = NULL;
     *out = (struct prl_json *)(void *)root;
     if (root)
         return PRL_OK;
     if (problem && problem_size > 0)
         snprintf(problem, problem_size, "line %d column %d: %s", error.line, error.column,
                  error.text);
-    return alloc_failed ? PRL_ERR_NOMEM : PRL_ERR_INVALID;
+    return heap.failed ? PRL_ERR_NOMEM : PRL_ERR_INVALID;
 }
 
 void prl_json_free(struct prl_json **root)

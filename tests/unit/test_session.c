@@ -1,0 +1,173 @@
+// test_session.c -- whole conversations on scripted engines: typed, spoken, cancelled, with tools, in both
+// dialects, and with every allocation failing in turn.
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/mem.h"
+#include "session/session.h"
+#include "tests/unit.h"
+#include "tests/unit/world.h"
+
+#define USER(text)                                                                                 \
+    "{\"type\":\"conversation.item.create\",\"item\":{\"type\":\"message\",\"role\":\"user\","     \
+    "\"content\":[{\"type\":\"input_text\",\"text\":\"" text "\"}]}}"
+#define SESSION(members) "{\"type\":\"session.update\",\"session\":{" members "}}"
+
+static const char manual[] =
+    SESSION("\"type\":\"realtime\",\"output_modalities\":[\"text\"],"
+            "\"audio\":{\"input\":{\"turn_detection\":null,\"transcription\":{\"model\":\"x\"}}}");
+
+static size_t count_of(const struct world *world, const char *part)
+{
+    size_t count = 0;
+    for (const char *at = prl_str_text(&world->said); (at = strstr(at, part)); at++)
+        count++;
+    return count;
+}
+
+static bool before(const struct world *world, const char *first, const char *second)
+{
+    const char *a = strstr(prl_str_text(&world->said), first);
+    const char *b = strstr(prl_str_text(&world->said), second);
+    return a && b && a < b;
+}
+
+// Half a second of noise as an append.
+static char *make_append(void)
+{
+    enum { SAMPLES = 12000 };
+    int16_t *pcm = prl_mem_array(SAMPLES, sizeof(*pcm));
+    size_t len = prl_base64_size(SAMPLES * 2);
+    char *text = prl_mem_alloc(len + 100);
+    static const char head[] = "{\"type\":\"input_audio_buffer.append\",\"audio\":\"";
+    if (pcm && text) {
+        for (int i = 0; i < SAMPLES; i++)
+            pcm[i] = (int16_t)(prl_test_random() % 20000 - 10000);
+        memcpy(text, head, sizeof(head) - 1);
+        prl_base64_encode(text + sizeof(head) - 1, pcm, SAMPLES * 2);
+        memcpy(text + sizeof(head) - 1 + len, "\"}", 3);
+    }
+    prl_mem_free(pcm);
+    return text;
+}
+
+PRL_TEST(session_answers_a_typed_question)
+{
+    static struct world world;
+    REQUIRE(world_open(&world, PRL_API_GA) == PRL_OK);
+    REQUIRE(world_ready(&world));
+    world_send(&world, manual);
+    world_send(&world, USER("tell me a story"));
+    world_send(&world, "{\"type\":\"response.create\"}");
+    EXPECT(world_await(&world, "\"response.done\""));
+    EXPECT(strstr(prl_str_text(&world.said),
+                  "Once upon a time there was a small boat. It sailed far."));
+    EXPECT(before(&world, "response.created", "response.output_item.added"));
+    EXPECT(before(&world, "response.output_item.added", "response.output_text.delta"));
+    EXPECT(before(&world, "response.output_text.done", "response.done"));
+    EXPECT_INT(count_of(&world, "\"type\":\"error\""), 0);
+    EXPECT_INT(world.lost, 0);
+    world_close(&world);
+}
+
+PRL_TEST(session_speaks_in_step_with_its_words)
+{
+    static struct world world;
+    REQUIRE(world_open(&world, PRL_API_BETA) == PRL_OK);
+    REQUIRE(world_ready(&world));
+    world_send(&world, SESSION("\"modalities\":[\"text\",\"audio\"],\"turn_detection\":null"));
+    world_send(&world, USER("tell me a story"));
+    world_send(&world, "{\"type\":\"response.create\"}");
+    EXPECT(world_await(&world, "\"response.done\""));
+    EXPECT(count_of(&world, "response.audio.delta") >= 3);
+    EXPECT(count_of(&world, "response.audio_transcript.delta") >= 5); // word by word
+    EXPECT_INT(count_of(&world, "response.output_audio"), 0);
+    EXPECT_INT(count_of(&world, "conversation.item.done"), 0);
+    EXPECT(strstr(prl_str_text(&world.said),
+                  "\"transcript\":\"Once upon a time there was a small boat. It sailed far.\""));
+    world_close(&world);
+}
+
+PRL_TEST(session_takes_sound_on_commit)
+{
+    static struct world world;
+    char *append = make_append();
+    REQUIRE(append != NULL);
+    REQUIRE(world_open(&world, PRL_API_GA) == PRL_OK);
+    REQUIRE(world_ready(&world));
+    world_send(&world, manual);
+    world_send(&world, "{\"type\":\"input_audio_buffer.commit\",\"event_id\":\"e1\"}");
+    EXPECT(world_await(&world, "input_audio_buffer_commit_empty"));
+    world_send(&world, append);
+    for (int i = 0; i < 20; i++)
+        prl_loop_turn(world.loop, 1000);
+    world_send(&world, "{\"type\":\"input_audio_buffer.commit\"}");
+    EXPECT(world_await(&world, "input_audio_buffer.committed"));
+    world_send(&world, "{\"type\":\"response.create\"}");
+    EXPECT(world_await(&world, "\"response.done\""));
+    EXPECT(strstr(prl_str_text(&world.said), "\"transcript\":\"tell me a story\""));
+    EXPECT(strstr(prl_str_text(&world.said), "small boat"));
+    world_send(&world, append);
+    world_send(&world, "{\"type\":\"input_audio_buffer.clear\"}");
+    EXPECT(world_await(&world, "input_audio_buffer.cleared"));
+    prl_mem_free(append);
+    world_close(&world);
+}
+
+PRL_TEST(session_calls_a_function)
+{
+    static struct world world;
+    REQUIRE(world_open(&world, PRL_API_GA) == PRL_OK);
+    REQUIRE(world_ready(&world));
+    world_send(&world, manual);
+    world_send(&world, SESSION("\"tools\":[{\"type\":\"function\",\"name\":\"get_weather\"}]"));
+    world_send(&world, USER("the weather?"));
+    world_send(&world, "{\"type\":\"response.create\"}");
+    EXPECT(world_await(&world, "\"response.done\""));
+    EXPECT(before(&world, "response.function_call_arguments.done", "response.done"));
+    EXPECT(strstr(prl_str_text(&world.said), "\"name\":\"get_weather\""));
+    EXPECT(strstr(prl_str_text(&world.said), "Rome"));
+    world_close(&world);
+}
+
+PRL_TEST(session_survives_an_engine_that_fails)
+{
+    static struct world world;
+    REQUIRE(world_open(&world, PRL_API_GA) == PRL_OK);
+    REQUIRE(world_ready(&world));
+    world_send(&world, manual);
+    world.fake.fail_decode_at = world.fake.decodes + 1;
+    world_send(&world, USER("tell me a story"));
+    world_send(&world, "{\"type\":\"response.create\"}");
+    EXPECT(world_await(&world, "\"response.done\""));
+    prl_str_clear(&world.said);
+    world.fake.fail_decode_at = 0;
+    world_send(&world, USER("tell me a story"));
+    world_send(&world, "{\"type\":\"response.create\"}");
+    EXPECT(world_await(&world, "\"response.done\""));
+    EXPECT(strstr(prl_str_text(&world.said), "small boat"));
+    world_close(&world);
+}
+
+// The whole life of a connection with the n-th allocation of the loop's thread failing.
+PRL_TEST_OOM(session_whole_life)
+{
+    static struct world world;
+    char *append = make_append();
+    enum prl_err err = append ? world_open(&world, PRL_API_GA) : PRL_ERR_NOMEM;
+    if (!err && world_ready(&world)) {
+        world_send(&world, manual);
+        world_send(&world, append);
+        for (int i = 0; i < 5; i++)
+            prl_loop_turn(world.loop, 1000);
+        world_send(&world, "{\"type\":\"input_audio_buffer.commit\"}");
+        (void)world_await(&world, "input_audio_buffer.committed");
+        world_send(&world,
+                   "{\"type\":\"response.create\",\"response\":{\"metadata\":{\"a\":\"b\"}}}");
+        (void)world_await(&world, "\"response.done\"");
+    }
+    if (append)
+        world_close(&world);
+    prl_mem_free(append);
+}
