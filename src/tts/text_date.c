@@ -187,6 +187,12 @@ static size_t half_day_at(const struct prl_text *t, size_t i)
     return i + 2 + dot - start;
 }
 
+// "7:00 o'clock" has the word already.
+static bool clock_follows(const struct prl_text *t, size_t i)
+{
+    return prl_text_match(t, prl_text_skip_space(t, i), "o'clock") > 0;
+}
+
 // 14:30, 9:05:30, 16:9, 3:2
 static size_t read_colon(struct prl_text *t, size_t i)
 {
@@ -217,7 +223,7 @@ static size_t read_colon(struct prl_text *t, size_t i)
     } else if (zh)
         say_time_zh(t, part, seconds);
     else
-        say_time_en(t, part, half_day_at(t, at) > 0, seconds);
+        say_time_en(t, part, half_day_at(t, at) > 0 || clock_follows(t, at), seconds);
     return time ? prl_text_per(t, at) : at;
 }
 
