@@ -199,6 +199,7 @@ static enum prl_err start_stt(struct prl_engines *engines)
     bool user = settings->stt_model_dir[0] != '\0';
     struct prl_stt_conf conf = {
         .loop = engines->conf.loop,
+        .ort = engines->ort,
         .paths = {.sherpa_library = engines->paths[PATH_SHERPA],
                   .moonshine_encoder = engines->paths[PATH_MOONSHINE_ENCODER],
                   .moonshine_decoder = engines->paths[PATH_MOONSHINE_DECODER],
