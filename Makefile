@@ -59,7 +59,7 @@ FUZZ_OBJ := $(FUZZ_SRC:%.c=$(B)/%.o)
 SIM_SRC := $(wildcard tests/sim/*.c)
 SIM_OBJ := $(SIM_SRC:%.c=$(B)/%.o)
 
-.PHONY: all dev quick check check-fast unit sim fuzz lint lint-all fmt clean oom tsan
+.PHONY: all dev quick check check-fast unit sim fuzz lint lint-all fmt generated clean oom tsan
 all: $(B)/libparley.a $(if $(wildcard src/server/main.c),$(B)/parley)
 
 include $(wildcard tools/*.mk)
@@ -151,6 +151,12 @@ lint-all:
 
 fmt:
 	@git ls-files -co --exclude-standard 'src/*.[ch]' 'tests/*.[ch]' | xargs -r clang-format-14 -i
+
+# The pages that are made from the table of settings.
+generated:
+	@$(MAKE) --no-print-directory MODE=release all
+	build/release/parley config --markdown > docs/CONFIG.md
+	build/release/parley config --sample > conf/parley.yaml
 
 clean:
 	rm -rf build
