@@ -31,7 +31,7 @@ enum {
     PATH_BYTES = 1024,
 };
 static const float KEEP_START_FRAMES = 10; // at speed 1; fewer change the sound, see TUNING.md
-static const float KEEP_END_FRAMES = 14;
+static const float KEEP_END_FRAMES = 22;
 static const float SILENCE_RMS = 0.003F;
 static const float SPEECH_RMS = 0.09F; // every voice and piece is brought to this loudness
 static const float PEAK_MAX = 0.95F;

@@ -11,11 +11,11 @@
 enum {
     GROW_IDS = 512,
     GROW_WORDS = 128,
-    // Of a piece, in ids. 18 are four or five syllables: 1 s of sound for 0.4 s of work.
-    PIECE_FIRST_MIN = 18,
-    PIECE_MIN = 60,
+    // Of a piece, in ids; a syllable has four. Shorter ones lose the melody of the clause.
+    PIECE_FIRST_MIN = 36,
+    PIECE_MIN = 70,
     PIECE_MAX = 130, // 30 syllables: the longest step of the model
-    CRUMB = 12,      // a rest this short goes with the piece before it
+    CRUMB = 20,      // a rest this short goes with the piece before it
 };
 
 static enum prl_err add_id(struct prl_kokoro_script *script, int id)
@@ -109,7 +109,7 @@ static enum prl_err add_chinese(struct prl_kokoro_script *script, struct prl_zh_
 {
     struct chinese chinese = {script, prl_zh_g2p_table(zh)};
     struct prl_zh_visitor visitor = {
-        .visit = add_chinese_unit, .arg = &chinese, .rules = PRL_ZH_READINGS | PRL_ZH_YI_BU};
+        .visit = add_chinese_unit, .arg = &chinese, .rules = PRL_ZH_SPOKEN};
     enum prl_err err = add_space(script);
     if (!err)
         err = prl_zh_g2p_visit(zh, text, segment, &visitor);

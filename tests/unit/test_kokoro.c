@@ -40,10 +40,11 @@ static enum prl_err build(struct fixture *fix, const char *clause)
                                          fix->out.segment_count);
 }
 
-// 你好，很高兴见到你。 as misaki 0.9.4 and the model's vocabulary have it: ni↓xau↓, xə↓n kau→ɕi↘ŋ …
+// 你好，很高兴见到你。 as misaki 0.9.4 and the model's vocabulary have it, but for the
+// second tone of 你, which people say: ni↗xau↓, xə↓n kau→ɕi↘ŋ …
 PRL_TEST(kokoro_script_is_what_the_model_was_trained_on)
 {
-    static const uint8_t expected[] = {56,  51, 169, 66, 43,  63,  169, 3,   16,  66,  83, 169, 56,
+    static const uint8_t expected[] = {56,  51, 172, 66, 43,  63,  169, 3,   16,  66,  83, 169, 56,
                                        16,  53, 43,  63, 171, 77,  51,  173, 112, 16,  21, 52,  86,
                                        173, 56, 62,  43, 63,  173, 16,  56,  51,  169, 4};
     struct fixture fix;
@@ -94,10 +95,10 @@ PRL_TEST(kokoro_pieces_end_at_pauses_and_cover_everything)
     while (at < fix.script.id_count) {
         size_t end = prl_kokoro_script_piece(&fix.script, at, at == 0);
         REQUIRE(end > at && end <= fix.script.id_count);
-        EXPECT(end - at <= 145);
+        EXPECT(end - at <= 150);
         EXPECT(end == fix.script.id_count || fix.script.ids[end - 2] == 3); // a comma
         if (at == 0)
-            EXPECT(end < 45); // heard early
+            EXPECT(end < 70); // heard early
         at = end;
         pieces++;
     }
@@ -116,7 +117,7 @@ PRL_TEST(kokoro_pieces_of_endless_speech_are_bounded)
     size_t at = 0;
     while (at < fix.script.id_count) {
         size_t end = prl_kokoro_script_piece(&fix.script, at, at == 0);
-        REQUIRE(end > at && end - at <= 145);
+        REQUIRE(end > at && end - at <= 150);
         at = end;
     }
     EXPECT_INT(at, fix.script.id_count);
