@@ -100,7 +100,7 @@ bool prl_auth_check(const struct prl_auth *auth, const char *text)
     char padded[PRL_AUTH_KEY_MAX] = "";
     if (!text || strlen(text) >= sizeof(padded))
         return false;
-    memcpy(padded, text, strlen(text));
+    (void)prl_str_copy(padded, sizeof(padded), text);
     unsigned found = 0;
     for (size_t i = 0; i < auth->count; i++) {
         unsigned differ = 0;

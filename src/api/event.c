@@ -617,7 +617,7 @@ static void on_partial(struct prl_events *events, const struct prl_session_event
 static void write_span(struct prl_json_write *json, const char *name, int64_t us)
 {
     if (us >= 0)
-        prl_json_write_real(json, name, (double)(us / 100) / 10.0);
+        prl_json_write_real(json, name, (double)us / 1000.0);
     else
         prl_json_write_null(json, name);
 }

@@ -145,7 +145,7 @@ enum prl_err prl_api_tools_read(struct prl_api_tools *tools, const struct prl_fi
     if (err || fields->problem->code || tools->choice != PRL_LLM_TOOLS_NAMED)
         return err;
     for (size_t i = 0; i < tools->count; i++)
-        if (strcmp(tools->list[i].name, tools->choice_name) == 0)
+        if (prl_str_equal(tools->list[i].name, tools->choice_name))
             return PRL_OK;
     prl_problem_set(fields->problem, "invalid_value", "tool_choice",
                     "tool_choice names '%s', which is not among the tools.", tools->choice_name);

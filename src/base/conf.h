@@ -43,7 +43,7 @@ enum prl_err prl_conf_defaults(const struct prl_conf_table *table, void *setting
 void prl_conf_free(const struct prl_conf_table *table, void *settings);
 
 // `where` is what an error begins with, e.g. "--set" or "parley.yaml:12".
-enum prl_err prl_conf_set(const struct prl_conf_table *table, void *settings, const char *key,
+enum prl_err prl_conf_set(const struct prl_conf_table *table, void *settings, const char *name,
                           const char *value, const char *where, char *why) PRL_MUST_USE;
 // "key=value".
 enum prl_err prl_conf_set_pair(const struct prl_conf_table *table, void *settings, const char *pair,

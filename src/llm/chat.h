@@ -38,7 +38,7 @@ struct prl_chat {
     size_t capacity;
 };
 
-// Fills a zeroed or freed chat. With `answer`, the pieces that make the model answer come last
+// Fills a zeroed or freed chat. With `reply`, the pieces that make the model answer come last
 // (with a forced tool: the beginning of its call; *forced then gets the beginning of its JSON, which
 // the answer already has, valid as long as the chat; else NULL). A prompt that is `open` ends
 // within its last message and gets no answer.

@@ -54,7 +54,7 @@ void prl_llm_job_clear(struct prl_llm_job *job)
 {
     PRL_CHECK(job != NULL);
     if (job->answer_open)
-        prl_answer_free(&job->answer);
+        prl_reply_free(&job->answer);
     prl_llm_tokens_free(&job->tokens);
     prl_mem_free(job->prompt);
     memset(job, 0, sizeof(*job));
@@ -80,8 +80,8 @@ static const char *start_problem(enum prl_err err)
 static void open_answer(struct prl_llm_job *job)
 {
     if (job->answer_open)
-        prl_answer_free(&job->answer);
-    prl_answer_init(&job->answer, job->prompt, job->tokens.forced, on_answer, job);
+        prl_reply_free(&job->answer);
+    prl_reply_init(&job->answer, job->prompt, job->tokens.forced, on_answer, job);
     job->answer_open = true;
 }
 
@@ -154,20 +154,20 @@ static void send_done(struct prl_llm_job *job, enum prl_llm_reason reason)
 static enum prl_llm_job_next finish(struct prl_llm_job *job, bool stopped,
                                     enum prl_llm_reason reason)
 {
-    enum prl_answer_result result;
-    enum prl_err err = prl_answer_end(&job->answer, stopped, &result);
+    enum prl_reply_result result;
+    enum prl_err err = prl_reply_end(&job->answer, stopped, &result);
     if (err) {
         prl_llm_job_fail(job, "out of memory");
         return PRL_LLM_JOB_ENDED;
     }
     switch (result) {
-    case PRL_ANSWER_WORDS:
+    case PRL_REPLY_WORDS:
         send_done(job, reason);
         break;
-    case PRL_ANSWER_CALLED:
+    case PRL_REPLY_CALLED:
         send_done(job, PRL_LLM_REASON_TOOL);
         break;
-    case PRL_ANSWER_BAD_CALL:
+    case PRL_REPLY_BAD_CALL:
         // Nothing was given out yet, so the answer can be begun again.
         if (!job->words_only && !job->tokens.forced) {
             job->words_only = true;
@@ -192,15 +192,15 @@ enum prl_llm_job_next prl_llm_job_token(struct prl_llm_job *job,
     if (ops->is_end(model, token))
         return finish(job, true, PRL_LLM_REASON_STOP);
     job->output++;
-    enum prl_answer_mark mark = PRL_ANSWER_TEXT;
+    enum prl_reply_mark mark = PRL_REPLY_TEXT;
     if (token == job->call_open)
-        mark = PRL_ANSWER_CALL_OPEN;
+        mark = PRL_REPLY_CALL_OPEN;
     else if (token == job->call_close)
-        mark = PRL_ANSWER_CALL_CLOSE;
+        mark = PRL_REPLY_CALL_CLOSE;
     char text[PRL_LLM_PIECE_BYTES_MAX];
-    int len = mark == PRL_ANSWER_TEXT ? ops->piece(model, token, text, sizeof(text)) : 0;
+    int len = mark == PRL_REPLY_TEXT ? ops->piece(model, token, text, sizeof(text)) : 0;
     PRL_CHECK(len >= 0 && len <= (int)sizeof(text));
-    if (prl_answer_push(&job->answer, mark, text, (size_t)len) == PRL_ANSWER_ENOUGH)
+    if (prl_reply_push(&job->answer, mark, text, (size_t)len) == PRL_REPLY_ENOUGH)
         return finish(job, true, PRL_LLM_REASON_STOP);
     if (job->output >= job->limit)
         return finish(job, false,

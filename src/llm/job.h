@@ -12,9 +12,9 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "llm/answer.h"
 #include "llm/llm.h"
 #include "llm/model.h"
+#include "llm/reply.h"
 #include "llm/tokens.h"
 
 enum prl_llm_job_kind { PRL_LLM_JOB_NONE, PRL_LLM_JOB_PREFILL, PRL_LLM_JOB_GENERATE };
@@ -35,7 +35,7 @@ struct prl_llm_job {
     struct prl_llm_prompt *prompt; // owned
     struct prl_llm_params params;
     struct prl_llm_tokens tokens; // owned
-    struct prl_answer answer;
+    struct prl_reply answer;
     bool answer_open;
     int32_t call_open;  // token ids, -1: none
     int32_t call_close; //

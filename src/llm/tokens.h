@@ -26,7 +26,7 @@ struct prl_llm_tokens {
     char *forced; // owned: beginning of a forced call's JSON, or NULL
 };
 
-// `budget`: most tokens allowed. `answer` as in prl_chat_render.
+// `budget`: most tokens allowed. `reply` as in prl_chat_render.
 enum prl_err prl_llm_tokens_make(struct prl_llm_tokens *out, const struct prl_llm_model_ops *ops,
                                  void *model, const struct prl_llm_prompt *prompt, int budget,
                                  bool answer) PRL_MUST_USE;

@@ -98,7 +98,7 @@ static void stop(struct server *server, int status)
     server->status = status;
     if (server->http)
         prl_http_drain(server->http);
-    prl_timer_start(server->drain, prl_clock_now_us() + DRAIN_MS * 1000);
+    prl_timer_start(server->drain, prl_clock_now_us() + (int64_t)DRAIN_MS * 1000);
 }
 
 static void on_drained(void *arg)

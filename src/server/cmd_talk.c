@@ -136,7 +136,8 @@ static enum prl_err to_rate(struct talk_cmd *cmd, const int16_t *pcm, size_t cou
     enum prl_err err = prl_resample_create(&resample, hz, PRL_TALK_RATE_HZ);
     if (err)
         return err;
-    size_t room = prl_resample_room(resample, count) + 2 * prl_resample_delay(resample) + 64;
+    size_t room =
+        prl_resample_room(resample, count) + 2 * (size_t)prl_resample_delay(resample) + 64;
     cmd->pcm = prl_mem_array(room, sizeof(*cmd->pcm));
     if (cmd->pcm) {
         cmd->samples = prl_resample_process(resample, pcm, count, NULL, cmd->pcm, room);

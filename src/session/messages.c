@@ -205,7 +205,7 @@ enum prl_err prl_messages_create(struct prl_messages **out, const struct prl_mes
     *out = prl_mem_zalloc(sizeof(**out));
     if (!*out)
         return PRL_ERR_NOMEM;
-    prl_str_init(&(*out)->texts, PRL_LLM_PROMPT_BYTES_MAX * 2);
+    prl_str_init(&(*out)->texts, (size_t)PRL_LLM_PROMPT_BYTES_MAX * 2);
     enum prl_err err = PRL_OK;
     if (conf->system && *conf->system)
         err = add_draft(*out, PRL_LLM_SYSTEM, conf->system, strlen(conf->system));

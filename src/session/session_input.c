@@ -46,7 +46,8 @@ enum prl_err prl_session_input_create(struct prl_session *session)
 {
     session->waiting = prl_mem_array(WAITING_MAX, sizeof(*session->waiting));
     // The protocol's prefix is at most 5 s; one ring for the longest costs less than moving sound.
-    size_t keep = (session->conf.conf.floor.prefix_padding_ms + RING_SLACK_MS) * SAMPLES_PER_MS;
+    size_t keep =
+        ((size_t)session->conf.conf.floor.prefix_padding_ms + RING_SLACK_MS) * SAMPLES_PER_MS;
     session->ring_size = power_of_two(keep);
     session->ring = prl_mem_array(session->ring_size, sizeof(*session->ring));
     if (!session->waiting || !session->ring)
@@ -79,7 +80,8 @@ void prl_session_input_configure(struct prl_session *session)
         struct prl_gate_conf conf = gate_conf(session);
         prl_vad_configure(session->vad, &conf);
     }
-    size_t keep = (session->conf.conf.floor.prefix_padding_ms + RING_SLACK_MS) * SAMPLES_PER_MS;
+    size_t keep =
+        ((size_t)session->conf.conf.floor.prefix_padding_ms + RING_SLACK_MS) * SAMPLES_PER_MS;
     if (power_of_two(keep) > session->ring_size) {
         int16_t *ring = prl_mem_array(power_of_two(keep), sizeof(*ring));
         if (ring) { // else the old one stays: a shorter prefix, nothing worse

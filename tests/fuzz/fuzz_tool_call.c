@@ -1,11 +1,11 @@
 // fuzz_tool_call.c -- a model's words against the readers of tool calls: llm/tool_call alone, and
-// llm/answer around it with bytes 1 and 2 as the tokens of a call.
+// llm/reply around it with bytes 1 and 2 as the tokens of a call.
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "llm/answer.h"
+#include "llm/reply.h"
 #include "llm/tool_call.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -38,24 +38,24 @@ static void read_answer(const char *text, size_t size, size_t step, bool tools)
 {
     static const struct prl_llm_tool tool = {.name = "f"};
     struct prl_llm_prompt prompt = {.tools = &tool, .tool_count = tools ? 1 : 0};
-    struct prl_answer answer;
+    struct prl_reply answer;
     size_t given = 0;
-    prl_answer_init(&answer, &prompt, NULL, on_answer, &given);
-    enum prl_answer_state state = PRL_ANSWER_GOES_ON;
-    for (size_t at = 0; at < size && state == PRL_ANSWER_GOES_ON;) {
-        enum prl_answer_mark mark = PRL_ANSWER_TEXT;
+    prl_reply_init(&answer, &prompt, NULL, on_answer, &given);
+    enum prl_reply_state state = PRL_REPLY_GOES_ON;
+    for (size_t at = 0; at < size && state == PRL_REPLY_GOES_ON;) {
+        enum prl_reply_mark mark = PRL_REPLY_TEXT;
         size_t n = size - at < step ? size - at : step;
         if (text[at] == 1 || text[at] == 2) {
-            mark = text[at] == 1 ? PRL_ANSWER_CALL_OPEN : PRL_ANSWER_CALL_CLOSE;
+            mark = text[at] == 1 ? PRL_REPLY_CALL_OPEN : PRL_REPLY_CALL_CLOSE;
             n = 1;
         }
-        state = prl_answer_push(&answer, mark, text + at, mark == PRL_ANSWER_TEXT ? n : 0);
+        state = prl_reply_push(&answer, mark, text + at, mark == PRL_REPLY_TEXT ? n : 0);
         at += n;
     }
-    enum prl_answer_result result;
-    if (prl_answer_end(&answer, true, &result) == PRL_OK && given > size + 2)
+    enum prl_reply_result result;
+    if (prl_reply_end(&answer, true, &result) == PRL_OK && given > size + 2)
         abort(); // no more may come out than went in, but for "{}"
-    prl_answer_free(&answer);
+    prl_reply_free(&answer);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,6 +1,6 @@
-// answer.c -- see answer.h. Bytes pass one at a time through a small machine; `held` keeps what may
+// reply.c -- see reply.h. Bytes pass one at a time through a small machine; `held` keeps what may
 // still turn out to be a call, or a code point that is not whole yet.
-#include "llm/answer.h"
+#include "llm/reply.h"
 
 #include <string.h>
 
@@ -20,19 +20,19 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-static bool has_tools(const struct prl_answer *answer)
+static bool has_tools(const struct prl_reply *answer)
 {
     return answer->prompt->tool_count > 0 && answer->prompt->tool_choice != PRL_LLM_TOOLS_NONE;
 }
 
-static void close_scanner(struct prl_answer *answer)
+static void close_scanner(struct prl_reply *answer)
 {
     if (answer->call_open)
         prl_tool_call_free(&answer->call);
     answer->call_open = false;
 }
 
-static void open_scanner(struct prl_answer *answer, bool by_token)
+static void open_scanner(struct prl_reply *answer, bool by_token)
 {
     close_scanner(answer);
     prl_tool_call_init(&answer->call);
@@ -41,7 +41,7 @@ static void open_scanner(struct prl_answer *answer, bool by_token)
     answer->place = IN_CALL;
 }
 
-static void hold(struct prl_answer *answer, char c)
+static void hold(struct prl_reply *answer, char c)
 {
     enum prl_err err = prl_str_addc(&answer->held, c);
     if (err && !answer->err)
@@ -49,7 +49,7 @@ static void hold(struct prl_answer *answer, char c)
 }
 
 // Gives out the first `count` held bytes, without the white space that an answer may begin with.
-static void give_front(struct prl_answer *answer, size_t count)
+static void give_front(struct prl_reply *answer, size_t count)
 {
     size_t skip = 0;
     while (!answer->any_words && skip < count && is_space(answer->held.data[skip]))
@@ -62,12 +62,12 @@ static void give_front(struct prl_answer *answer, size_t count)
 }
 
 // Gives out the whole code points among the held bytes.
-static void give_words(struct prl_answer *answer)
+static void give_words(struct prl_reply *answer)
 {
     give_front(answer, prl_utf8_whole(prl_str_text(&answer->held), answer->held.len));
 }
 
-static bool is_declared(const struct prl_answer *answer, const char *name)
+static bool is_declared(const struct prl_reply *answer, const char *name)
 {
     for (size_t i = 0; i < answer->prompt->tool_count; i++) {
         if (strcmp(answer->prompt->tools[i].name, name) == 0)
@@ -78,7 +78,7 @@ static bool is_declared(const struct prl_answer *answer, const char *name)
 
 // The held text is no call. Words of an answer stay words; an answer that is nothing but JSON must
 // not be read aloud, it is dropped and reported at the end.
-static void drop_call(struct prl_answer *answer)
+static void drop_call(struct prl_reply *answer)
 {
     bool words = !answer->by_token && answer->any_words;
     answer->any_bad = answer->any_bad || !words;
@@ -93,7 +93,7 @@ static void drop_call(struct prl_answer *answer)
 }
 
 // JSON at the start that turned out to be no object at all, e.g. "{curly}": plain words.
-static void not_a_call(struct prl_answer *answer)
+static void not_a_call(struct prl_reply *answer)
 {
     bool json = answer->call.name_to > 0 || answer->call.arguments_to > 0;
     if (answer->by_token || json) {
@@ -105,7 +105,7 @@ static void not_a_call(struct prl_answer *answer)
     give_words(answer);
 }
 
-static void take_call(struct prl_answer *answer)
+static void take_call(struct prl_reply *answer)
 {
     if (!is_declared(answer, answer->call.name)) {
         drop_call(answer);
@@ -119,7 +119,7 @@ static void take_call(struct prl_answer *answer)
     answer->place = AFTER_CALL;
 }
 
-static void call_byte(struct prl_answer *answer, char c)
+static void call_byte(struct prl_reply *answer, char c)
 {
     hold(answer, c);
     size_t used = 0;
@@ -137,7 +137,7 @@ static void call_byte(struct prl_answer *answer, char c)
 
 // The call ends here, complete or not. Small models forget the last brace: when the model itself
 // stopped, the open levels are closed for it.
-static void end_call(struct prl_answer *answer, bool stopped)
+static void end_call(struct prl_reply *answer, bool stopped)
 {
     // Past the held text, so that words do not get the braces when this is no call.
     enum prl_tool_call_state state = PRL_TOOL_CALL_MORE;
@@ -152,7 +152,7 @@ static void end_call(struct prl_answer *answer, bool stopped)
         not_a_call(answer);
 }
 
-static void fence_byte(struct prl_answer *answer, char c)
+static void fence_byte(struct prl_reply *answer, char c)
 {
     if (c == '{') {
         open_scanner(answer, false);
@@ -172,7 +172,7 @@ static bool ends_with_fence(const struct prl_str *text)
     return text->len >= 3 && memcmp(text->data + text->len - 3, "```", 3) == 0;
 }
 
-static void word_byte(struct prl_answer *answer, char c)
+static void word_byte(struct prl_reply *answer, char c)
 {
     if (has_tools(answer) && c == '{' && answer->line_start) {
         give_words(answer);
@@ -189,7 +189,7 @@ static void word_byte(struct prl_answer *answer, char c)
 }
 
 // Returns false when the answer is over.
-static bool after_byte(struct prl_answer *answer, char c)
+static bool after_byte(struct prl_reply *answer, char c)
 {
     if (c == '{' && !answer->any_bad) {
         open_scanner(answer, false);
@@ -199,7 +199,7 @@ static bool after_byte(struct prl_answer *answer, char c)
     return is_space(c) || c == '`';
 }
 
-static enum prl_answer_state push_byte(struct prl_answer *answer, char c)
+static enum prl_reply_state push_byte(struct prl_reply *answer, char c)
 {
     switch ((enum place)answer->place) {
     case IN_WORDS:
@@ -213,14 +213,14 @@ static enum prl_answer_state push_byte(struct prl_answer *answer, char c)
         break;
     case AFTER_CALL:
         if (!after_byte(answer, c))
-            return PRL_ANSWER_ENOUGH;
+            return PRL_REPLY_ENOUGH;
         break;
     }
-    return PRL_ANSWER_GOES_ON;
+    return PRL_REPLY_GOES_ON;
 }
 
-void prl_answer_init(struct prl_answer *answer, const struct prl_llm_prompt *prompt,
-                     const char *forced, prl_answer_fn fn, void *arg)
+void prl_reply_init(struct prl_reply *answer, const struct prl_llm_prompt *prompt,
+                    const char *forced, prl_reply_fn fn, void *arg)
 {
     PRL_CHECK(answer != NULL && prompt != NULL && fn != NULL);
     memset(answer, 0, sizeof(*answer));
@@ -237,58 +237,58 @@ void prl_answer_init(struct prl_answer *answer, const struct prl_llm_prompt *pro
     }
 }
 
-void prl_answer_free(struct prl_answer *answer)
+void prl_reply_free(struct prl_reply *answer)
 {
     PRL_CHECK(answer != NULL);
     close_scanner(answer);
     prl_str_free(&answer->held);
 }
 
-static enum prl_answer_state push_mark(struct prl_answer *answer, enum prl_answer_mark mark)
+static enum prl_reply_state push_mark(struct prl_reply *answer, enum prl_reply_mark mark)
 {
-    if (mark == PRL_ANSWER_CALL_CLOSE) {
+    if (mark == PRL_REPLY_CALL_CLOSE) {
         if (answer->place == IN_CALL)
             end_call(answer, true);
-        return PRL_ANSWER_GOES_ON;
+        return PRL_REPLY_GOES_ON;
     }
     if (!has_tools(answer))
-        return PRL_ANSWER_ENOUGH;
+        return PRL_REPLY_ENOUGH;
     if (answer->place == IN_WORDS || answer->place == IN_FENCE)
         give_words(answer);
     prl_str_clear(&answer->held);
     open_scanner(answer, true);
-    return PRL_ANSWER_GOES_ON;
+    return PRL_REPLY_GOES_ON;
 }
 
-enum prl_answer_state prl_answer_push(struct prl_answer *answer, enum prl_answer_mark mark,
-                                      const char *data, size_t len)
+enum prl_reply_state prl_reply_push(struct prl_reply *answer, enum prl_reply_mark mark,
+                                    const char *data, size_t len)
 {
     PRL_CHECK(answer != NULL && (data != NULL || len == 0));
-    if (mark != PRL_ANSWER_TEXT)
+    if (mark != PRL_REPLY_TEXT)
         return push_mark(answer, mark);
     for (size_t i = 0; i < len; i++) {
-        if (push_byte(answer, data[i]) == PRL_ANSWER_ENOUGH)
-            return PRL_ANSWER_ENOUGH;
+        if (push_byte(answer, data[i]) == PRL_REPLY_ENOUGH)
+            return PRL_REPLY_ENOUGH;
     }
     // Backticks at the end may become a fence.
     bool fence =
         has_tools(answer) && answer->held.len > 0 && answer->held.data[answer->held.len - 1] == '`';
     if (answer->place == IN_WORDS && !fence)
         give_words(answer);
-    return PRL_ANSWER_GOES_ON;
+    return PRL_REPLY_GOES_ON;
 }
 
-enum prl_err prl_answer_end(struct prl_answer *answer, bool stopped, enum prl_answer_result *result)
+enum prl_err prl_reply_end(struct prl_reply *answer, bool stopped, enum prl_reply_result *result)
 {
     PRL_CHECK(answer != NULL && result != NULL);
     if (answer->place == IN_CALL)
         end_call(answer, stopped);
     if (answer->place == IN_WORDS || answer->place == IN_FENCE)
         give_words(answer); // a code point that was cut off is dropped
-    *result = PRL_ANSWER_WORDS;
+    *result = PRL_REPLY_WORDS;
     if (answer->any_call)
-        *result = PRL_ANSWER_CALLED;
+        *result = PRL_REPLY_CALLED;
     else if (answer->any_bad && !answer->any_words)
-        *result = PRL_ANSWER_BAD_CALL;
+        *result = PRL_REPLY_BAD_CALL;
     return answer->err;
 }
