@@ -59,7 +59,7 @@ FUZZ_OBJ := $(FUZZ_SRC:%.c=$(B)/%.o)
 SIM_SRC := $(wildcard tests/sim/*.c)
 SIM_OBJ := $(SIM_SRC:%.c=$(B)/%.o)
 
-.PHONY: all dev quick check check-fast unit sim fuzz lint lint-all fmt generated clean oom tsan
+.PHONY: bench all dev quick check check-fast unit sim fuzz lint lint-all fmt generated clean oom tsan
 all: $(B)/libparley.a $(if $(wildcard src/server/main.c),$(B)/parley)
 
 include $(wildcard tools/*.mk)
@@ -142,6 +142,10 @@ fuzz:
 	build/fuzz/$(T) -max_total_time=$(SECONDS) -timeout=10 build/fuzz/corpus/$(T) tests/fuzz/corpus/$(T)
 
 check: lint quick
+
+# The figures of the README and docs/TUNING.md; refuses a busy machine (ARGS=--force overrules).
+bench: all
+	@$${PARLEY_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/parley}/venv-test/bin/python tests/bench/bench.py $(ARGS)
 
 lint:
 	@tools/lint
