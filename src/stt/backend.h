@@ -53,6 +53,7 @@ struct prl_stt_backend_ops {
     const char *name;      // static, e.g. "moonshine"
     const char *languages; // "en,de" or NULL for many
     bool live;             // fast enough for live partials
+    float doubt;           // mean log probability below which nobody spoke; 0: no such measure
     enum prl_err (*open)(void **ctx, const struct prl_stt_open_conf *conf, char *why,
                          size_t why_size);
     void (*close)(void **ctx); // NULL is fine

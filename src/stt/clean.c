@@ -103,7 +103,12 @@ enum prl_err prl_clean_text(const char *raw, size_t len, struct prl_str *out)
         }
         at += remark ? remark : size;
     }
-    if (!err && !prl_clean_has_words(prl_str_text(out) + start, out->len - start)) {
+    // A remark that never ends ("(crying crying crying …") is no speech either.
+    uint32_t first = 0;
+    (void)prl_utf8_decode(prl_str_text(out) + start, out->len - start, &first);
+    bool open_remark = closing_of(first) != 0 && !strchr(prl_str_text(out) + start, ')');
+    if (!err &&
+        (open_remark || !prl_clean_has_words(prl_str_text(out) + start, out->len - start))) {
         out->len = start;
         if (out->data)
             out->data[start] = '\0';
@@ -217,29 +222,31 @@ bool prl_clean_is_repetitive(const char *text, size_t len)
     return repeated * 2 >= count - 2;
 }
 
-bool prl_clean_is_ghost(const char *text)
+bool prl_clean_is_ghost(const char *text, bool doubtful)
 {
     // What Whisper and Moonshine were seen or are widely reported to write for silence and noise.
-    static const char *const GHOSTS[] = {
-        "you",
-        "thankyou",
-        "thanksforwatching",
-        "thankyouforwatching",
-        "pleasesubscribe",
-        "bye",
-        "byebye",
-        "sotheyre",
-        "谢谢观看",
-        "謝謝觀看",
-        "谢谢大家",
-        "謝謝大家",
-        "请订阅",
-        "下次再见",
-        "字幕志愿者",
-        "字幕由amaraorg社群提供",
-        "ご視聴ありがとうございました",
-        "請不吝點贊訂閱轉發打賞支持明鏡與點點欄目",
-        "请不吝点赞订阅转发打赏支持明镜与点点栏目",
+    static const struct {
+        const char *text;
+        bool common; // also said by people
+    } GHOSTS[] = {
+        {"you", true},
+        {"thankyou", true},
+        {"bye", true},
+        {"byebye", true},
+        {"谢谢大家", true},
+        {"謝謝大家", true},
+        {"下次再见", true},
+        {"thanksforwatching", false},
+        {"thankyouforwatching", false},
+        {"pleasesubscribe", false},
+        {"谢谢观看", false},
+        {"謝謝觀看", false},
+        {"请订阅", false},
+        {"字幕志愿者", false},
+        {"字幕由amaraorg社群提供", false},
+        {"ご視聴ありがとうございました", false},
+        {"請不吝點贊訂閱轉發打賞支持明鏡與點點欄目", false},
+        {"请不吝点赞订阅转发打赏支持明镜与点点栏目", false},
     };
     struct prl_str plain;
     prl_str_init(&plain, 256);
@@ -255,7 +262,8 @@ bool prl_clean_is_ghost(const char *text)
     }
     bool ghost = false;
     for (size_t i = 0; i < sizeof(GHOSTS) / sizeof(*GHOSTS) && !plain.err; i++)
-        ghost = ghost || strcmp(prl_str_text(&plain), GHOSTS[i]) == 0;
+        ghost = ghost || ((doubtful || !GHOSTS[i].common) &&
+                          strcmp(prl_str_text(&plain), GHOSTS[i].text) == 0);
     prl_str_free(&plain);
     return ghost;
 }

@@ -27,8 +27,9 @@ size_t prl_clean_loop(const char *text, size_t len);
 // repetitions.
 bool prl_clean_is_repetitive(const char *text, size_t len);
 
-// A sentence that models write when nobody speaks ("Thanks for watching!").
-bool prl_clean_is_ghost(const char *text);
+// A sentence that models write when nobody speaks ("Thanks for watching!"). With `doubtful` also
+// what people do say now and then ("Thank you.").
+bool prl_clean_is_ghost(const char *text, bool doubtful);
 
 // Appends `more` to `text` with a blank between, unless one side is written without blanks.
 enum prl_err prl_clean_join(struct prl_str *text, const char *more) PRL_MUST_USE;

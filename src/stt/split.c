@@ -4,10 +4,11 @@
 #include "base/check.h"
 
 enum {
-    FRAME = 160,        // 10 ms
-    SPAN_FRAMES = 15,   // 150 ms, a short pause between words
-    SILENT_FRAME = 480, // 30 ms
-    SILENT_RMS = 58,    // of 32,768: -55 dBFS
+    FRAME = 160,         // 10 ms
+    SPAN_FRAMES = 15,    // 150 ms, a short pause between words
+    SILENT_FRAME = 480,  // 30 ms
+    LOUD_FRAMES_MIN = 3, // 90 ms: shorter than any word, longer than a click
+    SILENT_RMS = 58,     // of 32,768: -55 dBFS
 };
 
 static int64_t energy(const int16_t *pcm, size_t n)
@@ -37,9 +38,11 @@ size_t prl_split_find(const int16_t *pcm, size_t n)
 
 bool prl_split_is_silent(const int16_t *pcm, size_t n)
 {
+    int loud = 0;
     for (size_t at = 0; at < n; at += SILENT_FRAME) {
         size_t len = n - at < SILENT_FRAME ? n - at : SILENT_FRAME;
-        if (energy(pcm + at, len) > (int64_t)len * SILENT_RMS * SILENT_RMS)
+        if (energy(pcm + at, len) > (int64_t)len * SILENT_RMS * SILENT_RMS &&
+            ++loud == LOUD_FRAMES_MIN)
             return false;
     }
     return true;

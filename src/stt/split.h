@@ -14,7 +14,8 @@ enum { PRL_SPLIT_MAX = 25 * 16000, PRL_SPLIT_MIN = 15 * 16000 };
 // The quietest point (150 ms around it) of pcm[PRL_SPLIT_MIN..PRL_SPLIT_MAX]; n > PRL_SPLIT_MAX.
 size_t prl_split_find(const int16_t *pcm, size_t n);
 
-// True when nothing in it is louder than a quiet room (30 ms frames below -55 dBFS RMS).
+// True when less than 90 ms of it is louder than a quiet room (30 ms frames of -55 dBFS RMS): nobody
+// says a word in that.
 bool prl_split_is_silent(const int16_t *pcm, size_t n);
 
 #endif

@@ -305,6 +305,7 @@ enum prl_err prl_stt_words(const struct prl_stt_open_conf *conf, const struct pr
 
 const struct prl_stt_backend_ops prl_stt_whisper = {
     .name = "whisper",
+    .doubt = -1.5F, // 29 clips of speech: above -0.9; see is_noise in worker.c
     .open = open_whisper,
     .close = close_whisper,
     .decode = decode_whisper,

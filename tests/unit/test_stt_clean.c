@@ -23,6 +23,7 @@ PRL_TEST(clean_text_of_models)
     expect_clean(" (coughing) (coughing)", "");
     expect_clean("（笑声）好的【音乐】", "好的");
     expect_clean("♪♪", "");
+    expect_clean("(轻轻轻轻轻轻", "");
     expect_clean("...", "");
     expect_clean("。！？", "");
     expect_clean("*sighs* fine", "fine");
@@ -101,12 +102,13 @@ PRL_TEST(clean_repetition_that_varies)
 
 PRL_TEST(clean_ghosts)
 {
-    EXPECT(prl_clean_is_ghost("Thank you."));
-    EXPECT(prl_clean_is_ghost(" Thanks for watching! "));
-    EXPECT(prl_clean_is_ghost("謝謝觀看"));
-    EXPECT(!prl_clean_is_ghost("Thank you for the book."));
-    EXPECT(!prl_clean_is_ghost(""));
-    EXPECT(!prl_clean_is_ghost("谢谢"));
+    EXPECT(prl_clean_is_ghost("Thank you.", true));
+    EXPECT(!prl_clean_is_ghost("Thank you.", false));
+    EXPECT(prl_clean_is_ghost(" Thanks for watching! ", false));
+    EXPECT(prl_clean_is_ghost("謝謝觀看", true));
+    EXPECT(!prl_clean_is_ghost("Thank you for the book.", true));
+    EXPECT(!prl_clean_is_ghost("", true));
+    EXPECT(!prl_clean_is_ghost("谢谢", true));
 }
 
 PRL_TEST(clean_join_knows_scripts)
@@ -141,6 +143,6 @@ PRL_TEST_OOM(clean_text)
     if (!err)
         err = prl_clean_join(&out, "more");
     EXPECT(err == PRL_OK || err == PRL_ERR_NOMEM);
-    (void)prl_clean_is_ghost("Thank you.");
+    (void)prl_clean_is_ghost("Thank you.", true);
     prl_str_free(&out);
 }

@@ -38,7 +38,10 @@ PRL_TEST(split_silence)
     for (size_t i = 0; i < 4800; i++)
         pcm[i] = (int16_t)(prl_test_random() % 60 - 30);
     EXPECT(prl_split_is_silent(pcm, 4800));
-    for (size_t i = 4700; i < 4800; i++)
+    for (size_t i = 4700; i < 4800; i++) // a click
+        pcm[i] = 2000;
+    EXPECT(prl_split_is_silent(pcm, 4800));
+    for (size_t i = 3300; i < 4800; i++) // about 100 ms
         pcm[i] = 2000;
     EXPECT(!prl_split_is_silent(pcm, 4800));
     EXPECT(prl_split_is_silent(NULL, 0));
