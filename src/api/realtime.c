@@ -111,6 +111,7 @@ static void on_lost(void *arg, enum prl_err err)
         return; // it is closing already
     prl_log(PRL_LOG_WARN, "api", "%s: an event could not be sent (%s), closing", conn->object.id,
             prl_err_name(err));
+    prl_metrics_add(PRL_METRIC_SLOW_READERS, err == PRL_ERR_FULL);
     end_conn(conn, err == PRL_ERR_FULL ? CLOSE_TRY_LATER : CLOSE_INTERNAL,
              err == PRL_ERR_FULL ? "the client does not read its events" : "server error");
 }
@@ -136,22 +137,30 @@ static void free_conn(struct conn *conn)
 static void on_session_event(void *arg, const struct prl_session_event *event)
 {
     struct conn *conn = arg;
-    conn->realtime->stats.responses += event->type == PRL_SESSION_RESPONSE_DONE;
+    if (event->type == PRL_SESSION_RESPONSE_DONE) {
+        conn->realtime->stats.responses++;
+        prl_metrics_add(PRL_METRIC_RESPONSES, 1);
+        prl_metrics_add(PRL_METRIC_RESPONSES_FAILED,
+                        event->response->status == PRL_RESPONSE_FAILED);
+    }
     conn->realtime->stats.errors += event->type == PRL_SESSION_ERROR;
     if (event->type == PRL_SESSION_LATENCY && event->spans->spoken &&
-        event->spans->heard_end_us < 0)
+        event->spans->heard_end_us < 0) {
+        prl_metrics_observe(PRL_METRIC_EOT_DELAY, event->spans->detected_us);
         prl_metrics_observe(PRL_METRIC_ANSWER_DELAY, event->spans->first_byte_us);
+    }
     prl_events_on_session(conn->events, event);
 }
 
 static void on_room(void *arg);
 
-static enum prl_err create_parts(struct conn *conn, const char *model)
+static enum prl_err create_parts(struct conn *conn, const char *model, bool transcription)
 {
     struct prl_realtime *realtime = conn->realtime;
-    enum prl_err err = prl_api_session_init(&conn->object, model);
+    enum prl_err err = prl_api_session_init(&conn->object, model, &realtime->conf.session);
     if (err)
         return err;
+    conn->object.transcription_only = transcription;
     struct prl_events_conf events = {.dialect = conn->dialect,
                                      .object = &conn->object,
                                      .send = send_event,
@@ -213,6 +222,7 @@ static void on_open(void *arg, struct prl_ws *ws, const struct prl_http_request 
     }
     if (realtime->stats.sessions >= realtime->conf.sessions_max) {
         realtime->stats.refused++;
+        prl_metrics_add(PRL_METRIC_SESSIONS_REFUSED, 1);
         answer->status = 429;
         answer->body =
             "{\"error\":{\"type\":\"server_error\",\"code\":\"too_many_sessions\","
@@ -230,7 +240,9 @@ static void on_open(void *arg, struct prl_ws *ws, const struct prl_http_request 
         conn->ws = ws;
         conn->dialect = dialect_of(request);
         prl_message_init(&conn->message);
-        err = create_parts(conn, model);
+        bool transcription = prl_http_query_value(request, "intent", intent, sizeof(intent)) &&
+                             strcmp(intent, "transcription") == 0;
+        err = create_parts(conn, model, transcription);
     }
     if (err) {
         if (conn)
@@ -240,13 +252,11 @@ static void on_open(void *arg, struct prl_ws *ws, const struct prl_http_request 
                        "\"message\":\"No session could be created.\"}}";
         return;
     }
-    if (prl_http_query_value(request, "intent", intent, sizeof(intent)) &&
-        strcmp(intent, "transcription") == 0)
-        conn->object.transcription_only = true;
     answer->subprotocol = choose_subprotocol(request);
     prl_ws_set_owner(ws, conn);
     realtime->stats.sessions++;
     realtime->stats.sessions_all++;
+    prl_metrics_add(PRL_METRIC_SESSIONS, 1);
     char peer[80];
     prl_http_peer(request, peer, sizeof(peer));
     prl_log(PRL_LOG_INFO, "api", "%s: opened by %s", conn->object.id, peer);

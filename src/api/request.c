@@ -358,6 +358,8 @@ static void read_wish(const struct prl_fields *response, struct prl_session_resp
         prl_fields_object(&audio, "output", inner, sizeof(inner), &output) &&
         prl_json_type(prl_json_get(output.object, "voice")) == PRL_JSON_STRING)
         (void)prl_fields_string(&output, "voice", 63, &wish->voice);
+    if (wish->voice)
+        (void)prl_api_voice_known(wish->voice, "response.audio.output.voice", response->problem);
 }
 
 static void response_create(struct request *request)

@@ -242,8 +242,6 @@ static void on_metrics(void *arg, struct prl_http_request *request)
                                  (double)http.connections);
     (void)prl_metrics_render_one(&text, "counter", "parley_http_requests_total", "HTTP requests",
                                  (double)http.requests);
-    (void)prl_metrics_render_one(&text, "counter", "parley_loop_stalls_total",
-                                 "Callbacks longer than 5 ms", (double)loop.stalls);
     (void)prl_metrics_render_one(&text, "gauge", "parley_loop_stall_seconds_max",
                                  "Longest callback", (double)loop.stall_us_worst / 1e6);
     (void)prl_metrics_render_one(&text, "gauge", "process_resident_memory_bytes",

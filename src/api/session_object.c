@@ -6,32 +6,35 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "tts/voices.h"
 
 enum { PROMPT_MAX = 4 << 10, ECHO_MAX = 16 << 10, OUTPUT_TOKENS_MAX = 4096 };
 
 static const char *const ga_formats[] = {"audio/pcm", "audio/pcmu", "audio/pcma", NULL};
 static const char *const beta_formats[] = {"pcm16", "g711_ulaw", "g711_alaw", NULL};
 
-enum prl_err prl_api_session_init(struct prl_api_session *object, const char *model)
+enum prl_err prl_api_session_init(struct prl_api_session *object, const char *model,
+                                  const struct prl_session_conf *base)
 {
     *object = (struct prl_api_session){
         .audio = true,
-        .voice = "alloy",
-        .speed = 1.0,
+        .speed = base->speed,
+        .max_output_tokens = base->max_output_tokens,
         .temperature = -1.0,
         .transcribe = true,
         .transcribe_model = "parley",
         .turns = PRL_API_TURNS_SERVER,
-        .threshold = 0.5,
-        .prefix_padding_ms = 300,
-        .silence_duration_ms = 500,
+        .threshold = (double)base->vad_threshold,
+        .prefix_padding_ms = base->floor.prefix_padding_ms,
+        .silence_duration_ms = base->floor.silence_duration_ms,
         .eagerness = "auto",
         .create_response = true,
         .interrupt_response = true,
     };
     prl_session_make_id(object->id, sizeof(object->id), "sess_");
     (void)prl_str_copy(object->model, sizeof(object->model), model && *model ? model : "parley");
-    object->instructions = prl_mem_strdup("");
+    (void)prl_str_copy(object->voice, sizeof(object->voice), base->voice);
+    object->instructions = prl_mem_strdup(base->instructions);
     return object->instructions ? PRL_OK : PRL_ERR_NOMEM;
 }
 
@@ -118,6 +121,15 @@ static void read_tokens(struct reader *reader, const struct prl_fields *fields, 
     (void)prl_fields_int(fields, name, 1, OUTPUT_TOKENS_MAX, &reader->object->max_output_tokens);
 }
 
+bool prl_api_voice_known(const char *voice, const char *param, struct prl_problem *problem)
+{
+    bool known = prl_voice_find(voice) != NULL;
+    if (!known)
+        prl_problem_set(problem, "invalid_value", param,
+                        "There is no voice '%.64s': GET /v1/voices lists them.", voice);
+    return known;
+}
+
 static void read_voice(struct reader *reader, const struct prl_fields *fields)
 {
     const char *voice = NULL;
@@ -130,7 +142,8 @@ static void read_voice(struct reader *reader, const struct prl_fields *fields)
     } else {
         (void)prl_fields_string(fields, "voice", sizeof(reader->object->voice) - 1, &voice);
     }
-    if (!voice || strcmp(voice, reader->object->voice) == 0)
+    if (!voice || strcmp(voice, reader->object->voice) == 0 ||
+        !prl_api_voice_known(voice, "session.audio.output.voice", reader->problem))
         return;
     if (reader->voiced) {
         prl_problem_set(reader->problem, "cannot_update_voice", "session.audio.output.voice",

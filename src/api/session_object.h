@@ -36,16 +36,13 @@ struct prl_api_tools {
 struct prl_api_session {
     char id[PRL_SESSION_ID_SIZE];
     char model[128];
-    bool transcription_only; // session type "transcription"
-    char *instructions;      // owned, never NULL
-    bool audio;              // output_modalities
+    char *instructions; // owned, never NULL
     char voice[64];
     double speed;
     enum prl_api_format input_format, output_format;
     int64_t max_output_tokens; // 0: inf
     double temperature;        // beta only; negative: not set
     struct prl_api_tools tools;
-    bool transcribe; // transcripts are reported
     char transcribe_model[64];
     char language[16];
     char *transcribe_prompt; // owned or NULL
@@ -55,15 +52,21 @@ struct prl_api_session {
     int64_t prefix_padding_ms, silence_duration_ms, idle_timeout_ms;
     char eagerness[8];
     bool create_response, interrupt_response;
-    char *tracing_json;     // owned, echoed
-    char *truncation_json;  // owned, echoed
-    char *include_json;     // owned, echoed
-    char *prompt_json;      // owned, echoed
-    bool partials, latency; // our extension: session.parley {partials, latency}
+    bool transcription_only; // session type "transcription"
+    bool audio;              // output_modalities
+    bool transcribe;         // transcripts are reported
+    char *tracing_json;      // owned, echoed
+    char *truncation_json;   // owned, echoed
+    char *include_json;      // owned, echoed
+    char *prompt_json;       // owned, echoed
+    bool partials, latency;  // our extension: session.parley {partials, latency}
 };
 
-// Defaults of a new session; NOMEM.
-enum prl_err prl_api_session_init(struct prl_api_session *object, const char *model) PRL_MUST_USE;
+// A new session as the server's configuration `base` has it; NOMEM.
+enum prl_err prl_api_session_init(struct prl_api_session *object, const char *model,
+                                  const struct prl_session_conf *base) PRL_MUST_USE;
+// The problem of a voice that nobody has; true when there is one of that name.
+bool prl_api_voice_known(const char *voice, const char *param, struct prl_problem *problem);
 void prl_api_session_free(struct prl_api_session *object);
 
 // Applies `update` (the member `session` of the event). `voiced`: the voice may no longer change.

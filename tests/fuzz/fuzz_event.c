@@ -30,7 +30,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (prl_json_parse(&root, (const char *)data, size, NULL, 0) != PRL_OK)
         return 0;
     struct prl_api_session object;
-    if (prl_api_session_init(&object, "fuzz") == PRL_OK) {
+    struct prl_session_conf conf;
+    prl_session_conf_init(&conf);
+    if (prl_api_session_init(&object, "fuzz", &conf) == PRL_OK) {
         const struct prl_json *session = prl_json_get(root, "session");
         for (int i = 0; i < 2; i++) {
             struct prl_problem problem = {0};
@@ -40,8 +42,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             if (!err) {
                 write_back(&object, PRL_API_GA);
                 write_back(&object, PRL_API_BETA);
-                struct prl_session_conf conf;
-                prl_session_conf_init(&conf);
                 prl_api_session_conf(&object, &conf);
             }
         }

@@ -12,6 +12,7 @@
 
 enum { SAID_MAX = 8 << 20, LIMIT_US = 5000000, TURN_US = 5000 };
 
+// NOLINTNEXTLINE(readability-non-const-parameter): the table's signature
 static enum prl_err open_ear(void **ctx, const struct prl_stt_open_conf *conf, char *why,
                              size_t why_size)
 {
@@ -122,13 +123,13 @@ enum prl_err world_open(struct world *world, enum prl_api_dialect dialect)
     enum prl_err err = prl_loop_create(&world->loop, NULL);
     if (!err)
         err = open_engines(world);
+    prl_session_conf_init(&world->base);
     if (!err)
-        err = prl_api_session_init(&world->object, "test");
+        err = prl_api_session_init(&world->object, "test", &world->base);
     struct prl_events_conf events = {
         .dialect = dialect, .object = &world->object, .send = keep, .lost = on_lost, .arg = world};
     if (!err)
         err = prl_events_create(&world->events, &events);
-    prl_session_conf_init(&world->base);
     struct prl_session_conf conf = world->base;
     struct prl_session_engines engines = {
         .loop = world->loop, .stt = world->stt, .llm = world->llm, .tts = world->tts};
