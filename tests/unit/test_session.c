@@ -38,14 +38,14 @@ static char *make_append(void)
 {
     enum { SAMPLES = 12000 };
     int16_t *pcm = prl_mem_array(SAMPLES, sizeof(*pcm));
-    size_t len = prl_base64_size(SAMPLES * 2);
+    size_t len = prl_base64_size(SAMPLES * sizeof(*pcm));
     char *text = prl_mem_alloc(len + 100);
     static const char head[] = "{\"type\":\"input_audio_buffer.append\",\"audio\":\"";
     if (pcm && text) {
         for (int i = 0; i < SAMPLES; i++)
             pcm[i] = (int16_t)(prl_test_random() % 20000 - 10000);
         memcpy(text, head, sizeof(head) - 1);
-        prl_base64_encode(text + sizeof(head) - 1, pcm, SAMPLES * 2);
+        prl_base64_encode(text + sizeof(head) - 1, pcm, SAMPLES * sizeof(*pcm));
         memcpy(text + sizeof(head) - 1 + len, "\"}", 3);
     }
     prl_mem_free(pcm);

@@ -13,6 +13,7 @@
 enum { SAID_MAX = 8 << 20, LIMIT_US = 5000000, TURN_US = 5000 };
 
 // NOLINTNEXTLINE(readability-non-const-parameter): the table's signature
+// NOLINTNEXTLINE(readability-non-const-parameter): the table's signature
 static enum prl_err open_ear(void **ctx, const struct prl_stt_open_conf *conf, char *why,
                              size_t why_size)
 {
