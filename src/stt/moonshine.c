@@ -3,7 +3,7 @@
 //
 // Run directly and not through sherpa-onnx: that one exits the process on a bad file and cannot be
 // stopped within a call. Here `stop` is polled before every token (about 2 ms).
-// Longest step: the encoder, 0.005 of the piece's length (0.14 s for 26 s).
+// Longest step: the encoder, 24 ms of CPU for 4 s of sound, 75 for 11, 240 for 25.
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

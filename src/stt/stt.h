@@ -85,7 +85,7 @@ struct prl_stt_stream_conf {
 
 // Starts the lane and the loading; returns at once. `on_ready` or `on_error` follows.
 enum prl_err prl_stt_create(struct prl_stt **out, const struct prl_stt_conf *conf) PRL_MUST_USE;
-// Streams must be closed. Waits for the running step of the lane (one recogniser call).
+// Streams must be closed. Waits for the lane's running step (at most one encoder pass, 2.5 s).
 void prl_stt_destroy(struct prl_stt **stt);
 bool prl_stt_is_ready(const struct prl_stt *stt);
 // Decodes waiting or running, all streams; for health and load shedding.

@@ -4,7 +4,8 @@
 // were measured: greedy, no timestamps, one segment, and an encoder shortened to the sound plus
 // 5 s (with less, short clips loop: 31 % errors against 3.6). A looping or empty result is decoded
 // again at full context by decode_again.
-// Longest step: polled between tokens and between the encoder's operations (about 20 ms).
+// Longest step: the encoder, which whisper.cpp does not stop (its abort callback is looked at before
+// and after): 0.6 s of CPU for 4 s of sound, 1.3 for 11, 2.5 for 25. Then between tokens, 10 ms.
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>

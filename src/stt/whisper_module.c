@@ -1,9 +1,9 @@
 // whisper_module.c -- see whisper_module.h. Built into libparley_whisper.so, never into the server.
 //
-// The encoder runs through whisper_full, the only door that takes an audio_ctx and a stop
-// callback; a filter ends that call before its first word. The text is then decoded here, greedily,
-// token by token, so that language, silence and text come out of one encoder pass (whisper.cpp's
-// own language detection encodes a second time, at full context) and a stop works between tokens.
+// The encoder runs through whisper_full, the only door that takes an audio_ctx; a filter ends that
+// call before its first word. The text is then decoded here, greedily, token by token, so that
+// language, silence and text come out of one encoder pass (whisper.cpp's own language detection
+// encodes a second time, at full context) and a stop works between tokens.
 #include "stt/whisper_module.h"
 
 #include <math.h>

@@ -32,7 +32,7 @@ struct prl_whisper_request {
     const char *language;   // NULL: find out; then `language_only` may stop there
     int language_only;      // 1: no text
     const char *prompt;     // or NULL
-    int (*stop)(void *arg); // polled between tokens and inside the encoder; or NULL
+    int (*stop)(void *arg); // polled around the encoder and between tokens; or NULL
     void (*text)(void *arg, const char *bytes, size_t len); // each token's bytes, in order
     void *arg;                                              // of stop and text
 };
