@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "llm/persona.h"
@@ -302,12 +303,20 @@ static void drop_generation(struct prl_session *session, const struct prl_floor_
     prl_session_free_work(session, work);
 }
 
+static void log_end(const struct prl_work *work, const struct prl_floor_action *action)
+{
+    prl_log(PRL_LOG_WARN, "session", "%s: an engine %s, %s", work->id,
+            action->reason == PRL_FLOOR_BY_SLOWNESS ? "took too long" : "failed",
+            action->apology ? "an apology takes over" : "the answer ends early");
+}
+
 // The visible response goes on under a new number.
 static void replace(struct prl_session *session, const struct prl_floor_action *action)
 {
     struct prl_work *work = prl_session_work(session, action->generation);
     if (!work)
         return;
+    log_end(work, action);
     if (work->answer)
         prl_answer_stop(work->answer);
     work->answer = NULL;
@@ -395,6 +404,7 @@ static void end_at(struct prl_session *session, const struct prl_floor_action *a
     struct prl_work *work = prl_session_work(session, action->generation);
     if (!work || !work->answer)
         return;
+    log_end(work, action);
     prl_speech_end_at(prl_answer_speech(work->answer), action->samples);
     prl_session_send(session, work);
 }
@@ -585,6 +595,11 @@ void prl_session_on_answer(void *arg, struct prl_answer *answer, enum prl_answer
         work->first_token_us = view->first_token_us;
     if (!work->first_audio_us)
         work->first_audio_us = view->first_audio_us;
+    if (news == PRL_ANSWER_FAILED) {
+        static const char *const stages[] = {"recogniser", "language model", "voice"};
+        prl_log(PRL_LOG_WARN, "session", "%s: the %s failed: %s", work->visible ? work->id : "-",
+                stages[view->failed], view->why);
+    }
     if (work->out_of_band) {
         aside_news(session, work, news);
         return;

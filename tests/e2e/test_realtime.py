@@ -67,8 +67,11 @@ async def test_audio_answer_has_the_order_of_the_protocol(server):
 
 async def test_spoken_turn_with_server_vad(server):
     async with Client(server.ws()) as client:
-        await client.session(audio={"input": {"transcription": {"model": "whisper-1", "language": "en"}}})
-        await client.say(pcm24(jfk()))
+        # The recording has pauses of almost a second: with more silence asked for it is one turn.
+        await client.session(audio={"input": {"transcription": {"model": "whisper-1", "language": "en"},
+                                              "turn_detection": {"type": "server_vad",
+                                                                 "silence_duration_ms": 1500}}})
+        await client.say(pcm24(jfk()), silence_s=2.5)
         await client.until("response.done", 120)
         order = ["input_audio_buffer.speech_started", "input_audio_buffer.speech_stopped",
                  "input_audio_buffer.committed", "conversation.item.added", "conversation.item.done",
