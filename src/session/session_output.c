@@ -34,6 +34,7 @@ static void tell_response(struct prl_session *session, const struct prl_work *wo
                           struct prl_session_event *event)
 {
     struct prl_session_response_view view = view_of(session, work);
+    // cppcheck-suppress autoVariables ; the event is told below and no longer used
     event->response = &view;
     prl_session_tell(session, event);
 }

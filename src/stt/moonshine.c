@@ -213,6 +213,7 @@ static int64_t pick_token(const float *logits, size_t count, float *log_prob)
     float sum = 0.0F;
     for (size_t i = 0; i < count; i++)
         sum += expf(logits[i] - logits[best]);
+    // cppcheck-suppress invalidFunctionArg ; the largest term is 1
     *log_prob = -logf(sum);
     return (int64_t)best;
 }

@@ -176,6 +176,7 @@ static whisper_token pick_token(struct whisper_context *ctx, const float *logits
     double sum = 0.0;
     for (whisper_token i = 0; i <= end; i++)
         sum += (double)expf(logits[i] - logits[best]);
+    // cppcheck-suppress invalidFunctionArg ; the largest term is 1
     *log_prob = (float)-log(sum);
     return best;
 }
