@@ -24,7 +24,9 @@ enum {
     CHUNK_SAMPLES = CHUNK_FRAMES * HOP_SAMPLES, // 400 ms: two chunks of the backend
     FRAMES_MAX = 80 * 150,                      // of a piece: 150 s, a bound against a broken model
     LEAD_FRAMES = 4,                            // 50 ms
+    TAIL_FRAMES = 5,
     FADE_SAMPLES = 120,
+    FADE_OUT_SAMPLES = 1200,
     ACOUSTIC_OUTPUTS = 2,
 };
 _Static_assert(CHUNK_SAMPLES == 2 * PRL_TTS_CHUNK_MAX, "a vocoder run gives two chunks");
@@ -43,6 +45,7 @@ struct fastspeech2 {
     size_t piece;                                // of the script; behind the last when all is said
     bool piece_open;                             // outputs are held
     size_t frame_count;                          // of the piece
+    size_t mel_frames;                           // all that the model gave
     size_t frame_first;                          // the first one that is said
     size_t frame_at;                             // the next one to make into sound
     uint32_t id_sample[PRL_BAKER_PIECE_IDS + 1]; // where each id of the piece begins
@@ -172,7 +175,7 @@ static enum prl_err take_frames(struct fastspeech2 *self, size_t id_count)
     if (mel->type != PRL_ORT_FLOAT || durations->type != PRL_ORT_INT32 || values % MEL_BINS ||
         values / MEL_BINS > FRAMES_MAX || prl_ort_count(durations) != id_count)
         return fail(self, PRL_ERR_ENGINE, "unusable output of the model");
-    self->frame_count = values / MEL_BINS;
+    self->mel_frames = self->frame_count = values / MEL_BINS;
     const int32_t *frames = durations->data;
     // Of the silence at the start only LEAD_FRAMES are said.
     size_t skip = frames[0] > LEAD_FRAMES && frames[0] < FRAMES_MAX ? frames[0] - LEAD_FRAMES : 0;
@@ -225,6 +228,15 @@ static int16_t to_pcm(float value)
     return (int16_t)((value < 1 ? value : 1) * 32767);
 }
 
+// At the ends of a piece; `sample` counts from its first mel frame.
+static float fade_at(const struct fastspeech2 *self, size_t sample)
+{
+    size_t begun = sample - self->frame_first * HOP_SAMPLES;
+    size_t rest = self->frame_count * HOP_SAMPLES - sample;
+    float fade = begun < FADE_SAMPLES ? (float)begun / FADE_SAMPLES : 1;
+    return rest < FADE_OUT_SAMPLES ? fade * (float)rest / FADE_OUT_SAMPLES : fade;
+}
+
 // Sound of the next frames: context on both sides goes in, only the middle is kept.
 static enum prl_err run_vocoder(struct fastspeech2 *self)
 {
@@ -233,7 +245,7 @@ static enum prl_err run_vocoder(struct fastspeech2 *self)
     count = count < CHUNK_FRAMES ? count : CHUNK_FRAMES;
     size_t from = first > CONTEXT_FRAMES ? first - CONTEXT_FRAMES : 0;
     size_t to = first + count + CONTEXT_FRAMES;
-    to = to < self->frame_count ? to : self->frame_count;
+    to = to < self->mel_frames ? to : self->mel_frames;
     float *mel = self->outputs[0].data;
     struct prl_ort_tensor input = {.name = "mels",
                                    .type = PRL_ORT_FLOAT,
@@ -248,8 +260,7 @@ static enum prl_err run_vocoder(struct fastspeech2 *self)
         err = fail(self, PRL_ERR_ENGINE, "unusable sound of the vocoder");
     const float *wave = err ? NULL : (const float *)output.data + (first - from) * HOP_SAMPLES;
     for (size_t i = 0; wave && i < count * HOP_SAMPLES; i++) {
-        float fade = first == self->frame_first && i < FADE_SAMPLES ? (float)i / FADE_SAMPLES : 1;
-        self->sound[i] = to_pcm(wave[i] * GAIN * fade);
+        self->sound[i] = to_pcm(wave[i] * GAIN * fade_at(self, first * HOP_SAMPLES + i));
     }
     prl_ort_release(self->vocoder, &output, 1);
     self->sound_len = err ? 0 : count * HOP_SAMPLES;
@@ -258,10 +269,10 @@ static enum prl_err run_vocoder(struct fastspeech2 *self)
     return err;
 }
 
-// Silence behind a piece. The model's own end of 0.15 s comes before it.
+// Silence behind a piece. The end of the piece, 60 ms, comes before it.
 static size_t pause_samples(char mark, float speed)
 {
-    enum { MS = PRL_TTS_RATE_HZ / 1000, SHORT_MS = 100, LONG_MS = 220 };
+    enum { MS = PRL_TTS_RATE_HZ / 1000, SHORT_MS = 160, LONG_MS = 280 };
     int ms = mark == 0 ? 0 : mark == ',' || mark == ';' || mark == ':' ? SHORT_MS : LONG_MS;
     return (size_t)((float)(ms * MS) / speed);
 }
