@@ -1,7 +1,7 @@
 // ort.h -- ONNX Runtime, loaded by path: sessions, named tensors in and out, errors as text.
 //
 // There is one `struct prl_ort` in a process; main creates it and passes it on. The library is
-// dlopen'd by absolute path, so nothing of it is linked and sherpa-onnx shares the same copy.
+// dlopen'd by absolute path, so nothing of it is linked; sherpa-onnx loads an older one of its own.
 // Units:    shapes in elements.
 // Threads:  prl_ort_* from any thread. A session, and a binding, belongs to one thread at a time;
 //           sessions run on the caller's thread (one intra-op thread, spinning off).

@@ -65,7 +65,8 @@ def say(text, path, *args):
                for line in run("tts", "--lang", "zh", *args, "--json", "--out", path, text).splitlines()]
     check(clauses and all(c["unknown"] == 0 for c in clauses), f"{text}: a character without a sound")
     said = [w for c in clauses for w in c["words"]]
-    check(len(said) >= len(ideographs(text)), f"{text}: {len(said)} marks")
+    words = len(ideographs(text)) + len(re.findall(r"[A-Za-z]+", text))
+    check(len(said) == words, f"{text}: {len(said)} marks")
     for c in clauses:
         ends = [0.0] + [w["end"] for w in c["words"]]
         good = all(a <= w["start"] + 0.001 <= w["end"] + 0.001 for a, w in zip(ends, c["words"]))
@@ -87,7 +88,8 @@ def main():
     total = sum(len(ideographs(text)) for text in SPOKEN)
     print(f"read back: {wrong} of {total} characters differ", flush=True)
     check(wrong <= 0.06 * total, f"{wrong} of {total} characters differ: {heard}")
-    check("thon" in heard[-1].lower() and "程序" in heard[-1], f"mixed: {heard[-1]}")
+    # What Whisper makes of an English name in a Chinese sentence changes; what stands around it must not.
+    check("程序" in heard[-1] and heard[-1].startswith("我用"), f"mixed: {heard[-1]}")
     print(f"{counts[True]} passed, {counts[False]} failed")
     return 1 if counts[False] else 0
 
