@@ -23,7 +23,6 @@ WARN := -Wall -Wextra -Wconversion -Wno-sign-conversion -Wshadow -Wstrict-protot
 GCC_WARN := -Wlogical-op -Wduplicated-cond -Wduplicated-branches -Wstack-usage=16384
 STD := -std=c11 -D_GNU_SOURCE -Isrc -I. $(PKG_CFLAGS)
 VERSION := $(shell cat VERSION 2>/dev/null || echo 0.0.0)
-COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 
 ifeq ($(MODE),release)
 CFLAGS := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE $(WARN) $(GCC_WARN)

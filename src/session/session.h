@@ -8,7 +8,7 @@
 // Units:    16-bit mono PCM, 24 kHz outward, 8/16/24 kHz inward; milliseconds and samples as named.
 // Threads:  the loop thread that created it; events arrive there, never from inside prl_session_create.
 // Memory:   about 60 KiB idle, 32 KiB a second of open utterance, 48 KiB a second of sound made and
-//           not yet sent (at most PRL_SESSION_HELD_S).
+//           not yet sent (bounded by session/answer.h).
 // Errors:   requests that fail are answered by an ERROR event with a protocol code; create returns
 //           NOMEM or LIMIT. An engine that fails costs an apology, never the session.
 #ifndef PRL_SESSION_SESSION_H

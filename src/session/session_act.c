@@ -10,7 +10,7 @@
 #include "session/messages.h"
 #include "session/session_state.h"
 
-enum { SAMPLES_PER_MS = PRL_SESSION_RATE_HZ / 1000, AUDIO_TOKEN_MS = 100 };
+enum { SAMPLES_PER_MS = PRL_SESSION_RATE_HZ / 1000 };
 
 static const char *last_item_id(const struct prl_session *session)
 {
@@ -67,16 +67,14 @@ static void commit_utterance(struct prl_session *session, const struct prl_floor
         return;
     }
     utterance->committed = true;
-    utterance->detected_us = prl_clock_now_us();
-    utterance->speech_end_us = prl_session_arrival_us(session, action->speech_end);
     session->input_audio_ms += (int64_t)((action->end - action->start) / SAMPLES_PER_MS);
     struct prl_work *work = prl_session_work(session, action->generation);
     if (!work)
         work = prl_session_new_work(session, action->generation);
     if (work) {
         work->utterance = action->utterance;
-        work->zero_us = utterance->speech_end_us;
-        work->detected_us = utterance->detected_us;
+        work->zero_us = prl_session_arrival_us(session, action->speech_end);
+        work->detected_us = prl_clock_now_us();
         work->spoken = true;
     }
     if (action->announced)

@@ -21,10 +21,13 @@ static void on_input_due(void *arg);
 static void on_voice(void *arg, const struct prl_gate_event *event);
 static void on_stt(void *arg, const struct prl_stt_event *event);
 
-static size_t power_of_two(size_t at_least)
+// Room for the prefix and what comes before a decision, as a power of two.
+static size_t ring_samples(const struct prl_session *session)
 {
+    size_t least =
+        ((size_t)session->conf.conf.floor.prefix_padding_ms + RING_SLACK_MS) * SAMPLES_PER_MS;
     size_t size = 1024;
-    while (size < at_least)
+    while (size < least)
         size *= 2;
     return size;
 }
@@ -45,10 +48,7 @@ static struct prl_gate_conf gate_conf(const struct prl_session *session)
 enum prl_err prl_session_input_create(struct prl_session *session)
 {
     session->waiting = prl_mem_array(WAITING_MAX, sizeof(*session->waiting));
-    // The protocol's prefix is at most 5 s; one ring for the longest costs less than moving sound.
-    size_t keep =
-        ((size_t)session->conf.conf.floor.prefix_padding_ms + RING_SLACK_MS) * SAMPLES_PER_MS;
-    session->ring_size = power_of_two(keep);
+    session->ring_size = ring_samples(session);
     session->ring = prl_mem_array(session->ring_size, sizeof(*session->ring));
     if (!session->waiting || !session->ring)
         return PRL_ERR_NOMEM;
@@ -80,14 +80,13 @@ void prl_session_input_configure(struct prl_session *session)
         struct prl_gate_conf conf = gate_conf(session);
         prl_vad_configure(session->vad, &conf);
     }
-    size_t keep =
-        ((size_t)session->conf.conf.floor.prefix_padding_ms + RING_SLACK_MS) * SAMPLES_PER_MS;
-    if (power_of_two(keep) > session->ring_size) {
-        int16_t *ring = prl_mem_array(power_of_two(keep), sizeof(*ring));
+    size_t samples = ring_samples(session);
+    if (samples > session->ring_size) {
+        int16_t *ring = prl_mem_array(samples, sizeof(*ring));
         if (ring) { // else the old one stays: a shorter prefix, nothing worse
             prl_mem_free(session->ring);
             session->ring = ring;
-            session->ring_size = power_of_two(keep);
+            session->ring_size = samples;
         }
     }
     for (size_t i = 0; i < PRL_SESSION_UTTERANCES_MAX; i++)
@@ -385,7 +384,7 @@ static void on_input_due(void *arg)
 static void remember_arrival(struct prl_session *session)
 {
     if (session->arrival_count == PRL_SESSION_ARRIVALS_MAX) {
-        // Halve the past: every second time is dropped, the newest half stays exact.
+        // The older half goes; a speech end before it counts from the oldest time that is kept.
         size_t keep = PRL_SESSION_ARRIVALS_MAX / 2;
         memmove(session->arrivals, session->arrivals + keep, keep * sizeof(session->arrivals[0]));
         session->arrival_count = keep;

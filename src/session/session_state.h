@@ -44,8 +44,6 @@ struct prl_utterance {
     char item_id[PRL_SESSION_ID_SIZE];
     uint64_t start; // input sample
     bool committed;
-    int64_t detected_us;   // when it was committed, by the clock
-    int64_t speech_end_us; // arrival of the last sample of speech, by the clock
     double seconds;
     char *words; // last transcript, owned
     char language[PRL_STT_LANGUAGE_SIZE];
