@@ -722,6 +722,12 @@ void prl_events_on_session(void *arg, const struct prl_session_event *event)
     case PRL_SESSION_OUTPUT_AUDIO:
         on_audio(events, event);
         break;
+    case PRL_SESSION_OUTPUT_STARTED:
+    case PRL_SESSION_OUTPUT_PAUSED:
+    case PRL_SESSION_OUTPUT_RESUMED:
+    case PRL_SESSION_OUTPUT_STOPPED:
+    case PRL_SESSION_OUTPUT_CLEARED:
+        break; // of calls only
     case PRL_SESSION_CALL:
         on_call(events, event);
         break;

@@ -5,7 +5,13 @@
 #include "base/check.h"
 #include "base/mem.h"
 
-enum { LEAD_MS_MIN = 20, LEAD_MS_MAX = 10000, DELAY_MS_MAX = 10000, US_PER_S = 1000000 };
+enum {
+    LEAD_MS_MIN = 20,
+    LEAD_MS_MAX = 10000,
+    DELAY_MS_MAX = 10000,
+    US_PER_S = 1000000,
+    PASSED_MAX = 64 // remembered frames of 20 ms: 1.28 s, beyond any delay of a live call
+};
 
 // A reader that empties a buffer of `sent` samples in real time.
 struct reader {
@@ -15,8 +21,18 @@ struct reader {
     bool reading;
 };
 
+// Samples that were passed on at one moment.
+struct passed {
+    uint64_t from;
+    uint64_t count;
+    int64_t at_us;
+};
+
 struct prl_playout {
     struct prl_playout_conf conf;
+    bool relayed; // `played` counts what was passed on
+    struct passed passed[PASSED_MAX];
+    uint64_t passed_count; // ever; the newest at (passed_count - 1) % PASSED_MAX
     uint32_t generation;
     bool open; // released, not paused, not stopped
     bool stopped;
@@ -98,11 +114,34 @@ static uint64_t heard_limit(const struct prl_playout *playout)
     return playout->stopped && playout->cut < playout->sent ? playout->cut : playout->sent;
 }
 
+// How far the listener is, who hears every frame one delay after it was passed on.
+static void relay_advance(struct prl_playout *playout)
+{
+    uint64_t oldest = playout->passed_count > PASSED_MAX ? playout->passed_count - PASSED_MAX : 0;
+    for (uint64_t i = playout->passed_count; i > oldest; i--) {
+        const struct passed *passed = &playout->passed[(i - 1) % PASSED_MAX];
+        int64_t since_us = playout->now_us - passed->at_us - (int64_t)playout->conf.delay_ms * 1000;
+        if (since_us < 0)
+            continue;
+        uint64_t heard = (uint64_t)since_us * PRL_PLAYOUT_HZ / US_PER_S;
+        heard = passed->from + (heard < passed->count ? heard : passed->count);
+        if (heard > heard_limit(playout))
+            heard = heard_limit(playout);
+        if (heard > playout->heard.at)
+            playout->heard.at = heard;
+        return;
+    }
+}
+
 static void advance(struct prl_playout *playout, int64_t now_us)
 {
     if (now_us > playout->now_us)
         playout->now_us = now_us;
     now_us = playout->now_us;
+    if (playout->relayed) {
+        relay_advance(playout);
+        return;
+    }
     reader_advance(&playout->played, playout->sent, now_us);
     uint64_t limit = heard_limit(playout);
     bool was_reading = playout->heard.reading;
@@ -118,6 +157,7 @@ void prl_playout_start(struct prl_playout *playout, uint32_t generation, int64_t
     int64_t latest_us = now_us > playout->now_us ? now_us : playout->now_us;
     *playout = (struct prl_playout){
         .conf = conf,
+        .relayed = playout->relayed,
         .generation = generation,
         .now_us = latest_us,
         .cut = UINT64_MAX,
@@ -161,7 +201,7 @@ uint64_t prl_playout_room(struct prl_playout *playout, int64_t now_us)
 int64_t prl_playout_room_at_us(struct prl_playout *playout, uint64_t samples, int64_t now_us)
 {
     uint64_t room = prl_playout_room(playout, now_us);
-    if (!playout->open)
+    if (!playout->open || playout->relayed)
         return INT64_MAX;
     if (room >= samples)
         return playout->now_us;
@@ -180,6 +220,8 @@ void prl_playout_sent(struct prl_playout *playout, uint64_t samples, int64_t now
         return;
     bool first = playout->sent == 0;
     playout->sent += samples;
+    if (playout->relayed)
+        return;
     if (!playout->played.reading)
         reader_start(&playout->played, playout->now_us);
     if (playout->heard.reading)
@@ -199,7 +241,7 @@ void prl_playout_set_delay(struct prl_playout *playout, uint32_t delay_ms, int64
     delay_ms = bounded(delay_ms, 0, DELAY_MS_MAX);
     int64_t change_us = ((int64_t)delay_ms - (int64_t)playout->conf.delay_ms) * 1000;
     playout->conf.delay_ms = delay_ms;
-    if (!playout->heard.reading)
+    if (playout->relayed || !playout->heard.reading)
         return;
     // The listener is later (or earlier) than we thought. What counts as heard never goes back;
     // a longer delay lets it wait until the corrected clock has caught up.
@@ -211,6 +253,36 @@ void prl_playout_set_lead(struct prl_playout *playout, uint32_t lead_ms, int64_t
 {
     advance(playout, now_us);
     playout->conf.lead_ms = bounded(lead_ms, LEAD_MS_MIN, LEAD_MS_MAX);
+}
+
+void prl_playout_set_relayed(struct prl_playout *playout, bool on, int64_t now_us)
+{
+    advance(playout, now_us);
+    if (on == playout->relayed)
+        return;
+    playout->relayed = on;
+    playout->passed_count = 0;
+    playout->empty_us = -1;
+    if (on) {
+        // What was sent before went another way and counts as heard.
+        playout->played = playout->heard = (struct reader){.at = playout->sent};
+    } else if (!playout->stopped) {
+        reader_start(&playout->played, playout->now_us);
+        reader_start(&playout->heard, playout->now_us);
+    }
+}
+
+void prl_playout_passed(struct prl_playout *playout, uint64_t samples, int64_t now_us)
+{
+    advance(playout, now_us);
+    uint64_t waiting = playout->sent - playout->played.at;
+    if (samples > waiting)
+        samples = waiting;
+    if (!playout->relayed || playout->stopped || samples == 0)
+        return;
+    playout->passed[playout->passed_count++ % PASSED_MAX] =
+        (struct passed){playout->played.at, samples, playout->now_us};
+    playout->played.at += samples;
 }
 
 uint32_t prl_playout_generation(const struct prl_playout *playout)
@@ -238,6 +310,9 @@ bool prl_playout_drained(struct prl_playout *playout, int64_t now_us)
 int64_t prl_playout_drained_at_us(struct prl_playout *playout, int64_t now_us)
 {
     advance(playout, now_us);
+    if (playout->relayed && playout->heard.at < heard_limit(playout))
+        // At the earliest: what still waits has its delay before it.
+        return playout->now_us + samples_us(heard_limit(playout) - playout->heard.at);
     return reader_at_us(&playout->heard, heard_limit(playout), playout->now_us);
 }
 

@@ -45,13 +45,21 @@ uint64_t prl_playout_stop(struct prl_playout *playout, bool cut, int64_t now_us)
 
 // How many samples may be sent at now_us. 0 while held, paused or stopped.
 uint64_t prl_playout_room(struct prl_playout *playout, int64_t now_us);
-// When room will reach `samples` without further events; INT64_MAX while held, paused or stopped.
+// When room will reach `samples` without further events; INT64_MAX while held, paused, stopped or
+// relayed.
 int64_t prl_playout_room_at_us(struct prl_playout *playout, uint64_t samples, int64_t now_us);
 // `samples` more were handed to the client. More than the room is allowed and counts as sent.
 void prl_playout_sent(struct prl_playout *playout, uint64_t samples, int64_t now_us);
 // WebRTC: RTCP says how long sound is under way now.
 void prl_playout_set_delay(struct prl_playout *playout, uint32_t delay_ms, int64_t now_us);
 void prl_playout_set_lead(struct prl_playout *playout, uint32_t lead_ms, int64_t now_us);
+
+// RTP: `sent` samples wait with somebody who passes them on and says so. Room is then the lead less
+// what waits there, what was heard is what was passed on one delay ago, to the sample, gaps included;
+// gaps are not counted here.
+void prl_playout_set_relayed(struct prl_playout *playout, bool on, int64_t now_us);
+// So many samples were passed on just now; more than wait are ignored.
+void prl_playout_passed(struct prl_playout *playout, uint64_t samples, int64_t now_us);
 
 uint32_t prl_playout_generation(const struct prl_playout *playout);
 uint64_t prl_playout_sent_samples(const struct prl_playout *playout);

@@ -105,6 +105,12 @@ bool prl_session_chinese(const struct prl_session *session)
     return prl_str_starts(language, "zh") || prl_str_starts(language, "yue");
 }
 
+uint32_t prl_session_lead_ms(const struct prl_session *session)
+{
+    uint32_t lead_ms = session->conf.conf.lead_ms;
+    return session->rtp && lead_ms > PRL_SESSION_RTP_LEAD_MS ? PRL_SESSION_RTP_LEAD_MS : lead_ms;
+}
+
 // ---- telling ----
 
 void prl_session_tell(struct prl_session *session, const struct prl_session_event *event)
@@ -267,7 +273,7 @@ enum prl_err prl_session_configure(struct prl_session *session, const struct prl
     session->conf = copy;
     session->system_text = system;
     prl_session_input_configure(session);
-    prl_playout_set_lead(session->playout, conf->lead_ms, prl_clock_now_us());
+    prl_playout_set_lead(session->playout, prl_session_lead_ms(session), prl_clock_now_us());
     prl_floor_configure(session->floor, &session->conf.conf.floor);
     prl_session_step(session, &(struct prl_floor_event){.fact = PRL_FACT_UPDATE});
     if (!same || conf->tool_count > 0)
@@ -327,6 +333,11 @@ void prl_session_clear(struct prl_session *session, const char *event_id)
 {
     session->waiting_count = 0;
     request(session, &(struct prl_floor_event){.fact = PRL_FACT_CLEAR}, event_id);
+}
+
+void prl_session_clear_output(struct prl_session *session, const char *event_id)
+{
+    request(session, &(struct prl_floor_event){.fact = PRL_FACT_OUTPUT_CLEAR}, event_id);
 }
 
 static enum prl_err copy_text(char **out, const char *text)
@@ -527,9 +538,11 @@ static void truncate_item(struct prl_session *session, const char *id, int64_t c
         return;
     }
     uint32_t generation = generation_of_item(session, id);
+    session->cutting = true;
     if (generation)
         prl_session_step(session, &(struct prl_floor_event){.fact = PRL_FACT_TRUNCATE,
                                                             .generation = generation});
+    session->cutting = false;
     uint64_t samples =
         (uint64_t)audio_end_ms > UINT32_MAX ? UINT32_MAX : (uint64_t)audio_end_ms * MS_SAMPLES_OUT;
     uint64_t applied = 0;

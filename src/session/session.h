@@ -34,7 +34,8 @@ enum {
     PRL_SESSION_ID_SIZE = 32,
     PRL_SESSION_METADATA_MAX = 16,
     PRL_SESSION_OUTPUT_MAX = 16, // items of one response
-    PRL_SESSION_TEXT_MAX = 64 << 10
+    PRL_SESSION_TEXT_MAX = 64 << 10,
+    PRL_SESSION_RTP_LEAD_MS = 60 // three frames: one that leaves, one in hand, one for a late loop
 };
 
 // Engines, borrowed; NULL where a kind is absent (requests that need it fail with an error).
@@ -110,6 +111,8 @@ struct prl_session_spans {
     int64_t first_audio_us; // first sound made
     int64_t first_byte_us;  // first sound (or text) handed to the client
     int64_t heard_end_us;   // the answer had been heard; only in LATENCY events after the end
+    int64_t input_delay_us; // what the last sample of speech waited in a jitter buffer; part of
+                            // detected_us; 0 without one, -1 for a typed turn
     bool spoken;            // zero is the end of speech, not a request
 };
 
@@ -142,11 +145,16 @@ enum prl_session_event_type {
     PRL_SESSION_OUTPUT_MESSAGE,    // response, item_id, previous_id: an assistant message begins
     PRL_SESSION_OUTPUT_TEXT,       // response, item_id, text, len (also the transcript), start_ms
     PRL_SESSION_OUTPUT_AUDIO,      // response, item_id, pcm, samples (24 kHz)
+    PRL_SESSION_OUTPUT_STARTED,    // RTP, response, item_id: its first sound follows
+    PRL_SESSION_OUTPUT_PAUSED,     // RTP, response: be silent within 10 ms, keep what is left
+    PRL_SESSION_OUTPUT_RESUMED,    // RTP, response: go on from the same sample
+    PRL_SESSION_OUTPUT_STOPPED,    // RTP, response: all of its sound was heard
+    PRL_SESSION_OUTPUT_CLEARED,    // RTP, response: be silent within 10 ms, drop what is left
     PRL_SESSION_CALL,              // response, item_id, previous_id, call_id, name: begins
     PRL_SESSION_CALL_ARGUMENTS,    // response, item_id, call_id, text, len
     PRL_SESSION_CALL_END,          // response, item_id, call_id, name, text: all arguments
     PRL_SESSION_RESPONSE_DONE,     // response
-    PRL_SESSION_TRUNCATED,         // item_id, ms
+    PRL_SESSION_TRUNCATED,         // item_id, ms; RTP: also after a cut, by the session itself
     PRL_SESSION_DELETED,           // item_id
     PRL_SESSION_LATENCY,           // response, spans: twice, at first byte and when heard out
     PRL_SESSION_ERROR              // code, text, param, client_event_id
@@ -195,6 +203,9 @@ enum prl_err prl_session_configure(struct prl_session *session,
 // again when prl_session_input_room says so. LIMIT: the manual utterance is as long as it may be.
 enum prl_err prl_session_append(struct prl_session *session, const int16_t *pcm, size_t samples,
                                 uint32_t hz) PRL_MUST_USE;
+// The same for sound that came at `arrival_us` and waited in a jitter buffer since.
+enum prl_err prl_session_append_at(struct prl_session *session, const int16_t *pcm, size_t samples,
+                                   uint32_t hz, int64_t arrival_us) PRL_MUST_USE;
 // Samples (at 24 kHz) that append will take now. `fn` is called when there is room again.
 size_t prl_session_input_room(const struct prl_session *session);
 void prl_session_on_room(struct prl_session *session, void (*fn)(void *arg), void *arg);
@@ -212,6 +223,18 @@ void prl_session_add_item(struct prl_session *session, const char *after_id,
 void prl_session_delete_item(struct prl_session *session, const char *id, const char *event_id);
 void prl_session_truncate(struct prl_session *session, const char *id, int64_t content_index,
                           int64_t audio_end_ms, const char *event_id);
+
+// output_audio_buffer.clear: what sounds is cut here.
+void prl_session_clear_output(struct prl_session *session, const char *event_id);
+
+// RTP mode, for session/leg.h: sound leaves through a leg that says what really went, so pacing and
+// "heard" are exact; at most PRL_SESSION_RTP_LEAD_MS wait in the leg; the OUTPUT_* events above are
+// told, and TRUNCATED when the session cuts an item. Only while no answer sounds.
+void prl_session_rtp(struct prl_session *session, bool on);
+// `samples` of the present answer were sent just now. May hand over more of it (OUTPUT_AUDIO).
+void prl_session_left(struct prl_session *session, uint64_t samples);
+// From sending to the ear: flight and the client's buffer.
+void prl_session_set_playout_delay(struct prl_session *session, uint32_t delay_ms);
 
 const struct prl_history *prl_session_history(const struct prl_session *session);
 // An answer is being made or sounds.

@@ -10,7 +10,7 @@
 #include "session/messages.h"
 #include "session/session_state.h"
 
-enum { SAMPLES_PER_MS = PRL_SESSION_RATE_HZ / 1000 };
+enum { SAMPLES_PER_MS = PRL_SESSION_RATE_HZ / 1000, OUT_PER_MS = PRL_PLAYOUT_HZ / 1000 };
 
 static const char *last_item_id(const struct prl_session *session)
 {
@@ -73,7 +73,9 @@ static void commit_utterance(struct prl_session *session, const struct prl_floor
         work = prl_session_new_work(session, action->generation);
     if (work) {
         work->utterance = action->utterance;
-        work->zero_us = prl_session_arrival_us(session, action->speech_end);
+        struct prl_arrival arrival = prl_session_arrival(session, action->speech_end);
+        work->zero_us = arrival.at_us;
+        work->input_delay_us = arrival.delay_us;
         work->detected_us = prl_clock_now_us();
         work->spoken = true;
     }
@@ -329,12 +331,17 @@ static void cut_history(struct prl_session *session, const struct prl_work *work
 {
     if (!work->item_kept)
         return;
-    uint64_t applied;
-    if (work->audio) {
-        enum prl_err err =
-            prl_history_truncate(session->history, work->item_id, 0, heard_samples, &applied);
-        (void)err; // NOTFOUND: the client deleted the item
-    }
+    uint64_t applied = 0;
+    if (!work->audio)
+        return;
+    enum prl_err err =
+        prl_history_truncate(session->history, work->item_id, 0, heard_samples, &applied);
+    // NOTFOUND: the client deleted the item. Over WebSocket the client truncates by itself.
+    if (!err && session->rtp && !session->cutting)
+        prl_session_tell(session,
+                         &(struct prl_session_event){.type = PRL_SESSION_TRUNCATED,
+                                                     .item_id = work->item_id,
+                                                     .ms = (int64_t)(applied / OUT_PER_MS)});
 }
 
 static void cancel(struct prl_session *session, const struct prl_floor_action *action)
@@ -343,12 +350,16 @@ static void cancel(struct prl_session *session, const struct prl_floor_action *a
     if (!work)
         return;
     int64_t now_us = prl_clock_now_us();
-    if (prl_playout_generation(session->playout) == work->generation)
-        (void)prl_playout_stop(session->playout, true, now_us);
+    uint64_t heard = action->samples;
+    if (prl_playout_generation(session->playout) == work->generation) {
+        uint64_t exact = prl_playout_stop(session->playout, true, now_us);
+        heard = session->rtp ? exact : heard;
+    }
     if (work->answer)
         prl_answer_stop(work->answer);
     work->answer = NULL;
-    cut_history(session, work, action->samples);
+    prl_session_tell_output(session, work, PRL_SESSION_OUTPUT_CLEARED);
+    cut_history(session, work, heard);
     if (action->visible) {
         const char *reason = NULL;
         if (action->reason == PRL_FLOOR_BY_TURN || action->reason == PRL_FLOOR_BY_REPLACEMENT)
@@ -392,6 +403,7 @@ static void played(struct prl_session *session, const struct prl_floor_action *a
     struct prl_work *work = prl_session_work(session, action->generation);
     if (!work)
         return;
+    prl_session_tell_output(session, work, PRL_SESSION_OUTPUT_STOPPED);
     prl_session_latency(session, work, true);
     prl_session_free_work(session, work);
     prl_session_prefill(session, NULL);
@@ -432,6 +444,8 @@ static void pause_or_resume(struct prl_session *session, const struct prl_floor_
         prl_playout_release(session->playout, prl_clock_now_us());
     else
         prl_playout_pause(session->playout, prl_clock_now_us());
+    prl_session_tell_output(
+        session, work, work->released ? PRL_SESSION_OUTPUT_RESUMED : PRL_SESSION_OUTPUT_PAUSED);
     prl_session_send(session, work);
 }
 

@@ -381,7 +381,7 @@ static void on_input_due(void *arg)
         session->room_fn(session->room_arg);
 }
 
-static void remember_arrival(struct prl_session *session)
+static void remember_arrival(struct prl_session *session, int64_t at_us, int64_t delay_us)
 {
     if (session->arrival_count == PRL_SESSION_ARRIVALS_MAX) {
         // The older half goes; a speech end before it counts from the oldest time that is kept.
@@ -390,15 +390,15 @@ static void remember_arrival(struct prl_session *session)
         session->arrival_count = keep;
     }
     session->arrivals[session->arrival_count++] =
-        (struct prl_arrival){session->received, prl_clock_now_us()};
+        (struct prl_arrival){session->received, at_us, delay_us};
 }
 
-int64_t prl_session_arrival_us(const struct prl_session *session, uint64_t sample)
+struct prl_arrival prl_session_arrival(const struct prl_session *session, uint64_t sample)
 {
     for (size_t i = 0; i < session->arrival_count; i++)
         if (session->arrivals[i].sample >= sample)
-            return session->arrivals[i].at_us;
-    return prl_clock_now_us();
+            return session->arrivals[i];
+    return (struct prl_arrival){sample, prl_clock_now_us(), 0};
 }
 
 static enum prl_err ready_resampler(struct prl_session *session, uint32_t hz)
@@ -412,6 +412,12 @@ static enum prl_err ready_resampler(struct prl_session *session, uint32_t hz)
 
 enum prl_err prl_session_append(struct prl_session *session, const int16_t *pcm, size_t samples,
                                 uint32_t hz)
+{
+    return prl_session_append_at(session, pcm, samples, hz, prl_clock_now_us());
+}
+
+enum prl_err prl_session_append_at(struct prl_session *session, const int16_t *pcm, size_t samples,
+                                   uint32_t hz, int64_t arrival_us)
 {
     enum prl_err err = ready_resampler(session, hz);
     if (err)
@@ -434,7 +440,8 @@ enum prl_err prl_session_append(struct prl_session *session, const int16_t *pcm,
         if (taken == 0 && made == 0)
             break; // the library takes everything when there is room, and there is
     }
-    remember_arrival(session);
+    int64_t delay_us = prl_clock_now_us() - arrival_us;
+    remember_arrival(session, arrival_us, delay_us > 0 ? delay_us : 0);
     if (!prl_timer_active(session->input_timer))
         prl_timer_start(session->input_timer, 0);
     return PRL_OK;

@@ -39,6 +39,15 @@ static void tell_response(struct prl_session *session, const struct prl_work *wo
     prl_session_tell(session, event);
 }
 
+void prl_session_tell_output(struct prl_session *session, const struct prl_work *work,
+                             enum prl_session_event_type type)
+{
+    bool begins = type == PRL_SESSION_OUTPUT_STARTED;
+    if (session->rtp && !work->out_of_band && (begins || work->samples_out > 0))
+        tell_response(session, work,
+                      &(struct prl_session_event){.type = type, .item_id = work->item_id});
+}
+
 void prl_session_start_response(struct prl_session *session, struct prl_work *work)
 {
     work->visible = true;
@@ -131,9 +140,12 @@ static void send_sound(struct prl_session *session, struct prl_work *work, const
                        size_t samples)
 {
     begin_message(session, work);
-    bool first = !work->first_byte_us;
+    // A leg says when the first packet left.
+    bool first = !work->first_byte_us && (work->out_of_band || !session->rtp);
     if (first)
         work->first_byte_us = prl_clock_now_us();
+    if (work->samples_out == 0)
+        prl_session_tell_output(session, work, PRL_SESSION_OUTPUT_STARTED);
     work->samples_out += samples;
     session->voiced = true;
     if (work->item_kept) {
@@ -305,6 +317,36 @@ void prl_session_output_due(void *arg)
                         prl_playout_drained_at_us(session->playout, now_us) + 1000);
 }
 
+void prl_session_left(struct prl_session *session, uint64_t samples)
+{
+    prl_playout_passed(session->playout, samples, prl_clock_now_us());
+    uint32_t generation = prl_playout_generation(session->playout);
+    struct prl_work *work = prl_session_work(session, generation);
+    if (work && !work->first_byte_us) {
+        work->first_byte_us = prl_clock_now_us();
+        prl_session_latency(session, work, false);
+    }
+    if (work)
+        prl_session_send(session, work);
+    if (work && prl_session_work(session, generation) == work)
+        tell_heard(session, generation);
+}
+
+void prl_session_rtp(struct prl_session *session, bool on)
+{
+    int64_t now_us = prl_clock_now_us();
+    session->rtp = on;
+    prl_playout_set_relayed(session->playout, on, now_us);
+    prl_playout_set_lead(session->playout, prl_session_lead_ms(session), now_us);
+    if (!on)
+        prl_playout_set_delay(session->playout, 0, now_us);
+}
+
+void prl_session_set_playout_delay(struct prl_session *session, uint32_t delay_ms)
+{
+    prl_playout_set_delay(session->playout, delay_ms, prl_clock_now_us());
+}
+
 static void count_usage(struct prl_session *session, struct prl_work *work)
 {
     const struct prl_llm_usage zero = {0};
@@ -367,6 +409,7 @@ void prl_session_latency(struct prl_session *session, struct prl_work *work, boo
         .first_audio_us = since(work->first_audio_us, work->zero_us),
         .first_byte_us = since(work->first_byte_us, work->zero_us),
         .heard_end_us = since(heard_us, work->zero_us),
+        .input_delay_us = work->spoken ? work->input_delay_us : -1,
         .spoken = work->spoken,
     };
     tell_response(session, work,

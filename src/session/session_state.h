@@ -86,6 +86,7 @@ struct prl_work {
     char call_item[PRL_SESSION_ID_SIZE];
     struct prl_session_usage usage;
     // Clock times, 0: not yet.
+    int64_t input_delay_us;
     int64_t zero_us, detected_us, stt_us, first_token_us, first_audio_us, first_byte_us;
     bool spoken;
 };
@@ -100,6 +101,7 @@ struct prl_stt_job {
 struct prl_arrival {
     uint64_t sample; // input clock after it came
     int64_t at_us;
+    int64_t delay_us; // that it waited in a jitter buffer
 };
 
 struct prl_session {
@@ -150,6 +152,8 @@ struct prl_session {
     size_t fact_count;
     uint32_t last_generation; // highest of the floor's
     bool voiced;
+    bool rtp;
+    bool cutting; // the client truncates: it is answered there, and once
     int64_t input_audio_ms; // of committed utterances since the last response
 };
 
@@ -175,6 +179,7 @@ struct prl_utterance *prl_session_utterance(struct prl_session *session, uint32_
 enum prl_err prl_session_grant_wish(struct prl_session *session,
                                     struct prl_work *work) PRL_MUST_USE;
 bool prl_session_chinese(const struct prl_session *session);
+uint32_t prl_session_lead_ms(const struct prl_session *session);
 void prl_session_prefill(struct prl_session *session, const char *said);
 
 // session_act.c
@@ -190,7 +195,7 @@ void prl_session_open_utterance(struct prl_session *session, uint32_t id, uint64
 void prl_session_drop_utterance(struct prl_session *session, struct prl_utterance *utterance);
 void prl_session_transcribe(struct prl_session *session, const struct prl_floor_action *action,
                             enum prl_stt_want want);
-int64_t prl_session_arrival_us(const struct prl_session *session, uint64_t sample);
+struct prl_arrival prl_session_arrival(const struct prl_session *session, uint64_t sample);
 
 // session_output.c
 void prl_session_start_response(struct prl_session *session, struct prl_work *work);
@@ -199,6 +204,9 @@ void prl_session_end_response(struct prl_session *session, struct prl_work *work
 // Hands over what may leave now, and sets the timer for what may leave later.
 void prl_session_send(struct prl_session *session, struct prl_work *work);
 void prl_session_output_due(void *arg);
+// RTP: one of the OUTPUT_* events, when sound of this work has left; nothing otherwise.
+void prl_session_tell_output(struct prl_session *session, const struct prl_work *work,
+                             enum prl_session_event_type type);
 void prl_session_latency(struct prl_session *session, struct prl_work *work, bool heard_out);
 
 #endif

@@ -195,3 +195,62 @@ PRL_TEST_OOM(playout_create)
     EXPECT((err == PRL_OK) == (playout != NULL));
     prl_playout_destroy(&playout);
 }
+
+// 20 ms leave at each tick; the listener hears them 100 ms later.
+static void pass_ms(struct prl_playout *playout, int64_t from_ms, int64_t until_ms)
+{
+    for (int64_t at = from_ms; at < until_ms; at += 20)
+        prl_playout_passed(playout, 20 * PER_MS, at * MS);
+}
+
+PRL_TEST(playout_relayed_hears_what_was_passed_on)
+{
+    struct prl_playout *playout = create(60, 100);
+    prl_playout_set_relayed(playout, true, 0);
+    prl_playout_release(playout, 0);
+    EXPECT_INT(room_ms(playout, 0), 60);
+    send_ms(playout, 60, 0);
+    // Nobody has passed anything on: time alone changes nothing.
+    EXPECT_INT(room_ms(playout, 500), 0);
+    EXPECT_INT(heard_ms(playout, 500), 0);
+    EXPECT(prl_playout_room_at_us(playout, 1, 500 * MS) == INT64_MAX);
+    prl_playout_passed(playout, 20 * PER_MS, 1000 * MS);
+    EXPECT_INT(room_ms(playout, 1000), 20);
+    EXPECT_INT(heard_ms(playout, 1100), 0);
+    EXPECT_INT(heard_ms(playout, 1110), 10);
+    EXPECT_INT(heard_ms(playout, 1300), 20); // the gap is heard as one
+    prl_playout_passed(playout, 20 * PER_MS, 1300 * MS);
+    EXPECT_INT(heard_ms(playout, 1399), 20);
+    EXPECT_INT(heard_ms(playout, 1405), 25);
+    EXPECT(!prl_playout_drained(playout, 2000 * MS));
+    EXPECT(prl_playout_drained_at_us(playout, 2000 * MS) > 2000 * MS);
+    prl_playout_passed(playout, 1000 * PER_MS, 2000 * MS); // more than waits
+    EXPECT_INT(heard_ms(playout, 3000), 60);
+    EXPECT(prl_playout_drained(playout, 3000 * MS));
+    EXPECT_INT(prl_playout_underruns(playout), 0);
+    prl_playout_destroy(&playout);
+}
+
+PRL_TEST(playout_relayed_cuts_at_the_listener)
+{
+    struct prl_playout *playout = create(60, 100);
+    prl_playout_set_relayed(playout, true, 0);
+    prl_playout_release(playout, 0);
+    send_ms(playout, 5000, 0);
+    pass_ms(playout, 0, 3000); // more frames than are remembered
+    EXPECT_INT(heard_ms(playout, 2995), 2895);
+    prl_playout_set_delay(playout, 300, 2995 * MS); // what was heard stays heard
+    EXPECT_INT(heard_ms(playout, 2995), 2895);
+    prl_playout_set_delay(playout, 100, 2995 * MS);
+    EXPECT_INT(prl_playout_stop(playout, true, 3000 * MS), 2900 * PER_MS);
+    prl_playout_passed(playout, 20 * PER_MS, 3000 * MS); // the fade counts for nothing
+    EXPECT_INT(heard_ms(playout, 9000), 2900);
+    // The next answer is relayed as well, until that ends in its middle.
+    prl_playout_start(playout, 8, 9000 * MS);
+    prl_playout_release(playout, 9000 * MS);
+    send_ms(playout, 100, 9000);
+    EXPECT_INT(heard_ms(playout, 9500), 0);
+    prl_playout_set_relayed(playout, false, 9500 * MS);
+    EXPECT_INT(heard_ms(playout, 9550), 50);
+    prl_playout_destroy(&playout);
+}
