@@ -35,6 +35,7 @@ struct prl_rtc_conf {
     bool tcp;                   // passive TCP candidates as well
     uint16_t tcp_port;          // 0: any free one (tests)
     const char *public_address; // numeric, announced beside the local ones (NAT, containers); NULL
+    bool local_only;            // serve nobody but this machine, whatever is bound
     size_t peers_max;           // connections, offers that have not connected yet included
     struct prl_sctp *sctp;      // borrowed; NULL: no data channels
 };
@@ -48,6 +49,7 @@ struct prl_rtc_packet {
     uint16_t seq;
     uint32_t timestamp;
     bool marker;
+    bool restart; // the first of a new stream (other SSRC, or a jump): start the decoder anew
     const uint8_t *payload;
     size_t size;
     int64_t arrival_us; // at the socket
@@ -109,6 +111,9 @@ enum prl_rtc_codec prl_rtc_codec(const struct prl_rtc_peer *peer);
 // allocates or fails: before on_connected and after the end it is dropped.
 void prl_rtc_send_audio(struct prl_rtc_peer *peer, const uint8_t *payload, size_t size,
                         uint32_t timestamp_step, bool marker);
+// How much sound the owner's jitter buffer holds now: lost packets are asked for again only while they
+// can still come in time. 100 ms until told.
+void prl_rtc_set_buffer(struct prl_rtc_peer *peer, int64_t buffer_us);
 // One text message on oai-events. AGAIN: the channel is not open yet (the caller keeps early events,
 // bounded). FULL: PRL_RTC_QUEUE_BYTES_MAX would wait (a slow reader; the caller closes). CANCELED:
 // the connection or the channel has ended.
