@@ -1,13 +1,13 @@
 // addr.h -- network addresses in one form, for every allow, deny and comparison.
 //
-// A canonical address is IPv4 wherever it can be (::ffff:192.0.2.1 is 192.0.2.1), has no flow label,
-// no scope unless it is link-local, and zeros in every byte that its family does not use, so that
-// equal means the same bytes and the same hash.
+// A canonical address is IPv4 wherever it can be (::ffff:192.0.2.1 is 192.0.2.1), has no flow
+// label, and no scope unless it is link-local; bytes that its family does not use are zeros.
 // Units:    ports in host order.
 // Threads:  pure functions.
 // Memory:   no allocation.
 // Errors:   false for what is no IPv4 or IPv6 address.
-// Source:   RFC 4291 §2.5, RFC 6890 (special addresses), RFC 6052 (64:ff9b::/96), RFC 3056 (2002::/16).
+// Source:   RFC 4291 §2.5, RFC 6890 (special addresses), RFC 6052 (64:ff9b::/96), RFC 3056
+//           (2002::/16).
 #ifndef PRL_RTC_ADDR_H
 #define PRL_RTC_ADDR_H
 
@@ -39,8 +39,8 @@ bool prl_addr_equal(const union prl_sockaddr *a, const union prl_sockaddr *b); /
 bool prl_addr_same_host(const union prl_sockaddr *a, const union prl_sockaddr *b);
 // Spreads over 32 bits; not secret, so a table that strangers fill must be bounded.
 uint32_t prl_addr_hash(const union prl_sockaddr *address);
-// An IPv6 address that embeds an IPv4 one for a translator (64:ff9b::/96, 2002::/16) is of that one's
-// kind, unless that is public.
+// An IPv6 address that embeds an IPv4 one for a translator (64:ff9b::/96, 2002::/16) is of that
+// one's kind, unless that is public.
 enum prl_addr_kind prl_addr_kind(const union prl_sockaddr *address);
 bool prl_addr_is_v6(const union prl_sockaddr *address);
 uint16_t prl_addr_port(const union prl_sockaddr *address);

@@ -1,24 +1,26 @@
-// ice.h -- the ICE-lite agent of one connection: which paths to the peer are real, and which to use.
+// ice.h -- the ICE-lite agent of one connection: which paths to the peer are real, and which to
+// use.
 //
-// Checks come in, replies go out; a lite agent sends none of its own. A path is verified when a check
-// with the right password came over it, and only verified paths carry DTLS and SRTP. The selected
-// path, the one to send on, is the first verified one; then it moves
-//   * to the path of every check with USE-CANDIDATE (RFC 8445 §8.1.1: the controlling side decides);
+// Checks come in, replies go out; a lite agent sends none of its own. A path is verified when a
+// check with the right password came over it, and only verified paths carry DTLS and SRTP. The
+// selected path, the one to send on, is the first verified one; then it moves
+//   * to the path of every check with USE-CANDIDATE (RFC 8445 §8.1.1: the controlling side
+//     decides);
 //   * when it has been quiet for PRL_ICE_QUIET_US, to the path of the next authenticated packet (a
-//     check, or SRTP by prl_ice_heard): after a NAT has rebound, some agents go on with consent checks
-//     that do not nominate (aioice), and media to the dead port would end the call.
+//     check, or SRTP by prl_ice_heard): after a NAT has rebound, some agents go on with consent
+//     checks that do not nominate (aioice), and media to the dead port would end the call.
 // Moving it on each check lost 70 % of the packets of a client with two interfaces.
-// Consent: RFC 7675 gives consent by an answer to one's own check. A lite agent sends no check, so the
-// peer's authenticated checks on the selected path, which full agents send every 5 s (there), stand for
-// it: the path that such a check names is one where the peer wants to be sent to.
+// Consent: RFC 7675 gives consent by an answer to one's own check. A lite agent sends no check, so
+// the peer's authenticated checks on the selected path, which full agents send every 5 s (there),
+// stand for it: the path that such a check names is one where the peer wants to be sent to.
 // Units:    microseconds, monotonic, given by the caller.
 // Threads:  one owner.
 // Memory:   one block; at most PRL_ICE_PATHS_MAX paths, the one longest without a check makes room.
-// Errors:   what is wrong gets no reply and changes nothing, except errors 420 and 487 to somebody who
-//           knows the password. A reply is never larger than its request.
+// Errors:   what is wrong gets no reply and changes nothing, except errors 420 and 487 to somebody
+//           who knows the password. A reply is never larger than its request.
 // Source:   RFC 8445 (lite: §2.5, §7.3), RFC 8489, RFC 7675; measured with two interfaces.
-// Limit:    MESSAGE-INTEGRITY does not cover the source address. Who sees a check on its way and sends
-//           it again from elsewhere moves the path until the peer's next nomination.
+// Limit:    MESSAGE-INTEGRITY does not cover the source address. Who sees a check on its way and
+//           sends it again from elsewhere moves the path until the peer's next nomination.
 #ifndef PRL_RTC_ICE_H
 #define PRL_RTC_ICE_H
 
@@ -39,7 +41,7 @@ enum {
     PRL_ICE_TEXT_SIZE = 257,       // RFC 8839 §5.4: at most 256 characters
     PRL_ICE_CONNECT_US = 10000000, // given up when nothing is verified by then
     PRL_ICE_CONSENT_US = 30000000, // RFC 7675 §5.1
-    PRL_ICE_QUIET_US = 2000000,
+    PRL_ICE_QUIET_US = 3000000,    // browsers check a good path every 2.5 s
 };
 
 struct prl_ice;
@@ -85,19 +87,20 @@ void prl_ice_destroy(struct prl_ice **ice);
 // The owner has found this agent by prl_stun_addressee. Requests only; all else is ignored.
 void prl_ice_check(struct prl_ice *ice, const struct prl_stun *stun,
                    const struct prl_ice_path *path, int64_t now_us, struct prl_ice_result *result);
-// An SRTP or SRTCP packet that passed authentication came over this path. True: the selected path has
-// changed.
+// An SRTP or SRTCP packet that passed authentication came over this path. True: the selected path
+// has changed.
 bool prl_ice_heard(struct prl_ice *ice, const struct prl_ice_path *path, int64_t now_us);
 // False: drop DTLS, SRTP and SRTCP that came over it.
 bool prl_ice_verified(const struct prl_ice *ice, const struct prl_ice_path *path);
 // NULL: none yet. Valid until the next call that is not const.
 const struct prl_ice_path *prl_ice_selected(const struct prl_ice *ice);
-// The path is gone (a stream closed, or another peer has proven the address to be its own). True: the
-// selected path has changed, perhaps to none.
+// The path is gone (a stream closed, or another peer has proven the address to be its own). True:
+// the selected path has changed, perhaps to none.
 bool prl_ice_forget(struct prl_ice *ice, const struct prl_ice_path *path);
 
-// A new offer with other credentials (RFC 8445 §9). Both pairs of credentials are good until the first
-// valid check with the new ones; a second restart before it replaces the new ones. Paths stay.
+// A new offer with other credentials (RFC 8445 §9). Both pairs of credentials are good until the
+// first valid check with the new ones; a second restart before it replaces the new ones. Paths
+// stay.
 void prl_ice_restart(struct prl_ice *ice, const struct prl_ice_credentials *local,
                      const char *remote_ufrag, int64_t now_us);
 // The ufrag and password that answers carry now: the newest.

@@ -1,14 +1,15 @@
 // sdp.h -- session descriptions: reads offers of WebRTC clients (and answers), writes our answer.
 //
-// We take one audio line and one line of data channels, on one BUNDLE transport; every other line is
-// refused in its place. Lines that we do not know are skipped, as RFC 8866 §5 demands.
+// We take one audio line and one line of data channels, on one BUNDLE transport; every other line
+// is refused in its place. Lines that we do not know are skipped, as RFC 8866 §5 demands.
 // Units:    bytes; ports in host order.
 // Threads:  pure functions.
 // Memory:   the parsed form is a plain value of about 5 KiB without pointers. The answer is written
 //           into the caller's string.
-// Errors:   INVALID with `why` (PRL_RTC_WHY_SIZE bytes): which line, what is wrong, what is expected.
-// Source:   RFC 8866 (SDP), 8839 (ICE), 8841 (data channels), 8843 (BUNDLE), 8842 (DTLS), 7587 (Opus),
-//           5888 (mid), 5761 (rtcp-mux), 6544 (TCP candidates), 8829 §5 (what browsers do).
+// Errors:   INVALID with `why` (PRL_RTC_WHY_SIZE bytes): which line, what is wrong, what is
+//           expected.
+// Source:   RFC 8866 (SDP), 8839 (ICE), 8841 (data channels), 8843 (BUNDLE), 8842 (DTLS), 7587
+//           (Opus), 5888 (mid), 5761 (rtcp-mux), 6544 (TCP candidates), 8829 §5 (what browsers do).
 #ifndef PRL_RTC_SDP_H
 #define PRL_RTC_SDP_H
 
@@ -32,7 +33,7 @@ enum {
     PRL_SDP_FINGERPRINTS_MAX = 4, // of SHA-256; further ones are skipped
     PRL_SDP_FINGERPRINT_SIZE = 32,
     PRL_SDP_MID_SIZE = 33,
-    PRL_SDP_ANSWER_MAX = 32768, // enough for 32 lines; the limit to give the string
+    PRL_SDP_ANSWER_MAX = 16384, // enough for 32 lines; the limit to give the string
 };
 
 enum prl_sdp_type { PRL_SDP_OFFER, PRL_SDP_ANSWER };
@@ -101,8 +102,8 @@ struct prl_sdp {
 enum prl_err prl_sdp_parse(struct prl_sdp *sdp, enum prl_sdp_type type, const char *text,
                            size_t len, char why[PRL_RTC_WHY_SIZE]) PRL_MUST_USE;
 
-// What we say in the answer: to "actpass" PASSIVE, since clients repeat a lost ClientHello sooner than
-// we would.
+// What we say in the answer: to "actpass" PASSIVE, since clients repeat a lost ClientHello sooner
+// than we would.
 enum prl_sdp_setup prl_sdp_answer_setup(enum prl_sdp_setup offered);
 // The other side's view: what they send we receive.
 enum prl_sdp_direction prl_sdp_mirror(enum prl_sdp_direction direction);

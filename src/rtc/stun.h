@@ -2,10 +2,10 @@
 //
 // Units:    bytes; ports in host order.
 // Threads:  pure functions.
-// Memory:   no allocation. A parsed message points into the packet and is valid as long as that. What
-//           is built is written into the caller's buffer, every byte of it: padding is zeros.
-// Errors:   INVALID for a packet that is no well-formed STUN message. A builder that runs out of room
-//           remembers it and finish says 0, so a series of calls is checked once.
+// Memory:   no allocation. A parsed message points into the packet and is valid as long as that.
+//           What is built is written into the caller's buffer, every byte of it: padding is zeros.
+// Errors:   INVALID for a packet that is no well-formed STUN message. A builder that runs out of
+//           room remembers it and finish says 0, so a series of calls is checked once.
 // Source:   RFC 8489 (STUN), RFC 8445 §7, §16 (attributes of ICE), RFC 5769 (test vectors).
 #ifndef PRL_RTC_STUN_H
 #define PRL_RTC_STUN_H
@@ -59,8 +59,8 @@ bool prl_stun_is(const uint8_t *data, size_t size);
 // Attributes behind MESSAGE-INTEGRITY are not looked at, except FINGERPRINT. Of an attribute that
 // comes twice the first counts.
 enum prl_err prl_stun_parse(struct prl_stun *stun, const uint8_t *data, size_t size) PRL_MUST_USE;
-// The part of USERNAME before its colon: the ufrag of the agent that is addressed. False: no username,
-// no colon, or longer than `size` holds with its zero.
+// The part of USERNAME before its colon: the ufrag of the agent that is addressed. False: no
+// username, no colon, or longer than `size` holds with its zero.
 bool prl_stun_addressee(const struct prl_stun *stun, char *ufrag, size_t size);
 // True when USERNAME is "first:second".
 bool prl_stun_username_is(const struct prl_stun *stun, const char *first, const char *second);
@@ -85,7 +85,8 @@ void prl_stun_add_mapped(struct prl_stun_build *build, const union prl_sockaddr 
 // Without a reason phrase: it would only make the answer larger.
 void prl_stun_add_error(struct prl_stun_build *build, unsigned code);
 void prl_stun_add_unknown(struct prl_stun_build *build, const uint16_t *types, size_t count);
-// Adds MESSAGE-INTEGRITY (`password` NULL: none) and FINGERPRINT; the size, or 0 when it did not fit.
+// Adds MESSAGE-INTEGRITY (`password` NULL: none) and FINGERPRINT; the size, or 0 when it did not
+// fit.
 size_t prl_stun_finish(struct prl_stun_build *build, const char *password);
 
 #endif
