@@ -28,11 +28,13 @@
 #include "rtc/srtp.h"
 
 enum {
-    PRL_DTLS_MTU = 1200,          // longest datagram of ours
-    PRL_DTLS_DATA_MAX = 1150,     // longest piece of data; MTU less record header, nonce and tag
-    PRL_DTLS_DATAGRAM_MAX = 2048, // longest datagram that is looked at
-    PRL_DTLS_OUTPUT_MAX = 8192,
-    PRL_DTLS_FINGERPRINT_SIZE = 96, // sha-256 as text with its zero: "AB:CD:…"
+    PRL_DTLS_MTU = 1200,            // longest datagram of ours
+    PRL_DTLS_DATA_MAX = 1150,       // longest piece of data; MTU less record header, nonce and tag
+    PRL_DTLS_DATAGRAM_MAX = 2048,   // longest datagram that is looked at
+    PRL_DTLS_OUTPUT_MAX = 4900,     // four full datagrams; a flight of ours fills one or two
+    PRL_DTLS_AHEAD_MAX = 16,        // encrypted records taken before the handshake has come so far
+    PRL_DTLS_FINGERPRINT_SIZE = 32, // SHA-256
+    PRL_DTLS_FINGERPRINTS_MAX = 4,
 };
 
 // ---- certificate ----
@@ -41,8 +43,8 @@ struct prl_dtls_cert; // P-256 key, self-signed certificate, and what OpenSSL sh
 
 enum prl_err prl_dtls_cert_create(struct prl_dtls_cert **out) PRL_MUST_USE;
 void prl_dtls_cert_destroy(struct prl_dtls_cert **cert); // after the last association
-// For "a=fingerprint:sha-256 …"; upper case, valid as long as the certificate.
-const char *prl_dtls_cert_fingerprint(const struct prl_dtls_cert *cert);
+// The 32 bytes for "a=fingerprint:sha-256"; valid as long as the certificate.
+const uint8_t *prl_dtls_cert_fingerprint(const struct prl_dtls_cert *cert);
 
 // ---- association ----
 
@@ -57,10 +59,9 @@ enum prl_dtls_state {
 struct prl_dtls_conf {
     const struct prl_dtls_cert *cert; // borrowed for the life of the association
     bool client;                      // we speak first (offer: setup:passive)
-    // Of the peer's certificate, from the SDP. The hash is "sha-256", "sha-384" or "sha-512" in any
-    // case, the value pairs of hexadecimal digits with colons.
-    const char *fingerprint_hash;
-    const char *fingerprint;
+    // SHA-256 as the SDP gave them, 1..4, copied: the peer's certificate must have one of them.
+    const uint8_t (*fingerprints)[PRL_DTLS_FINGERPRINT_SIZE];
+    size_t fingerprint_count;
     // One piece of data, borrowed for the call, from inside prl_dtls_input. It may call prl_dtls_send;
     // it must not close or destroy.
     void (*on_data)(void *arg, const uint8_t *data, size_t size);
@@ -69,7 +70,6 @@ struct prl_dtls_conf {
 
 struct prl_dtls;
 
-// INVALID: a hash that we do not know, or a value that is none of its length.
 enum prl_err prl_dtls_create(struct prl_dtls **out, const struct prl_dtls_conf *conf) PRL_MUST_USE;
 void prl_dtls_destroy(struct prl_dtls **dtls);
 
@@ -96,8 +96,9 @@ void prl_dtls_close(struct prl_dtls *dtls);
 
 enum prl_dtls_state prl_dtls_state(const struct prl_dtls *dtls);
 // Why it failed, or "" otherwise; e.g. "the certificate does not have the fingerprint of the SDP".
+// Static text.
 const char *prl_dtls_why(const struct prl_dtls *dtls);
-// Once connected: exports the SRTP keys. INVALID: no profile was agreed on (a peer without media).
+// Exports the SRTP keys. INVALID: not connected, or no profile was agreed on (a peer without media).
 // The caller wipes them after use (prl_srtp_create).
 enum prl_err prl_dtls_keys(struct prl_dtls *dtls, struct prl_srtp_keys *keys) PRL_MUST_USE;
 
