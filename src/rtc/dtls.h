@@ -4,9 +4,9 @@
 //
 // Units:    bytes; microseconds, monotonic.
 // Threads:  a certificate may be shared by several threads after create; an association has one owner.
-// Memory:   see docs/TUNING.md; the output queue holds PRL_DTLS_OUTPUT_MAX bytes. When it is full a
-//           datagram of the handshake is dropped as a network would drop it (it is sent again), and
-//           prl_dtls_send answers FULL.
+// Memory:   44 KiB a connected association, 62 KiB during the handshake. The output queue holds
+//           PRL_DTLS_OUTPUT_MAX bytes; when it is full a datagram of the handshake is dropped as a
+//           network would drop it (it is sent again), and prl_dtls_send answers FULL.
 // Errors:   a handshake that cannot succeed, and nothing else, leads to PRL_DTLS_FAILED with
 //           prl_dtls_why. Once connected, no datagram that is not authentic changes the state: a stray
 //           ClientHello or noise is dropped (CVE-2023-51443 and its kin).
@@ -103,7 +103,7 @@ const char *prl_dtls_why(const struct prl_dtls *dtls);
 enum prl_err prl_dtls_keys(struct prl_dtls *dtls, struct prl_srtp_keys *keys) PRL_MUST_USE;
 
 struct prl_dtls_stats {
-    uint64_t implausible; // datagrams dropped by the filter
+    uint64_t implausible; // datagrams dropped by the filter, or too far ahead of the handshake
     uint64_t output_lost; // datagrams for which the output queue had no room
     uint64_t retransmits;
 };

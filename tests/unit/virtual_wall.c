@@ -8,7 +8,7 @@
 
 static int64_t wall_us;
 
-int gettimeofday(struct timeval *restrict now, void *restrict zone);
+// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): theirs are reserved names
 int gettimeofday(struct timeval *restrict now, void *restrict zone)
 {
     struct timespec system;
