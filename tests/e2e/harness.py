@@ -80,13 +80,19 @@ def free_port():
 
 
 class Server:
-    """`parley serve` on a free port, ready, with what it said in `log`."""
+    """`parley serve` on a free port, ready, with what it said in `log`. With a `network` of tests/net it stands on
+    the other side of that network's cable and asks for a key."""
 
-    def __init__(self, *settings, env=None, wait=True):
+    def __init__(self, *settings, env=None, wait=True, network=None):
         self.port, self.tls_port = free_port(), free_port()
+        self.address, self.key, prefix = "127.0.0.1", None, []
+        if network:
+            self.address, self.key, prefix = network.server, "a-key-for-tests", network.enter
+            settings = (f"http.address={self.address}", *settings)
+            env = {"PARLEY_API_KEY": self.key, **(env or {})}
         self.state = tempfile.TemporaryDirectory()
         self.log_file = tempfile.NamedTemporaryFile("w+", suffix=".log")
-        command = [PARLEY, "serve", "--set", f"http.port={self.port}", "--set", f"http.tls_port={self.tls_port}"]
+        command = [*prefix, PARLEY, "serve", "--set", f"http.port={self.port}", "--set", f"http.tls_port={self.tls_port}"]
         if not any(s.startswith("llm.model") for s in settings):
             command += ["--set", "llm.model=small"]
         for setting in settings:
@@ -109,10 +115,13 @@ class Server:
         raise AssertionError(f"not ready after {limit_s} s:\n{self.log()}")
 
     def http(self, path):
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"http://{self.address}:{self.port}{path}"
 
     def ws(self, query="model=parley", path="/v1/realtime"):
-        return f"ws://127.0.0.1:{self.port}{path}?{query}"
+        return f"ws://{self.address}:{self.port}{path}?{query}"
+
+    def headers(self):
+        return {"Authorization": f"Bearer {self.key}"} if self.key else {}
 
     def log(self):
         return pathlib.Path(self.log_file.name).read_text()
@@ -150,27 +159,19 @@ def check_event(text):
     return event
 
 
-class Client:
-    """One Realtime connection; `events` is everything that came."""
+class Talk:
+    """One conversation as its client sees it: `events` is everything that came. Subclasses bring the wire: send_text,
+    and receive, which waits for one event's text."""
 
-    def __init__(self, url, check=True, **options):
-        self.url, self.check, self.options = url, check, options
+    def __init__(self, check=True):
+        self.check = check
         self.events, self.times, self.audio = [], [], bytearray()
 
-    async def __aenter__(self):
-        self.socket = await websockets.connect(self.url, max_size=None, **self.options)
-        return self
-
-    async def __aexit__(self, *_):
-        # websockets trips over its own transport when the server has already gone.
-        with contextlib.suppress(AttributeError):
-            await self.socket.close()
-
     async def send(self, type_, **members):
-        await self.socket.send(json.dumps({"type": type_, **members}))
+        await self.send_text(json.dumps({"type": type_, **members}))
 
     async def next(self, limit_s=60):
-        text = await asyncio.wait_for(self.socket.recv(), limit_s)
+        text = await asyncio.wait_for(self.receive(), limit_s)
         event = check_event(text) if self.check else json.loads(text)
         self.events.append(event)
         self.times.append(time.monotonic())
@@ -201,6 +202,34 @@ class Client:
         await self.send("session.update", session={"type": "realtime", **session})
         return (await self.until("session.updated"))["session"]
 
+    async def ask(self, text):
+        await self.send("conversation.item.create",
+                        item={"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]})
+        await self.send("response.create")
+
+
+class Client(Talk):
+    """One Realtime connection over WebSocket."""
+
+    def __init__(self, url, check=True, **options):
+        super().__init__(check)
+        self.url, self.options = url, options
+
+    async def __aenter__(self):
+        self.socket = await websockets.connect(self.url, max_size=None, **self.options)
+        return self
+
+    async def __aexit__(self, *_):
+        # websockets trips over its own transport when the server has already gone.
+        with contextlib.suppress(AttributeError):
+            await self.socket.close()
+
+    async def send_text(self, text):
+        await self.socket.send(text)
+
+    async def receive(self):
+        return await self.socket.recv()
+
     async def say(self, samples, pace=1.0, silence_s=1.0):
         """Sends sound in real time (pace 1), as a microphone does."""
         data = array.array("h", samples).tobytes() + bytes(int(24000 * silence_s) * 2)
@@ -210,11 +239,6 @@ class Client:
             ahead = start + (i + step) / 48000 / pace - time.monotonic()
             if ahead > 0:
                 await asyncio.sleep(ahead)
-
-    async def ask(self, text):
-        await self.send("conversation.item.create",
-                        item={"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]})
-        await self.send("response.create")
 
 
 def words(text):
