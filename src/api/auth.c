@@ -7,6 +7,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "api/secret.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "net/http.h"
@@ -119,19 +120,27 @@ static const char *bearer(const char *header)
     return header + 7;
 }
 
-bool prl_auth_request(const struct prl_auth *auth, const struct prl_http_request *request)
+bool prl_auth_shown(const struct prl_http_request *request, char key[PRL_AUTH_KEY_MAX])
 {
-    if (auth->count == 0)
-        return true;
     static const char prefix[] = "openai-insecure-api-key.";
-    const char *key = bearer(prl_http_header(request, "Authorization"));
-    if (!key)
-        key = prl_http_header(request, "api-key");
-    if (key)
-        return prl_auth_check(auth, key);
+    const char *header = bearer(prl_http_header(request, "Authorization"));
+    if (!header)
+        header = prl_http_header(request, "api-key");
+    if (header)
+        return prl_str_copy(key, PRL_AUTH_KEY_MAX, header);
     char name[PRL_AUTH_KEY_MAX + sizeof(prefix)];
     for (size_t i = 0; prl_http_subprotocol(request, i, name, sizeof(name)); i++)
         if (prl_str_starts(name, prefix))
-            return prl_auth_check(auth, name + sizeof(prefix) - 1);
+            return prl_str_copy(key, PRL_AUTH_KEY_MAX, name + sizeof(prefix) - 1);
     return false;
+}
+
+bool prl_auth_request(const struct prl_auth *auth, const struct prl_http_request *request)
+{
+    char shown[PRL_AUTH_KEY_MAX] = "";
+    bool any = prl_auth_shown(request, shown);
+    bool secret = any && prl_str_starts(shown, PRL_SECRET_PREFIX);
+    bool good = !secret && (auth->count == 0 || (any && prl_auth_check(auth, shown)));
+    explicit_bzero(shown, sizeof(shown));
+    return good;
 }

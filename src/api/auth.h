@@ -25,8 +25,12 @@ size_t prl_auth_count(const struct prl_auth *auth);
 
 // True when no key is set, or `text` is one.
 bool prl_auth_check(const struct prl_auth *auth, const char *text);
-// The key of a request: `Authorization: Bearer`, `api-key`, or the WebSocket subprotocol
-// openai-insecure-api-key.KEY that browsers use.
+// Copies what the request shows as its key: `Authorization: Bearer`, `api-key`, or the WebSocket
+// subprotocol openai-insecure-api-key.KEY that browsers use. False when it shows none, or one that is
+// too long to be any. Wipe it after use.
+bool prl_auth_shown(const struct prl_http_request *request, char key[PRL_AUTH_KEY_MAX]);
+// A configured key was shown, or none is configured. A client secret is no key, whether or not keys are
+// configured; what it may do is credential.h's business.
 bool prl_auth_request(const struct prl_auth *auth, const struct prl_http_request *request);
 
 #endif

@@ -44,6 +44,7 @@ struct prl_events {
     struct prl_json_write json;
     struct response responses[RESPONSES_MAX];
     struct prl_resample *down; // 24 to 8 kHz, when G.711 goes out
+    enum prl_events_to to;     // of the event being written
     bool lost;
 };
 
@@ -55,6 +56,12 @@ enum prl_err prl_events_create(struct prl_events **out, const struct prl_events_
     (*out)->conf = *conf;
     prl_str_init(&(*out)->buffer, EVENT_MAX);
     return PRL_OK;
+}
+
+void prl_events_shape(struct prl_events *events, enum prl_api_dialect dialect, bool track)
+{
+    events->conf.dialect = dialect;
+    events->conf.track = track;
 }
 
 static void free_response(struct response *response)
@@ -113,6 +120,7 @@ static struct prl_json_write *begin(struct prl_events *events, const char *type)
 {
     char id[PRL_SESSION_ID_SIZE];
     prl_session_make_id(id, sizeof(id), "event_");
+    events->to = PRL_EVENTS_ALL;
     prl_str_clear(&events->buffer);
     prl_json_write_init(&events->json, &events->buffer);
     prl_json_write_object(&events->json, NULL);
@@ -126,7 +134,8 @@ static void end(struct prl_events *events)
     prl_json_write_end_object(&events->json);
     enum prl_err err = events->buffer.err;
     if (!err && !events->lost)
-        err = events->conf.send(events->conf.arg, events->buffer.data, events->buffer.len);
+        err = events->conf.send(events->conf.arg, events->buffer.data, events->buffer.len,
+                                events->to);
     if (events->buffer.capacity > BUFFER_KEEP)
         prl_str_free(&events->buffer);
     if (err)
@@ -309,9 +318,30 @@ static size_t to_g711(struct prl_events *events, const struct prl_session_event 
     return count;
 }
 
+// ---- sound on a track ----
+
+static void tell_buffer(struct prl_events *events, const char *type, const char *response_id)
+{
+    struct prl_json_write *json = begin(events, type);
+    prl_json_write_string(json, "response_id", response_id);
+    end(events);
+}
+
+static void tell_truncated(struct prl_events *events, const char *item_id, int64_t content_index,
+                           int64_t ms)
+{
+    struct prl_json_write *json = begin(events, "conversation.item.truncated");
+    prl_json_write_string(json, "item_id", item_id);
+    prl_json_write_int(json, "content_index", content_index);
+    prl_json_write_int(json, "audio_end_ms", ms);
+    end(events);
+}
+
 static void on_audio(struct prl_events *events, const struct prl_session_event *event)
 {
     size_t index;
+    if (events->conf.track)
+        return;
     if (!find_output(events, event, &index) || event->samples > CHUNK_MAX)
         return;
     struct response *response = find_response(events, event->response->id);
@@ -639,19 +669,21 @@ static void on_latency(struct prl_events *events, const struct prl_session_event
     end(events);
 }
 
-static void on_truncated(struct prl_events *events, const struct prl_session_event *event)
-{
-    struct prl_json_write *json = begin(events, "conversation.item.truncated");
-    prl_json_write_string(json, "item_id", event->item_id);
-    prl_json_write_int(json, "content_index", event->ms_end);
-    prl_json_write_int(json, "audio_end_ms", event->ms);
-    end(events);
-}
-
 void prl_events_session(struct prl_events *events, bool created)
 {
     struct prl_json_write *json = begin(events, created ? "session.created" : "session.updated");
     prl_api_session_write(events->conf.object, events->conf.dialect, json, "session");
+    end(events);
+}
+
+void prl_events_resume(struct prl_events *events, const char *token, int64_t expires_s,
+                       bool resumed)
+{
+    struct prl_json_write *json = begin(events, "parley.resume");
+    events->to = PRL_EVENTS_OWNER;
+    prl_json_write_string(json, "token", token);
+    prl_json_write_int(json, "expires_in_s", expires_s);
+    prl_json_write_bool(json, "resumed", resumed);
     end(events);
 }
 
@@ -666,6 +698,7 @@ void prl_events_error(struct prl_events *events, const char *code, const char *p
                       const char *message, const char *client_event_id)
 {
     struct prl_json_write *json = begin(events, "error");
+    events->to = PRL_EVENTS_ASKER;
     prl_json_write_object(json, "error");
     bool ours = code && (strcmp(code, "server_error") == 0);
     prl_json_write_string(json, "type", ours ? "server_error" : "invalid_request_error");
@@ -722,12 +755,6 @@ void prl_events_on_session(void *arg, const struct prl_session_event *event)
     case PRL_SESSION_OUTPUT_AUDIO:
         on_audio(events, event);
         break;
-    case PRL_SESSION_OUTPUT_STARTED:
-    case PRL_SESSION_OUTPUT_PAUSED:
-    case PRL_SESSION_OUTPUT_RESUMED:
-    case PRL_SESSION_OUTPUT_STOPPED:
-    case PRL_SESSION_OUTPUT_CLEARED:
-        break; // of calls only
     case PRL_SESSION_CALL:
         on_call(events, event);
         break;
@@ -739,11 +766,23 @@ void prl_events_on_session(void *arg, const struct prl_session_event *event)
         on_done(events, event);
         break;
     case PRL_SESSION_TRUNCATED:
-        on_truncated(events, event);
+        tell_truncated(events, event->item_id, event->ms_end, event->ms);
         break;
     case PRL_SESSION_DELETED:
         simple(events, "conversation.item.deleted", event->item_id, NULL, 0);
         break;
+    case PRL_SESSION_OUTPUT_STARTED:
+        tell_buffer(events, "output_audio_buffer.started", event->response->id);
+        break;
+    case PRL_SESSION_OUTPUT_STOPPED:
+        tell_buffer(events, "output_audio_buffer.stopped", event->response->id);
+        break;
+    case PRL_SESSION_OUTPUT_CLEARED:
+        tell_buffer(events, "output_audio_buffer.cleared", event->response->id);
+        break;
+    case PRL_SESSION_OUTPUT_PAUSED:
+    case PRL_SESSION_OUTPUT_RESUMED:
+        break; // the protocol has no word for it
     case PRL_SESSION_LATENCY:
         on_latency(events, event);
         break;

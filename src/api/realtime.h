@@ -1,7 +1,8 @@
-// realtime.h -- the Realtime API over WebSocket: connections, each with its session.
+// realtime.h -- the Realtime API over WebSocket: connections that own a conversation, come back to one,
+// or join a call as observers.
 //
 // Threads:  the loop thread.
-// Memory:   one object a connection; at most `sessions_max` of them.
+// Memory:   one small object a connection beside its talk (talk.h).
 // Errors:   a connection that is refused gets its HTTP status and a JSON error body; later problems are
 //           `error` events, or a close with a reason (1013: the client does not read).
 // Source:   docs/PROTOCOL.md.
@@ -9,33 +10,32 @@
 #define PRL_API_REALTIME_H
 
 #include "api/auth.h"
-#include "session/session.h"
+#include "api/secret.h"
+#include "api/talks.h"
 
 struct prl_http;
+struct prl_http_request;
 struct prl_realtime;
 
-struct prl_realtime_conf {
-    struct prl_session_engines engines;
-    struct prl_session_conf session; // defaults of every session; texts live as long as the server
-    const struct prl_auth *auth;     // borrowed
-    size_t sessions_max;
-    int64_t session_max_us; // longest life of a connection; 0: no limit
+struct prl_realtime_conf { // all borrowed
+    struct prl_talks *talks;
+    const struct prl_auth *auth;
+    struct prl_secrets *secrets;
 };
 
 enum prl_err prl_realtime_create(struct prl_realtime **out,
                                  const struct prl_realtime_conf *conf) PRL_MUST_USE;
-// The HTTP server must be gone: its connections end their sessions.
+// The HTTP server must be gone: its connections end their talks.
 void prl_realtime_destroy(struct prl_realtime **realtime);
 // Adds the WebSocket routes.
 enum prl_err prl_realtime_route(struct prl_realtime *realtime, struct prl_http *http) PRL_MUST_USE;
 
-struct prl_realtime_stats {
-    size_t sessions;       // now
-    uint64_t sessions_all; // so far
-    uint64_t refused;      // for lack of room
-    uint64_t responses;    // ended
-    uint64_t errors;       // error events sent
-};
-void prl_realtime_stats(const struct prl_realtime *realtime, struct prl_realtime_stats *stats);
+// Which vocabulary a request asks for: beta by header, subprotocol or Azure's query, else GA.
+enum prl_api_dialect prl_realtime_dialect(const struct prl_http_request *request);
+// The model that the query names ("model", or Azure's "deployment"), or "".
+void prl_realtime_model(const struct prl_http_request *request, char *model, size_t size);
+// The resume token of a request: header Parley-Resume, or the subprotocol parley-resume.TOKEN. False
+// when there is none; one that cannot be any is "".
+bool prl_realtime_token(const struct prl_http_request *request, char token[PRL_TALK_TOKEN_SIZE]);
 
 #endif

@@ -422,7 +422,11 @@ static void buffer_clear(struct request *request)
 static void buffer_append(struct request *request)
 {
     const struct prl_json *audio = prl_json_get(request->fields.object, "audio");
-    if (prl_json_type(audio) != PRL_JSON_STRING)
+    if (request->target->track)
+        prl_problem_set(&request->problem, "unsupported_event", "type",
+                        "The sound of a call comes by its audio track: input_audio_buffer.append "
+                        "works on a WebSocket only.");
+    else if (prl_json_type(audio) != PRL_JSON_STRING)
         prl_problem_set(&request->problem, audio ? "invalid_type" : "missing_required_parameter",
                         "audio",
                         audio ? "Invalid type for 'audio': expected a base64 string."
@@ -431,9 +435,13 @@ static void buffer_append(struct request *request)
 
 static void output_clear(struct request *request)
 {
-    prl_problem_set(&request->problem, "unsupported_event", "type",
-                    "output_audio_buffer.clear works on WebRTC and SIP only; on a WebSocket use "
-                    "response.cancel and conversation.item.truncate.");
+    if (request->target->track)
+        prl_session_clear_output(request->target->session, request->event_id);
+    else
+        prl_problem_set(
+            &request->problem, "unsupported_event", "type",
+            "output_audio_buffer.clear works on WebRTC and SIP only; on a WebSocket use "
+            "response.cancel and conversation.item.truncate.");
 }
 
 static const struct {

@@ -16,6 +16,7 @@ struct prl_request_target {
     struct prl_session *session;
     struct prl_events *events;
     const struct prl_session_conf *base; // the server's defaults below the object
+    bool track;                          // the client's sound and ours go as RTP
 };
 
 // `root` is the event without the sound of an append, which the connection feeds itself. Returns true

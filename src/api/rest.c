@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/reply.h"
 #include "base/json_write.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -126,23 +127,8 @@ static bool refuse_stranger(const struct prl_rest *rest, struct prl_http_request
 {
     if (prl_auth_request(rest->conf.auth, request))
         return false;
-    prl_http_reply_json(
-        request, 401,
-        "{\"error\":{\"type\":\"invalid_request_error\",\"code\":\"invalid_api_key\","
-        "\"message\":\"Incorrect or missing API key.\"}}");
+    prl_reply_stranger(request);
     return true;
-}
-
-static void reply_text(struct prl_http_request *request, unsigned status, const char *type,
-                       const struct prl_str *text)
-{
-    if (text->err) {
-        prl_http_reply_json(request, 500, "{\"error\":{\"code\":\"server_error\"}}");
-        return;
-    }
-    struct prl_http_response response = {
-        .status = status, .content_type = type, .body = text->data, .body_size = text->len};
-    prl_http_reply(request, &response);
 }
 
 static void on_health(void *arg, struct prl_http_request *request)
@@ -157,7 +143,7 @@ static void on_ready(void *arg, struct prl_http_request *request)
     struct prl_str text;
     prl_str_init(&text, BODY_MAX);
     bool ready = rest->conf.ready(rest->conf.arg, &text);
-    reply_text(request, ready ? 200 : 503, "application/json", &text);
+    prl_reply_text(request, ready ? 200 : 503, "application/json", &text);
     prl_str_free(&text);
 }
 
@@ -195,7 +181,7 @@ static void on_voices(void *arg, struct prl_http_request *request)
         write_voice(&json, voice);
     prl_json_write_end_array(&json);
     prl_json_write_end_object(&json);
-    reply_text(request, 200, "application/json", &text);
+    prl_reply_text(request, 200, "application/json", &text);
     prl_str_free(&text);
 }
 
@@ -227,10 +213,10 @@ static void on_metrics(void *arg, struct prl_http_request *request)
     struct prl_rest *rest = arg;
     if (refuse_stranger(rest, request))
         return;
-    struct prl_realtime_stats sessions;
+    struct prl_talks_stats sessions;
     struct prl_http_stats http;
     struct prl_loop_stats loop;
-    prl_realtime_stats(rest->conf.realtime, &sessions);
+    prl_talks_stats(rest->conf.talks, &sessions);
     prl_http_stats(rest->http, &http);
     prl_loop_stats(rest->conf.loop, &loop);
     struct prl_str text;
@@ -238,6 +224,8 @@ static void on_metrics(void *arg, struct prl_http_request *request)
     (void)prl_metrics_render(&text);
     (void)prl_metrics_render_one(&text, "gauge", "parley_sessions", "Sessions now",
                                  (double)sessions.sessions);
+    (void)prl_metrics_render_one(&text, "gauge", "parley_sessions_frozen",
+                                 "Sessions that wait for their client", (double)sessions.frozen);
     (void)prl_metrics_render_one(&text, "gauge", "parley_connections", "Connections now",
                                  (double)http.connections);
     (void)prl_metrics_render_one(&text, "counter", "parley_http_requests_total", "HTTP requests",
@@ -246,7 +234,7 @@ static void on_metrics(void *arg, struct prl_http_request *request)
                                  "Longest callback", (double)loop.stall_us_worst / 1e6);
     (void)prl_metrics_render_one(&text, "gauge", "process_resident_memory_bytes",
                                  "Memory of the process", resident_bytes());
-    reply_text(request, 200, "text/plain; version=0.0.4; charset=utf-8", &text);
+    prl_reply_text(request, 200, "text/plain; version=0.0.4; charset=utf-8", &text);
     prl_str_free(&text);
 }
 

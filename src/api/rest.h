@@ -6,7 +6,7 @@
 #define PRL_API_REST_H
 
 #include "api/auth.h"
-#include "api/realtime.h"
+#include "api/talks.h"
 #include "base/str.h"
 
 struct prl_http;
@@ -14,7 +14,7 @@ struct prl_rest;
 
 struct prl_rest_conf {
     const struct prl_auth *auth;
-    const struct prl_realtime *realtime;
+    const struct prl_talks *talks;
     struct prl_loop *loop;
     const char *web_dir; // folder of the page; NULL: no page
     const char *version;

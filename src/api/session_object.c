@@ -290,6 +290,7 @@ static void read_extension(struct reader *reader, const struct prl_fields *field
         return;
     (void)prl_fields_bool(&own, "partials", &reader->object->partials);
     (void)prl_fields_bool(&own, "latency", &reader->object->latency);
+    (void)prl_fields_bool(&own, "resume", &reader->object->resume);
 }
 
 static void read_all(struct reader *reader, const struct prl_fields *fields)
@@ -545,14 +546,20 @@ static void write_beta(const struct prl_api_session *object, struct prl_json_wri
     write_tokens(object, json, "max_response_output_tokens");
 }
 
-void prl_api_session_write(const struct prl_api_session *object, enum prl_api_dialect dialect,
-                           struct prl_json_write *json, const char *key)
+void prl_api_session_write_members(const struct prl_api_session *object,
+                                   enum prl_api_dialect dialect, struct prl_json_write *json)
 {
-    prl_json_write_object(json, key);
     if (dialect == PRL_API_BETA)
         write_beta(object, json);
     else
         write_ga(object, json);
+}
+
+void prl_api_session_write(const struct prl_api_session *object, enum prl_api_dialect dialect,
+                           struct prl_json_write *json, const char *key)
+{
+    prl_json_write_object(json, key);
+    prl_api_session_write_members(object, dialect, json);
     prl_json_write_end_object(json);
 }
 
@@ -577,6 +584,7 @@ void prl_api_session_conf(const struct prl_api_session *object, struct prl_sessi
     floor->silence_duration_ms = (uint32_t)object->silence_duration_ms;
     floor->silence_max_ms = eagerness_ms(object->eagerness);
     floor->idle_timeout_ms = (uint32_t)object->idle_timeout_ms;
+    floor->resume_allowed = object->resume;
     conf->instructions = object->instructions;
     if (object->language[0])
         conf->language = object->language;

@@ -59,7 +59,8 @@ struct prl_api_session {
     char *truncation_json;   // owned, echoed
     char *include_json;      // owned, echoed
     char *prompt_json;       // owned, echoed
-    bool partials, latency;  // our extension: session.parley {partials, latency}
+    bool partials, latency;  // our extension: session.parley {partials, latency, resume}
+    bool resume;             // the client wants to be able to come back after a drop
 };
 
 // A new session as the server's configuration `base` has it; NOMEM.
@@ -82,6 +83,9 @@ void prl_api_tools_free(struct prl_api_tools *tools);
 // Writes the full effective object under `key`.
 void prl_api_session_write(const struct prl_api_session *object, enum prl_api_dialect dialect,
                            struct prl_json_write *json, const char *key);
+// The same without the braces: the caller adds members of its own.
+void prl_api_session_write_members(const struct prl_api_session *object,
+                                   enum prl_api_dialect dialect, struct prl_json_write *json);
 void prl_api_format_write(enum prl_api_format format, struct prl_json_write *json, const char *key);
 
 // Overlays the object on the server's defaults; texts are borrowed from the object.

@@ -19,6 +19,7 @@
     X(SESSIONS, COUNTER, "parley_sessions_total", "Sessions opened")                               \
     X(SESSIONS_REFUSED, COUNTER, "parley_sessions_refused_total",                                  \
       "Sessions refused for lack of room")                                                         \
+    X(RESUMES, COUNTER, "parley_resumes_total", "Clients that came back to their session")         \
     X(RESPONSES, COUNTER, "parley_responses_total", "Responses that ended")                        \
     X(RESPONSES_FAILED, COUNTER, "parley_responses_failed_total",                                  \
       "Responses that an engine failed")                                                           \

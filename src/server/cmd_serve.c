@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "api/auth.h"
+#include "api/mint.h"
 #include "api/realtime.h"
 #include "api/rest.h"
 #include "base/clock.h"
@@ -42,6 +43,10 @@ struct server {
     struct prl_engines *engines;
     struct prl_auth *auth;
     struct prl_http *http;
+    struct prl_secrets *secrets;
+    struct prl_session_conf session; // defaults of every session
+    struct prl_mint mint;
+    struct prl_talks *talks;
     struct prl_realtime *realtime;
     struct prl_rest *rest;
     bool ready;
@@ -263,6 +268,8 @@ static enum prl_err create_http(struct server *server)
         err = check_exposure(server, count);
     if (!err)
         err = prl_realtime_route(server->realtime, server->http);
+    if (!err)
+        err = prl_mint_route(&server->mint, server->http);
     return err ? err : prl_rest_route(server->rest, server->http);
 }
 
@@ -315,17 +322,28 @@ static const char *find_web(const struct prl_settings *settings, char *out, size
 static enum prl_err create_api(struct server *server)
 {
     const struct prl_settings *settings = &server->settings;
-    struct prl_realtime_conf realtime = {.auth = server->auth,
-                                         .sessions_max = (size_t)settings->api_sessions_max,
-                                         .session_max_us = settings->api_session_max_s * 1000000};
-    prl_engines_session(server->engines, &realtime.engines);
-    session_defaults(settings, &realtime.session);
-    enum prl_err err = prl_realtime_create(&server->realtime, &realtime);
+    struct prl_secrets_conf secrets = {0};
+    struct prl_talks_conf talks = {.sessions_max = (size_t)settings->api_sessions_max,
+                                   .session_max_us = settings->api_session_max_s * 1000000,
+                                   .resume_us = settings->session_resume_s * 1000000,
+                                   .frozen_max = (size_t)settings->session_frozen_max};
+    prl_engines_session(server->engines, &talks.engines);
+    session_defaults(settings, &server->session);
+    talks.session = server->session;
+    enum prl_err err = prl_secrets_create(&server->secrets, &secrets);
+    if (!err)
+        err = prl_talks_create(&server->talks, &talks);
+    struct prl_realtime_conf realtime = {
+        .talks = server->talks, .auth = server->auth, .secrets = server->secrets};
+    if (!err)
+        err = prl_realtime_create(&server->realtime, &realtime);
     if (err)
         return err;
+    server->mint = (struct prl_mint){
+        .auth = server->auth, .secrets = server->secrets, .base = &server->session};
     char web[500];
     struct prl_rest_conf rest = {.auth = server->auth,
-                                 .realtime = server->realtime,
+                                 .talks = server->talks,
                                  .loop = server->loop,
                                  .web_dir = find_web(settings, web, sizeof(web)),
                                  .version = PRL_VERSION,
@@ -361,6 +379,8 @@ static void destroy_server(struct server *server)
     prl_http_destroy(&server->http); // ends every session
     prl_rest_destroy(&server->rest);
     prl_realtime_destroy(&server->realtime);
+    prl_talks_destroy(&server->talks);
+    prl_secrets_destroy(&server->secrets);
     prl_engines_destroy(&server->engines);
     prl_timer_destroy(&server->drain);
     prl_loop_destroy(&server->loop);

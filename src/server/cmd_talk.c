@@ -9,8 +9,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/ring.h"
+#include "client/caller.h"
 #include "client/sound_card.h"
-#include "client/talk.h"
 #include "media/resample.h"
 #include "media/wav.h"
 #include "net/loop.h"
@@ -43,7 +43,7 @@ struct talk_cmd {
     double timeout_s;
     // State.
     struct prl_loop *loop;
-    struct prl_talk *talk;
+    struct prl_caller *talk;
     struct prl_sound_card *card;
     struct prl_ring *microphone, *speaker;
     int16_t *pcm; // 24 kHz
@@ -133,7 +133,7 @@ static void on_signal(void *arg, int number)
 static enum prl_err to_rate(struct talk_cmd *cmd, const int16_t *pcm, size_t count, uint32_t hz)
 {
     struct prl_resample *resample;
-    enum prl_err err = prl_resample_create(&resample, hz, PRL_TALK_RATE_HZ);
+    enum prl_err err = prl_resample_create(&resample, hz, PRL_CALLER_RATE_HZ);
     if (err)
         return err;
     size_t room =
@@ -168,11 +168,11 @@ static enum prl_err read_wav(struct talk_cmd *cmd)
     return err;
 }
 
-static int write_wav(const char *path, const struct prl_talk_result *result)
+static int write_wav(const char *path, const struct prl_caller_result *result)
 {
     FILE *file = fopen(path, "we");
     uint8_t header[PRL_WAV_HEADER_SIZE];
-    prl_wav_header(header, PRL_TALK_RATE_HZ, result->samples);
+    prl_wav_header(header, PRL_CALLER_RATE_HZ, result->samples);
     bool ok = file && fwrite(header, 1, sizeof(header), file) == sizeof(header);
     if (ok && result->samples > 0)
         ok = fwrite(result->pcm, 2, result->samples, file) == result->samples;
@@ -183,7 +183,7 @@ static int write_wav(const char *path, const struct prl_talk_result *result)
     return ok ? 0 : 1;
 }
 
-static void print_json(const struct prl_talk_result *result)
+static void print_json(const struct prl_caller_result *result)
 {
     struct prl_str text;
     struct prl_json_write json;
@@ -194,7 +194,7 @@ static void print_json(const struct prl_talk_result *result)
     prl_json_write_string(&json, "answer", result->answer);
     prl_json_write_string(&json, "status", result->status);
     prl_json_write_int(&json, "turns", result->turns);
-    prl_json_write_int(&json, "answer_ms", (int64_t)(result->samples * 1000 / PRL_TALK_RATE_HZ));
+    prl_json_write_int(&json, "answer_ms", (int64_t)(result->samples * 1000 / PRL_CALLER_RATE_HZ));
     prl_json_write_int(&json, "first_byte_ms", result->first_byte_ms);
     prl_json_write_int(&json, "first_text_ms", result->first_text_ms);
     prl_json_write_raw(&json, "server", *result->server_latency ? result->server_latency : "null");
@@ -212,7 +212,7 @@ static enum prl_err open_card(struct talk_cmd *cmd)
     if (!err)
         err = prl_ring_create(&cmd->speaker, RING_SAMPLES);
     if (!err)
-        err = prl_sound_card_create(&cmd->card, PRL_TALK_RATE_HZ, cmd->microphone, cmd->speaker,
+        err = prl_sound_card_create(&cmd->card, PRL_CALLER_RATE_HZ, cmd->microphone, cmd->speaker,
                                     why, sizeof(why));
     if (err)
         fprintf(stderr, "parley talk: %s\n", *why ? why : prl_err_name(err));
@@ -241,23 +241,23 @@ static enum prl_err start(struct talk_cmd *cmd)
     if (!key)
         key = getenv("OPENAI_API_KEY");
     // NOLINTEND(concurrency-mt-unsafe)
-    struct prl_talk_conf conf = {.loop = cmd->loop,
-                                 .url = cmd->url,
-                                 .key = key,
-                                 .insecure = cmd->insecure,
-                                 .pcm = cmd->pcm,
-                                 .samples = cmd->samples,
-                                 .microphone = cmd->microphone,
-                                 .speaker = cmd->speaker,
-                                 .voice = cmd->voice,
-                                 .language = cmd->language,
-                                 .instructions = cmd->instructions,
-                                 .text = cmd->text,
-                                 .timeout_us = (int64_t)(cmd->timeout_s * 1e6),
-                                 .line = on_line,
-                                 .done = on_done,
-                                 .arg = cmd};
-    err = prl_talk_create(&cmd->talk, &conf);
+    struct prl_caller_conf conf = {.loop = cmd->loop,
+                                   .url = cmd->url,
+                                   .key = key,
+                                   .insecure = cmd->insecure,
+                                   .pcm = cmd->pcm,
+                                   .samples = cmd->samples,
+                                   .microphone = cmd->microphone,
+                                   .speaker = cmd->speaker,
+                                   .voice = cmd->voice,
+                                   .language = cmd->language,
+                                   .instructions = cmd->instructions,
+                                   .text = cmd->text,
+                                   .timeout_us = (int64_t)(cmd->timeout_s * 1e6),
+                                   .line = on_line,
+                                   .done = on_done,
+                                   .arg = cmd};
+    err = prl_caller_create(&cmd->talk, &conf);
     if (err)
         fprintf(stderr, "parley talk: %s: %s\n", cmd->url,
                 err == PRL_ERR_INVALID ? "not a ws:// or wss:// address" : prl_err_name(err));
@@ -276,15 +276,15 @@ int prl_cmd_talk(int argc, char **argv)
     cmd.status = start(&cmd) != PRL_OK;
     if (!cmd.status) {
         prl_loop_run(cmd.loop);
-        struct prl_talk_result result;
-        prl_talk_result(cmd.talk, &result);
+        struct prl_caller_result result;
+        prl_caller_result(cmd.talk, &result);
         if (cmd.out && write_wav(cmd.out, &result) != 0)
             cmd.status = 1;
         if (cmd.json)
             print_json(&result);
     }
     prl_sound_card_destroy(&cmd.card);
-    prl_talk_destroy(&cmd.talk);
+    prl_caller_destroy(&cmd.talk);
     prl_loop_destroy(&cmd.loop);
     prl_ring_destroy(&cmd.microphone);
     prl_ring_destroy(&cmd.speaker);

@@ -35,7 +35,7 @@ struct prl_settings {
     bool log_json;
     // session
     char *session_instructions, *session_language, *session_locale;
-    int64_t session_history_bytes, session_lead_ms;
+    int64_t session_history_bytes, session_lead_ms, session_resume_s, session_frozen_max;
     // stt
     char *stt_model_dir, *stt_model_languages;
     bool stt_traditional;

@@ -329,9 +329,16 @@ void prl_session_commit(struct prl_session *session, const char *event_id)
     request(session, &(struct prl_floor_event){.fact = PRL_FACT_COMMIT}, event_id);
 }
 
+// Sound that nobody has looked at yet was never said.
+static void drop_waiting(struct prl_session *session)
+{
+    session->received -= session->waiting_count;
+    session->waiting_count = 0;
+}
+
 void prl_session_clear(struct prl_session *session, const char *event_id)
 {
-    session->waiting_count = 0;
+    drop_waiting(session);
     request(session, &(struct prl_floor_event){.fact = PRL_FACT_CLEAR}, event_id);
 }
 
@@ -571,6 +578,26 @@ void prl_session_truncate(struct prl_session *session, const char *id, int64_t c
     prl_str_copy(copy, sizeof(copy), id);
     truncate_item(session, copy, content_index, audio_end_ms);
     session->event_id = NULL;
+}
+
+// ---- leaving and coming back ----
+
+void prl_session_gone(struct prl_session *session)
+{
+    for (size_t i = 0; i < PRL_SESSION_WORKS_MAX; i++)
+        if (session->works[i].generation && session->works[i].out_of_band)
+            cancel_aside(session, &session->works[i]);
+    drop_waiting(session);
+    session->due_us = 0;
+    prl_session_step(session, &(struct prl_floor_event){.fact = PRL_FACT_GONE});
+}
+
+void prl_session_back(struct prl_session *session)
+{
+    // The voice that was on when the line broke is over; the detector shall hear the next one begin.
+    if (session->vad)
+        prl_vad_reset(session->vad);
+    prl_session_step(session, &(struct prl_floor_event){.fact = PRL_FACT_BACK});
 }
 
 const struct prl_history *prl_session_history(const struct prl_session *session)

@@ -236,6 +236,11 @@ void prl_session_left(struct prl_session *session, uint64_t samples);
 // From sending to the ear: flight and the client's buffer.
 void prl_session_set_playout_delay(struct prl_session *session, uint32_t delay_ms);
 
+// The client's connection has ended: every generation ends (responses are reported as cancelled), and
+// the session freezes: it takes no facts until `back`. Both may be called in any state.
+void prl_session_gone(struct prl_session *session);
+void prl_session_back(struct prl_session *session);
+
 const struct prl_history *prl_session_history(const struct prl_session *session);
 // An answer is being made or sounds.
 bool prl_session_busy(const struct prl_session *session);

@@ -4,7 +4,7 @@
     bench.py [--force] [--rounds N] [--only en-small,en-default,zh-default,zh-fast,memory]
 
 A turn is `parley talk --wav` in real time against a server of its own; zero is the last loud sample of the
-recording (30 dB below its loudest 10 ms, see prl_talk_speech_end), not what the VAD says. The parts are the
+recording (30 dB below its loudest 10 ms, see prl_caller_speech_end), not what the VAD says. The parts are the
 server's own (parley.response.latency). --force measures on a busy machine and says so in the heading."""
 import argparse
 import asyncio

@@ -72,8 +72,9 @@ static void on_llm_state(void *arg, enum prl_llm_state state, const char *text)
     ((struct world *)arg)->loaded += state == PRL_LLM_READY ? 1 : 100;
 }
 
-static enum prl_err keep(void *arg, const char *text, size_t len)
+static enum prl_err keep(void *arg, const char *text, size_t len, enum prl_events_to to)
 {
+    (void)to;
     struct world *world = arg;
     enum prl_err err = prl_str_add(&world->said, text, len);
     return err ? err : prl_str_addc(&world->said, '\n');
@@ -172,7 +173,7 @@ void world_send(struct world *world, const char *json)
     if (!message.err &&
         prl_json_parse(&root, prl_str_text(&message.text), message.text.len, NULL, 0) == PRL_OK) {
         struct prl_request_target target = {&world->object, world->session, world->events,
-                                            &world->base};
+                                            &world->base, false};
         if (prl_request_run(&target, root)) {
             enum prl_err err = prl_session_append(
                 world->session, (const int16_t *)(const void *)prl_str_text(&message.audio),

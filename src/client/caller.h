@@ -1,10 +1,10 @@
-// talk.h -- one conversation with a Realtime server, from a recording or a microphone.
+// caller.h -- one conversation with a Realtime server, from a recording or a microphone.
 //
 // Threads:  the loop thread; a sound card's callback sees only the two rings.
-// Memory:   the answer's sound up to PRL_TALK_ANSWER_S.
-// Errors:   told once through `done` with a sentence; the rest of the talk is in prl_talk_result.
-#ifndef PRL_CLIENT_TALK_H
-#define PRL_CLIENT_TALK_H
+// Memory:   the answer's sound up to PRL_CALLER_ANSWER_S.
+// Errors:   told once through `done` with a sentence; the rest of the talk is in prl_caller_result.
+#ifndef PRL_CLIENT_CALLER_H
+#define PRL_CLIENT_CALLER_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,13 +13,13 @@
 #include "base/err.h"
 #include "base/str.h"
 
-enum { PRL_TALK_RATE_HZ = 24000, PRL_TALK_ANSWER_S = 120, PRL_TALK_WHY_SIZE = 300 };
+enum { PRL_CALLER_RATE_HZ = 24000, PRL_CALLER_ANSWER_S = 120, PRL_CALLER_WHY_SIZE = 300 };
 
 struct prl_loop;
 struct prl_ring;
-struct prl_talk;
+struct prl_caller;
 
-struct prl_talk_conf {
+struct prl_caller_conf {
     struct prl_loop *loop;
     const char *url; // ws://127.0.0.1:8080/v1/realtime
     const char *key; // API key, or NULL
@@ -42,7 +42,7 @@ struct prl_talk_conf {
 };
 
 // What happened, for --json. Times in milliseconds, negative: did not happen.
-struct prl_talk_result {
+struct prl_caller_result {
     const char *transcript; // of the user, turns joined by spaces
     const char *answer;     // of the server
     const int16_t *pcm;     // the answer's sound, 24 kHz
@@ -54,13 +54,14 @@ struct prl_talk_result {
     const char *status;         // of the last response
 };
 
-enum prl_err prl_talk_create(struct prl_talk **out, const struct prl_talk_conf *conf) PRL_MUST_USE;
-void prl_talk_destroy(struct prl_talk **talk);
+enum prl_err prl_caller_create(struct prl_caller **out,
+                               const struct prl_caller_conf *conf) PRL_MUST_USE;
+void prl_caller_destroy(struct prl_caller **caller);
 // Valid until destroy.
-void prl_talk_result(const struct prl_talk *talk, struct prl_talk_result *result);
+void prl_caller_result(const struct prl_caller *caller, struct prl_caller_result *result);
 
 // Index one past the last sample of a recording that is louder than its own background: the end of
 // speech by energy, not by any VAD.
-size_t prl_talk_speech_end(const int16_t *pcm, size_t samples);
+size_t prl_caller_speech_end(const int16_t *pcm, size_t samples);
 
 #endif

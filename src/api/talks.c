@@ -1,0 +1,231 @@
+// talks.c -- see talks.h.
+#include "api/talks.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "net/loop.h"
+
+enum { FROZEN_MAX = 100 };
+
+// A talk's place in the table.
+struct seat {
+    struct prl_talk *talk;
+    struct seat *next;
+    int64_t until_us; // while frozen: when it goes; 0 with a client
+};
+
+struct prl_talks {
+    struct prl_talks_conf conf;
+    struct prl_talks_stats stats;
+    struct seat *seats; // owned
+    struct prl_timer *timer;
+};
+
+static void on_due(void *arg);
+
+enum prl_err prl_talks_create(struct prl_talks **out, const struct prl_talks_conf *conf)
+{
+    *out = prl_mem_zalloc(sizeof(**out));
+    if (!*out)
+        return PRL_ERR_NOMEM;
+    (*out)->conf = *conf;
+    if (conf->frozen_max == 0)
+        (*out)->conf.frozen_max = FROZEN_MAX;
+    enum prl_err err =
+        prl_timer_create(&(*out)->timer, conf->engines.loop, "frozen sessions", on_due, *out);
+    if (err)
+        prl_talks_destroy(out);
+    return err;
+}
+
+// Takes the seat out of the list and ends its talk.
+static void remove_seat(struct prl_talks *talks, struct seat **at)
+{
+    struct seat *seat = *at;
+    PRL_CHECK(seat != NULL);
+    *at = seat->next;
+    if (seat->until_us)
+        talks->stats.frozen--;
+    else
+        talks->stats.sessions--;
+    prl_talk_destroy(&seat->talk);
+    prl_mem_free(seat);
+}
+
+void prl_talks_destroy(struct prl_talks **talks)
+{
+    if (!*talks)
+        return;
+    while ((*talks)->seats)
+        remove_seat(*talks, &(*talks)->seats);
+    prl_timer_destroy(&(*talks)->timer);
+    prl_mem_free(*talks);
+    *talks = NULL;
+}
+
+static struct seat **seat_of(struct prl_talks *talks, const struct prl_talk *talk)
+{
+    struct seat **at = &talks->seats;
+    while (*at && (*at)->talk != talk)
+        at = &(*at)->next;
+    return at;
+}
+
+// ---- those whose client is away ----
+
+static void start_timer(struct prl_talks *talks)
+{
+    int64_t next_us = 0;
+    for (const struct seat *seat = talks->seats; seat; seat = seat->next)
+        if (seat->until_us && (!next_us || seat->until_us < next_us))
+            next_us = seat->until_us;
+    if (next_us)
+        prl_timer_start(talks->timer, next_us);
+    else
+        prl_timer_stop(talks->timer);
+}
+
+static void on_due(void *arg)
+{
+    struct prl_talks *talks = arg;
+    int64_t now_us = prl_clock_now_us();
+    struct seat **at = &talks->seats;
+    while (*at) {
+        if ((*at)->until_us && (*at)->until_us <= now_us) {
+            prl_log(PRL_LOG_INFO, "api", "%s: nobody came back", prl_talk_id((*at)->talk));
+            remove_seat(talks, at);
+        } else {
+            at = &(*at)->next;
+        }
+    }
+    start_timer(talks);
+}
+
+static void drop_oldest(struct prl_talks *talks)
+{
+    struct seat **oldest = NULL;
+    for (struct seat **at = &talks->seats; *at; at = &(*at)->next)
+        if ((*at)->until_us && (!oldest || (*at)->until_us < (*oldest)->until_us))
+            oldest = at;
+    if (!oldest)
+        return;
+    prl_log(PRL_LOG_WARN, "api", "%s: more than %zu sessions wait for their clients, this one goes",
+            prl_talk_id((*oldest)->talk), talks->conf.frozen_max);
+    remove_seat(talks, oldest);
+}
+
+static void on_left(void *arg, struct prl_talk *talk, bool frozen)
+{
+    struct prl_talks *talks = arg;
+    struct seat **at = seat_of(talks, talk);
+    if (!frozen) {
+        remove_seat(talks, at);
+        start_timer(talks);
+        return;
+    }
+    struct seat *seat = *at;
+    if (talks->stats.frozen >= talks->conf.frozen_max)
+        drop_oldest(talks);
+    seat->until_us = prl_clock_now_us() + talks->conf.resume_us;
+    talks->stats.sessions--;
+    talks->stats.frozen++;
+    prl_log(PRL_LOG_INFO, "api", "%s: waits for its client", prl_talk_id(talk));
+    start_timer(talks);
+}
+
+enum prl_err prl_talks_return(struct prl_talks *talks, const struct prl_talks_return *wish,
+                              struct prl_talk **out, struct prl_talk_channel **channel)
+{
+    char hash[PRL_HASH_TEXT_SIZE];
+    *out = NULL;
+    *channel = NULL;
+    if (strlen(wish->token) != PRL_TALK_TOKEN_SIZE - 1)
+        return PRL_ERR_NOTFOUND;
+    enum prl_err err = prl_hash_bytes(wish->token, PRL_TALK_TOKEN_SIZE - 1, hash);
+    if (err)
+        return err;
+    struct seat *found = NULL;
+    for (struct seat *seat = talks->seats; seat; seat = seat->next)
+        if (prl_talk_token_is(seat->talk, hash))
+            found = seat;
+    if (!found || !prl_credential_owns(wish->asker, prl_talk_maker(found->talk)))
+        return PRL_ERR_NOTFOUND;
+    if (found->until_us && prl_talks_full(talks))
+        return PRL_ERR_LIMIT;
+    err = prl_talk_return(found->talk, channel, wish->dialect, wish->track, wish->ops, wish->arg);
+    if (err)
+        return err;
+    if (found->until_us) {
+        talks->stats.frozen--;
+        talks->stats.sessions++;
+    }
+    found->until_us = 0;
+    talks->stats.resumed++;
+    prl_metrics_add(PRL_METRIC_RESUMES, 1);
+    prl_log(PRL_LOG_INFO, "api", "%s: its client came back", prl_talk_id(found->talk));
+    start_timer(talks);
+    *out = found->talk;
+    return PRL_OK;
+}
+
+// ---- new ones ----
+
+bool prl_talks_full(struct prl_talks *talks)
+{
+    if (talks->stats.sessions < talks->conf.sessions_max)
+        return false;
+    talks->stats.refused++;
+    prl_metrics_add(PRL_METRIC_SESSIONS_REFUSED, 1);
+    return true;
+}
+
+enum prl_err prl_talks_open(struct prl_talks *talks, const struct prl_talks_wish *wish,
+                            struct prl_talk **out, struct prl_problem *problem)
+{
+    *out = NULL;
+    if (talks->stats.sessions >= talks->conf.sessions_max)
+        return PRL_ERR_LIMIT;
+    struct seat *seat = prl_mem_zalloc(sizeof(*seat));
+    if (!seat)
+        return PRL_ERR_NOMEM;
+    struct prl_talk_conf conf = {.engines = &talks->conf.engines,
+                                 .base = &talks->conf.session,
+                                 .maker = *wish->maker,
+                                 .dialect = wish->dialect,
+                                 .track = wish->track,
+                                 .transcription = wish->transcription,
+                                 .model = wish->model,
+                                 .session = wish->session,
+                                 .life_us = talks->conf.session_max_us,
+                                 .resume_us = talks->conf.resume_us,
+                                 .left = on_left,
+                                 .arg = talks};
+    enum prl_err err = prl_talk_create(&seat->talk, &conf, problem);
+    if (err) {
+        prl_mem_free(seat);
+        return err;
+    }
+    seat->next = talks->seats;
+    talks->seats = seat;
+    talks->stats.sessions++;
+    talks->stats.sessions_all++;
+    prl_metrics_add(PRL_METRIC_SESSIONS, 1);
+    *out = seat->talk;
+    return PRL_OK;
+}
+
+void prl_talks_drop(struct prl_talks *talks, struct prl_talk **talk)
+{
+    remove_seat(talks, seat_of(talks, *talk));
+    *talk = NULL;
+}
+
+void prl_talks_stats(const struct prl_talks *talks, struct prl_talks_stats *stats)
+{
+    *stats = talks->stats;
+}
