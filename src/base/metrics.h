@@ -27,7 +27,34 @@
     X(LOOP_STALLS, COUNTER, "parley_loop_stalls_total", "Loop callbacks over their time limit")    \
     X(LANE_WAIT, HISTOGRAM, "parley_lane_wait_seconds", "Time a message waited for its lane")      \
     X(SLOW_READERS, COUNTER, "parley_slow_readers_total",                                          \
-      "Connections closed because they do not read")
+      "Connections closed because they do not read")                                               \
+    X(RTC_OFFERS, COUNTER, "parley_rtc_offers_total", "WebRTC offers answered")                    \
+    X(RTC_REFUSED, COUNTER, "parley_rtc_refused_total", "WebRTC offers refused: rtc.peers_max")    \
+    X(RTC_CONNECTED, COUNTER, "parley_rtc_handshakes_total", "DTLS handshakes that were done")     \
+    X(RTC_DTLS_FAILED, COUNTER, "parley_rtc_handshakes_failed_total", "DTLS handshakes refused")   \
+    X(RTC_NEVER, COUNTER, "parley_rtc_never_connected_total", "Offers whose client never came")    \
+    X(RTC_EXPIRED, COUNTER, "parley_rtc_consent_expired_total",                                    \
+      "WebRTC connections whose client vanished")                                                  \
+    X(RTC_IN, COUNTER, "parley_rtc_datagrams_in_total", "Datagrams received")                      \
+    X(RTC_OUT, COUNTER, "parley_rtc_datagrams_out_total", "Datagrams sent")                        \
+    X(RTC_BYTES_IN, COUNTER, "parley_rtc_bytes_in_total", "Bytes of received datagrams")           \
+    X(RTC_BYTES_OUT, COUNTER, "parley_rtc_bytes_out_total", "Bytes of sent datagrams")             \
+    X(RTC_DROPPED_STRANGE, COUNTER, "parley_rtc_dropped_strange_total",                            \
+      "Datagrams of unknown addresses and checks for unknown connections")                         \
+    X(RTC_DROPPED_UNVERIFIED, COUNTER, "parley_rtc_dropped_unverified_total",                      \
+      "Datagrams of addresses that no check has verified")                                         \
+    X(RTC_DROPPED_MALFORMED, COUNTER, "parley_rtc_dropped_malformed_total",                        \
+      "Datagrams that are nothing we know, or have a wrong length")                                \
+    X(RTC_DROPPED_EARLY, COUNTER, "parley_rtc_dropped_early_total",                                \
+      "Datagrams before their time: no handshake yet")                                             \
+    X(RTC_DROPPED_FORGED, COUNTER, "parley_rtc_dropped_forged_total",                              \
+      "SRTP and SRTCP that is not authentic")                                                      \
+    X(RTC_DROPPED_REPEATED, COUNTER, "parley_rtc_dropped_repeated_total",                          \
+      "RTP and RTCP seen before, or too old")                                                      \
+    X(RTC_DROPPED_UNAGREED, COUNTER, "parley_rtc_dropped_unagreed_total",                          \
+      "RTP of a payload or direction that was not agreed on")                                      \
+    X(RTC_DROPPED_FULL, COUNTER, "parley_rtc_dropped_full_total",                                  \
+      "Datagrams not sent: queue full or refused by the system")
 
 enum prl_metric {
 #define PRL_METRIC_ENUM(id, kind, name, help) PRL_METRIC_##id,
