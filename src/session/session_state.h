@@ -153,7 +153,7 @@ struct prl_session {
     uint32_t last_generation; // highest of the floor's
     bool voiced;
     bool rtp;
-    bool cutting; // the client truncates: it is answered there, and once
+    bool cutting;           // the client truncates: it is answered there, and once
     int64_t input_audio_ms; // of committed utterances since the last response
 };
 
