@@ -146,17 +146,32 @@ static void unlink_channel(struct prl_talk_channel *channel)
     channel->feeding = false;
 }
 
+// What was under way ends, and nothing begins until a client is back.
+static void freeze(struct prl_talk *talk)
+{
+    if (!talk->frozen)
+        prl_session_gone(talk->session);
+    talk->frozen = true;
+}
+
+static void let_go(struct prl_talk_channel *channel)
+{
+    if (channel->ops->over)
+        channel->ops->over(channel->arg);
+}
+
 static void end_all(struct prl_talk *talk, uint16_t code, const char *reason)
 {
+    for (struct prl_talk_channel *channel = talk->channels; channel; channel = channel->next) {
+        bool stays_away = channel->role == PRL_TALK_OBSERVER && code == PRL_TALK_CLOSE_RESUMED;
+        end_channel(channel, stays_away ? PRL_TALK_CLOSE_NORMAL : code, reason);
+    }
+    freeze(talk);
+    talk->tap = NULL;
     while (talk->channels) {
         struct prl_talk_channel *channel = talk->channels;
-        bool observer = channel->role == PRL_TALK_OBSERVER;
         unlink_channel(channel);
-        end_channel(channel,
-                    observer && code == PRL_TALK_CLOSE_RESUMED ? PRL_TALK_CLOSE_NORMAL : code,
-                    reason);
-        if (channel->ops->over)
-            channel->ops->over(channel->arg);
+        let_go(channel);
     }
 }
 
@@ -243,8 +258,8 @@ void prl_talk_destroy(struct prl_talk **talk)
 {
     if (!*talk)
         return;
-    end_all(*talk, PRL_TALK_CLOSE_AWAY, "the conversation is over");
-    (*talk)->tap = NULL;
+    if ((*talk)->channels)
+        end_all(*talk, PRL_TALK_CLOSE_AWAY, "the conversation is over");
     prl_timer_destroy(&(*talk)->life);
     prl_session_destroy(&(*talk)->session);
     prl_events_destroy(&(*talk)->events);
@@ -334,10 +349,7 @@ enum prl_err prl_talk_return(struct prl_talk *talk, struct prl_talk_channel **ou
     *out = new_channel(PRL_TALK_OWNER, ops, arg);
     if (!*out)
         return PRL_ERR_NOMEM;
-    if (!talk->frozen)
-        prl_session_gone(talk->session);
     end_all(talk, PRL_TALK_CLOSE_RESUMED, "the client came back on another connection");
-    talk->tap = NULL;
     talk->track = track;
     prl_events_shape(talk->events, dialect, track);
     prl_session_back(talk->session);
@@ -374,8 +386,10 @@ void prl_talk_greet(struct prl_talk_channel *channel)
     talk->greeted = channel;
     prl_events_session(talk->events, true);
     talk->greeted = NULL;
-    if (channel->role == PRL_TALK_OWNER)
-        offer_token(talk);
+    if (channel->role != PRL_TALK_OWNER)
+        return;
+    talk->token_hash[0] = '\0';
+    offer_token(talk);
 }
 
 void prl_talk_detach(struct prl_talk_channel **channel, bool resumable, const char *why)
@@ -388,15 +402,16 @@ void prl_talk_detach(struct prl_talk_channel **channel, bool resumable, const ch
     bool owner = gone->role == PRL_TALK_OWNER;
     if (talk)
         unlink_channel(gone);
+    if (talk && owner) {
+        freeze(talk);
+        let_go(gone);
+    }
     prl_mem_free(gone);
     if (!talk || !owner)
         return;
-    talk->tap = NULL;
-    talk->frozen = resumable && talk->token_hash[0] && !talk->broken;
-    if (talk->frozen)
-        prl_session_gone(talk->session);
+    bool waits = resumable && talk->token_hash[0] && !talk->broken;
     end_all(talk, PRL_TALK_CLOSE_NORMAL, why);
-    talk->left(talk->arg, talk, talk->frozen);
+    talk->left(talk->arg, talk, waits);
 }
 
 // ---- events in ----

@@ -41,8 +41,9 @@ struct prl_talk_ops {
     void (*pause)(void *arg, bool on);
     // Close it; at most once, and nothing is sent afterwards. prl_talk_detach is still due.
     void (*end)(void *arg, uint16_t code, const char *reason);
-    // The talk is no longer this channel's, and its session may be gone when this returns. After `end`,
-    // and never while the channel is calling into the talk. May be NULL.
+    // The talk is no longer this channel's, and its session may be gone when this returns; nothing
+    // sounds. After `end`, or inside prl_talk_detach of an owner; never while the channel is calling
+    // prl_talk_input. May be NULL.
     void (*over)(void *arg);
 };
 
@@ -83,7 +84,7 @@ enum prl_err prl_talk_attach(struct prl_talk *talk, struct prl_talk_channel **ou
                              enum prl_talk_role role, const struct prl_talk_ops *ops,
                              void *arg) PRL_MUST_USE;
 // session.created with the settings of now, to this channel alone; then, for an owner that asked for
-// it, a resume token.
+// it, a new resume token. Again for an owner that has missed events.
 void prl_talk_greet(struct prl_talk_channel *channel);
 // A piece of a client event, as prl_ws_ops.on_text has it.
 void prl_talk_input(struct prl_talk_channel *channel, const char *data, size_t len, bool first,

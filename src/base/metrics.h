@@ -20,6 +20,7 @@
     X(SESSIONS_REFUSED, COUNTER, "parley_sessions_refused_total",                                  \
       "Sessions refused for lack of room")                                                         \
     X(RESUMES, COUNTER, "parley_resumes_total", "Clients that came back to their session")         \
+    X(CALLS, COUNTER, "parley_calls_total", "WebRTC calls made")                                   \
     X(RESPONSES, COUNTER, "parley_responses_total", "Responses that ended")                        \
     X(RESPONSES_FAILED, COUNTER, "parley_responses_failed_total",                                  \
       "Responses that an engine failed")                                                           \
