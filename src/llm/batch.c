@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/cores.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "llm/cache.h"
@@ -16,6 +17,7 @@ enum {
     CHUNK_BESIDE = 8,       // beside answers being written
     CHUNK_GUEST_BESIDE = 4, // a speculation's beside a committed answer
     GUEST_EVERY = 4,        // every how many steps guests take part beside committed work
+    FEW_ENTRIES = 4,        // up to here a step is bound by memory, above by computing
 };
 
 struct stream {
@@ -38,6 +40,8 @@ struct prl_llm_batch {
     struct prl_llm_model_conf conf;
     prl_llm_batch_fn fn;
     void *arg;
+    struct prl_cores *cores; // borrowed or NULL
+    int threads_max;
     // Owned.
     struct prl_llm_cache *cache;
     struct stream **streams;
@@ -47,6 +51,7 @@ struct prl_llm_batch {
     uint64_t order;
     uint64_t turn;
     struct prl_llm_batch_stats stats;
+    struct prl_pace pace_few, pace_many; // of steps with few and many entries
     // The step being built.
     struct prl_llm_entry entries[PRL_LLM_BATCH_MAX];
     int entry_count;
@@ -494,6 +499,23 @@ static void build_step(struct prl_llm_batch *batch, bool guests, bool urgent)
     }
 }
 
+// One decode with as many threads as the other lanes leave.
+static enum prl_err decode(struct prl_llm_batch *batch)
+{
+    if (!batch->cores || !batch->ops->threads)
+        return batch->ops->decode(batch->model, batch->entries, batch->entry_count);
+    bool few = batch->entry_count <= FEW_ENTRIES;
+    struct prl_pace *pace = few ? &batch->pace_few : &batch->pace_many;
+    int64_t start_us = prl_clock_now_us();
+    int threads =
+        prl_pace_threads(pace, prl_cores_share(batch->cores, batch->threads_max), start_us);
+    batch->ops->threads(batch->model, threads);
+    enum prl_err err = batch->ops->decode(batch->model, batch->entries, batch->entry_count);
+    int64_t end_us = prl_clock_now_us();
+    prl_pace_note(pace, threads, few ? 1 : batch->entry_count, end_us - start_us, end_us);
+    return err;
+}
+
 bool prl_llm_batch_step(struct prl_llm_batch *batch)
 {
     PRL_CHECK(batch != NULL);
@@ -502,13 +524,19 @@ bool prl_llm_batch_step(struct prl_llm_batch *batch)
     build_step(batch, guests, urgent);
     if (batch->entry_count > 0) {
         batch->stats.steps++;
-        enum prl_err err = batch->ops->decode(batch->model, batch->entries, batch->entry_count);
+        enum prl_err err = decode(batch);
         if (err)
             fail_step(batch, err);
         else
             take_results(batch);
     }
     return any_job(batch, false);
+}
+
+void prl_llm_batch_share(struct prl_llm_batch *batch, struct prl_cores *cores, int threads_max)
+{
+    batch->cores = cores;
+    batch->threads_max = threads_max;
 }
 
 struct prl_llm_batch_stats prl_llm_batch_stats(const struct prl_llm_batch *batch)

@@ -25,6 +25,7 @@
 #include "llm/model.h"
 
 struct prl_llm_batch;
+struct prl_cores;
 
 // An event of stream `id`; its texts are valid during the call.
 typedef void (*prl_llm_batch_fn)(void *arg, uint64_t id, const struct prl_llm_event *event);
@@ -58,6 +59,9 @@ void prl_llm_batch_cancel(struct prl_llm_batch *batch, uint64_t id, uint32_t gen
 
 // One step of work; true while there is more.
 bool prl_llm_batch_step(struct prl_llm_batch *batch);
+
+// Threads of each step are asked of `cores` from now on, at most `threads_max` (0: no limit).
+void prl_llm_batch_share(struct prl_llm_batch *batch, struct prl_cores *cores, int threads_max);
 
 struct prl_llm_batch_stats prl_llm_batch_stats(const struct prl_llm_batch *batch);
 

@@ -256,6 +256,12 @@ static enum prl_err decode(void *arg, const struct prl_llm_entry *entries, int c
     return result == 0 ? PRL_OK : PRL_ERR_ENGINE;
 }
 
+static void threads(void *arg, int count)
+{
+    struct model *model = arg;
+    llama_set_n_threads(model->context, count, count);
+}
+
 static enum prl_err sampler(void *arg, int sequence, const struct prl_llm_sampling *sampling)
 {
     struct model *model = arg;
@@ -311,6 +317,7 @@ const struct prl_llm_model_ops prl_llama_module = {
     .piece = piece,
     .is_end = is_end,
     .decode = decode,
+    .threads = threads,
     .sampler = sampler,
     .sample = sample,
     .keep = keep,

@@ -23,6 +23,7 @@
 #include "base/err.h"
 #include "llm/prompt.h"
 
+struct prl_cores;
 struct prl_loop;
 struct prl_llm;
 struct prl_llm_stream;
@@ -49,7 +50,8 @@ struct prl_llm_conf {
     int context_tokens;        // prompt and answer of one stream, 512..32768; 0: 4096
     int cells;                 // tokens that all streams' memories may hold; 0: 2 * context_tokens
     int sequences;             // streams held in the model's memory, 1..16; 0: 4
-    int threads;               // 1..64; 0: 1
+    int threads;             // 1..64 always; with `cores` the most at a time, 0 as many as are free
+    struct prl_cores *cores; // borrowed, shared by all lanes; NULL: `threads`, 0 is 1
     prl_llm_state_fn on_state; // may be NULL
     void *arg;
     // For tests: a scripted model in place of llama.cpp; NULL otherwise.

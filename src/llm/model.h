@@ -65,6 +65,8 @@ struct prl_llm_model_ops {
     int (*piece)(void *model, int32_t token, char *out, int max);
     bool (*is_end)(void *model, int32_t token);
     enum prl_err (*decode)(void *model, const struct prl_llm_entry *entries, int count);
+    // Threads of the decodes from now on; NULL: the model has one number only.
+    void (*threads)(void *model, int threads);
     // Sets how a sequence's tokens are drawn, from a fresh state.
     enum prl_err (*sampler)(void *model, int sequence, const struct prl_llm_sampling *sampling);
     // Draws from the logits of entry `index` of the last decode. A negative token: it failed.

@@ -14,7 +14,7 @@
 enum {
     CONTEXT_DEFAULT = 4096,
     SEQUENCES_DEFAULT = 4,
-    NICE = 10,                 // lanes yield to the loop, which paces sound
+    NICE = 15, // below the other lanes: the voice of the first clause is waited for
     SEND_TIMEOUT_US = 5000000, // a loop that stands for so long has lost its sessions anyway
     // A stream has one message on its way at a time.
     QUEUE_MAX = PRL_LLM_STREAMS_MAX + 8,
@@ -27,7 +27,9 @@ struct prl_llm_worker {
     char *child_program;
     bool model_known;
     struct prl_llm_model_conf conf;
-    struct prl_port *port; // borrowed
+    struct prl_port *port;   // borrowed
+    struct prl_cores *cores; // borrowed or NULL
+    int threads_max;
     // Owned; the lane's thread only, but `about` once started.
     const struct prl_llm_model_ops *ops;
     void *model;
@@ -240,7 +242,9 @@ static enum prl_err load(struct prl_llm_worker *worker, char *error)
         return err;
     err = prl_llm_batch_create(&worker->batch, worker->ops, worker->model, &worker->conf, on_event,
                                worker);
-    if (err)
+    if (!err)
+        prl_llm_batch_share(worker->batch, worker->cores, worker->threads_max);
+    else
         (void)snprintf(error, PRL_LANE_ERROR_SIZE, "out of memory");
     return err;
 }
@@ -312,6 +316,8 @@ static enum prl_err copy_conf(struct prl_llm_worker *worker, const struct prl_ll
     worker->child_program = prl_mem_strdup(conf->child_program);
     worker->model_known = conf->model_known;
     worker->ops = conf->ops;
+    worker->cores = conf->cores;
+    worker->threads_max = conf->threads;
     worker->conf = (struct prl_llm_model_conf){
         .path = worker->model_path,
         .context_tokens = context,
@@ -347,6 +353,7 @@ enum prl_err prl_llm_worker_create(struct prl_llm_worker **out, const struct prl
                                                                      .queue_max = QUEUE_MAX,
                                                                      .ops = &ops,
                                                                      .ctx = worker,
+                                                                     .cores = conf->cores,
                                                                      .loop = conf->loop,
                                                                      .started = started,
                                                                      .started_arg = arg});

@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/cores.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 
@@ -38,6 +39,7 @@ struct prl_lane {
     int nice;
     const struct prl_lane_ops *ops;
     void *ctx;
+    struct prl_cores *cores;
     prl_lane_started_fn started;
     void *started_arg;
     // Owned.
@@ -131,6 +133,7 @@ static void work_until_quit(struct prl_lane *lane)
         if (next == NEXT_QUIT)
             return;
         int64_t start_us = prl_clock_now_us();
+        prl_cores_enter(lane->cores);
         if (next == NEXT_MESSAGE) {
             lane->ops->message(lane->ctx, &slot.msg);
             prl_msg_free(&slot.msg);
@@ -138,6 +141,7 @@ static void work_until_quit(struct prl_lane *lane)
         } else {
             more = lane->ops->step(lane->ctx);
         }
+        prl_cores_leave(lane->cores);
         note_busy(lane, start_us, next == NEXT_STEP);
     }
 }
@@ -220,6 +224,7 @@ enum prl_err prl_lane_create(struct prl_lane **out, const struct prl_lane_conf *
     lane->nice = conf->nice;
     lane->ops = conf->ops;
     lane->ctx = conf->ctx;
+    lane->cores = conf->cores;
     lane->started = conf->started;
     lane->started_arg = conf->started_arg;
     lane->urgent.capacity = URGENT_MAX;

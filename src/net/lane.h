@@ -21,6 +21,7 @@
 #include "net/loop.h"
 
 struct prl_lane;
+struct prl_cores;
 
 enum { PRL_LANE_ERROR_SIZE = 512 };
 
@@ -44,7 +45,8 @@ struct prl_lane_conf {
     int nice;         // 0..19 added for this thread, 10 for engines
     size_t queue_max; // most waiting messages
     const struct prl_lane_ops *ops;
-    void *ctx; // borrowed until prl_lane_destroy returns
+    void *ctx;               // borrowed until prl_lane_destroy returns
+    struct prl_cores *cores; // borrowed; told while a message or a step is worked on. NULL: nobody
     struct prl_loop *loop;
     prl_lane_started_fn started; // may be NULL
     void *started_arg;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cores.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -45,6 +46,7 @@ enum path {
 struct prl_engines {
     struct prl_engines_conf conf;
     char *paths[PATH_COUNT]; // owned; NULL where the file is not there
+    struct prl_cores *cores;
     struct prl_ort *ort;
     struct prl_vad *vad;
     struct prl_stt *stt;
@@ -212,6 +214,7 @@ static enum prl_err start_stt(struct prl_engines *engines)
         .language = settings->session_language,
         .traditional = settings->stt_traditional,
         .threads = (int)settings->stt_threads,
+        .cores = engines->cores,
         .on_ready = on_stt_ready,
         .on_error = on_engine_error,
         .arg = engines};
@@ -230,9 +233,19 @@ static enum prl_err start_llm(struct prl_engines *engines)
                                 .context_tokens = (int)settings->llm_context_tokens,
                                 .sequences = (int)settings->llm_sequences,
                                 .threads = (int)settings->llm_threads,
+                                .cores = engines->cores,
                                 .on_state = on_llm_state,
                                 .arg = engines};
     return prl_llm_create(&engines->llm, &conf);
+}
+
+// Kokoro gains from a second thread and, as ONNX Runtime's threads do not spin, harms nobody.
+static int tts_threads(const struct prl_engines *engines)
+{
+    int wanted = (int)engines->conf.settings->tts_threads;
+    if (wanted > 0)
+        return wanted;
+    return prl_cores_total(engines->cores) >= 2 ? 2 : 1;
 }
 
 static enum prl_err start_tts(struct prl_engines *engines)
@@ -254,7 +267,8 @@ static enum prl_err start_tts(struct prl_engines *engines)
                                 .fast_zh = settings->tts_fast_chinese,
                                 .quality = (enum prl_tts_quality)settings->tts_quality,
                                 .cache_dir = engines->paths[PATH_CACHE],
-                                .threads = (int)settings->tts_threads,
+                                .threads = tts_threads(engines),
+                                .cores = engines->cores,
                                 .on_ready = on_tts_ready,
                                 .on_error = on_engine_error,
                                 .arg = engines};
@@ -270,6 +284,8 @@ enum prl_err prl_engines_create(struct prl_engines **out, const struct prl_engin
         return PRL_ERR_NOMEM;
     (*out)->conf = *conf;
     enum prl_err err = find_paths(*out, why) ? PRL_OK : PRL_ERR_NOTFOUND;
+    if (!err)
+        err = prl_cores_create(&(*out)->cores, 0);
     if (!err)
         err = start_vad(*out, why);
     if (!err)
@@ -293,6 +309,7 @@ void prl_engines_destroy(struct prl_engines **engines)
     prl_llm_destroy(&(*engines)->llm);
     prl_tts_destroy(&(*engines)->tts);
     prl_vad_destroy(&(*engines)->vad);
+    prl_cores_destroy(&(*engines)->cores); // the lanes are gone
     prl_ort_destroy(&(*engines)->ort);
     for (int i = 0; i < PATH_COUNT; i++)
         prl_mem_free((*engines)->paths[i]);

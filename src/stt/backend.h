@@ -29,6 +29,8 @@ struct prl_stt_open_conf {
     const struct prl_stt_paths *paths; // borrowed for the call
     struct prl_ort *ort;               // borrowed; NULL where a backend needs none
     int threads;                       // at least 1
+    struct prl_cores *cores;           // borrowed, or NULL: always `threads`
+    int threads_max;                   // with cores: of one decode, 0 no limit of its own
 };
 
 struct prl_stt_job {

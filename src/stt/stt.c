@@ -332,6 +332,7 @@ static enum prl_err start_lane(struct prl_stt *stt, const struct prl_stt_conf *c
         .language = stt->language,
         .traditional = conf->traditional,
         .threads = conf->threads,
+        .cores = conf->cores,
         .port = stt->port,
     };
     err = prl_stt_worker_create(&stt->worker, &worker);
@@ -343,6 +344,7 @@ static enum prl_err start_lane(struct prl_stt *stt, const struct prl_stt_conf *c
         .queue_max = QUEUE_MAX,
         .ops = &prl_stt_lane_ops,
         .ctx = stt->worker,
+        .cores = conf->cores,
         .loop = conf->loop,
         .started = on_started,
         .started_arg = stt,

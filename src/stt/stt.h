@@ -21,6 +21,7 @@
 
 enum { PRL_STT_RATE_HZ = 16000, PRL_STT_UTTERANCE_MAX_S = 120, PRL_STT_LANGUAGE_SIZE = 8 };
 
+struct prl_cores;
 struct prl_loop;
 struct prl_ort;
 struct prl_stt;
@@ -46,7 +47,8 @@ struct prl_stt_conf {
     struct prl_stt_paths paths; // borrowed for the call
     const char *language;       // default of new streams: "auto" or a code like "en"; NULL is auto
     bool traditional;           // leave Chinese as the model wrote it (default: simplified)
-    int threads;                // of the recognisers; 0 means 1
+    int threads;                // of the recognisers; 0: 1, of Whisper with `cores` what is free
+    struct prl_cores *cores;    // borrowed, shared by all lanes, or NULL
     // Tests: recognisers in place of our own, by enum prl_stt_engine (route.h); NULL: ours.
     const struct prl_stt_backend_ops *const *backends;
     // Once, on the loop thread: the engines that the default language needs are loaded and have

@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/clock.h"
+#include "base/cores.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -38,7 +40,10 @@ struct whisper {
     const struct prl_whisper_ops *ops; // the module's
     void *model;                       // owned
     float *sound;                      // owned, SAMPLES_MAX
-    char why[PRL_STT_WHY_SIZE];        // of the last decode
+    struct prl_cores *cores;           // borrowed or NULL
+    int threads_max;
+    struct prl_pace pace;       // of a decode, a unit is a position of the encoder
+    char why[PRL_STT_WHY_SIZE]; // of the last decode
 };
 
 // What the callbacks of one decode see.
@@ -120,6 +125,8 @@ static enum prl_err open_with(void **ctx, const struct prl_stt_open_conf *conf, 
     if (!whisper)
         return PRL_ERR_NOMEM;
     *ctx = whisper;
+    whisper->cores = conf->cores;
+    whisper->threads_max = conf->threads_max;
     whisper->sound = prl_mem_array(SAMPLES_MAX, sizeof(*whisper->sound));
     enum prl_err err =
         whisper->sound ? load_model(whisper, conf, words, why, why_size) : PRL_ERR_NOMEM;
@@ -179,8 +186,7 @@ static int short_context(int samples)
 }
 
 static enum prl_err run(struct whisper *whisper, struct call *call,
-                        const struct prl_whisper_request *request,
-                        struct prl_whisper_result *result)
+                        struct prl_whisper_request *request, struct prl_whisper_result *result)
 {
     whisper->why[0] = '\0';
     if (request->language && !whisper->ops->knows(request->language)) {
@@ -188,7 +194,16 @@ static enum prl_err run(struct whisper *whisper, struct call *call,
                        request->language);
         return PRL_ERR_INVALID;
     }
+    int64_t start_us = prl_clock_now_us();
+    if (whisper->cores)
+        request->threads = prl_pace_threads(
+            &whisper->pace, prl_cores_share(whisper->cores, whisper->threads_max), start_us);
     int failed = whisper->ops->decode(whisper->model, request, result);
+    int64_t end_us = prl_clock_now_us();
+    if (!failed)
+        prl_pace_note(&whisper->pace, request->threads,
+                      request->audio_ctx ? request->audio_ctx : CONTEXT_MAX, end_us - start_us,
+                      end_us);
     if (failed == PRL_WHISPER_STOPPED)
         return PRL_ERR_CANCELED;
     if (failed) {

@@ -97,12 +97,17 @@ static bool should_stop(void *arg)
     return stopper->stopped != 0;
 }
 
+static int threads_of(const struct model *model, const struct prl_whisper_request *request)
+{
+    return request->threads > 0 ? request->threads : model->threads;
+}
+
 static struct whisper_full_params base_params(const struct model *model,
                                               const struct prl_whisper_request *request,
                                               struct stopper *stopper)
 {
     struct whisper_full_params params = whisper_full_default_params(WHISPER_SAMPLING_GREEDY);
-    params.n_threads = model->threads;
+    params.n_threads = threads_of(model, request);
     params.no_context = true;
     params.no_timestamps = true;
     params.single_segment = true;
@@ -187,7 +192,7 @@ static int decode_text(struct model *model, const struct prl_whisper_request *re
 {
     struct whisper_context *ctx = model->ctx;
     int vocabulary = whisper_n_vocab(ctx);
-    if (whisper_decode(ctx, prompt, prompt_count, 0, model->threads))
+    if (whisper_decode(ctx, prompt, prompt_count, 0, threads_of(model, request)))
         return PRL_WHISPER_FAILED;
     const float *logits = whisper_get_logits(ctx) + (size_t)(prompt_count - 1) * (size_t)vocabulary;
     int past = prompt_count;
@@ -204,7 +209,7 @@ static int decode_text(struct model *model, const struct prl_whisper_request *re
         const char *bytes = whisper_token_to_str(ctx, token);
         request->text(request->arg, bytes, strlen(bytes));
         result->tokens++;
-        if (whisper_decode(ctx, &token, 1, past++, model->threads))
+        if (whisper_decode(ctx, &token, 1, past++, threads_of(model, request)))
             return PRL_WHISPER_FAILED;
         logits = whisper_get_logits(ctx);
     }
@@ -222,7 +227,7 @@ static int decode(void *ptr, const struct prl_whisper_request *request,
     if (err)
         return err;
     whisper_token start = whisper_token_sot(ctx);
-    if (whisper_decode(ctx, &start, 1, 0, model->threads))
+    if (whisper_decode(ctx, &start, 1, 0, threads_of(model, request)))
         return PRL_WHISPER_FAILED;
     const float *logits = whisper_get_logits(ctx);
     result->no_speech = probability_of(logits, whisper_n_vocab(ctx), whisper_token_nosp(ctx));

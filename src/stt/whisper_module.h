@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PRL_WHISPER_VERSION = 1, PRL_WHISPER_SYMBOL_MAX = 64 };
+enum { PRL_WHISPER_VERSION = 2, PRL_WHISPER_SYMBOL_MAX = 64 };
 enum { PRL_WHISPER_FAILED = 1, PRL_WHISPER_STOPPED = 2, PRL_WHISPER_NOMEM = 3 };
 
 struct prl_whisper_conf {
@@ -27,6 +27,7 @@ struct prl_whisper_conf {
 struct prl_whisper_request {
     const float *samples;
     int count;
+    int threads;            // 0: those of the model
     int audio_ctx;          // encoder positions, 50 a second; 0 is all 1,500
     int tokens_max;         // cap on the text's tokens
     const char *language;   // NULL: find out; then `language_only` may stop there

@@ -30,6 +30,7 @@ struct prl_stt_worker {
     char language[PRL_STT_LANGUAGE_SIZE];
     bool traditional;
     int threads;
+    struct prl_cores *cores;
     // Shared with the loop.
     _Atomic uint64_t aborted; // number of the order that is not wanted any more
     // The lane's.
@@ -104,7 +105,8 @@ enum prl_err prl_stt_worker_create(struct prl_stt_worker **out,
     worker->ort = conf->ort;
     worker->port = conf->port;
     worker->traditional = conf->traditional;
-    worker->threads = conf->threads > 0 ? conf->threads : 1;
+    worker->threads = conf->threads;
+    worker->cores = conf->cores;
     (void)prl_str_copy(worker->language, sizeof(worker->language), conf->language);
     atomic_init(&worker->aborted, 0);
     if (err)
@@ -150,8 +152,11 @@ static enum prl_err need_engine(struct prl_stt_worker *worker, enum prl_stt_engi
     }
     if (worker->engines[engine])
         return PRL_OK;
-    struct prl_stt_open_conf conf = {
-        .paths = &worker->paths, .ort = worker->ort, .threads = worker->threads};
+    struct prl_stt_open_conf conf = {.paths = &worker->paths,
+                                     .ort = worker->ort,
+                                     .threads = worker->threads > 0 ? worker->threads : 1,
+                                     .threads_max = worker->threads,
+                                     .cores = worker->cores};
     int64_t start_us = prl_clock_now_us();
     const struct prl_stt_backend_ops *ops = worker->backends[engine];
     (void)snprintf(worker->why, sizeof(worker->why), "%s: out of memory", ops->name);

@@ -47,8 +47,9 @@ struct prl_stt_worker_conf {
     struct prl_ort *ort;  // borrowed
     const char *language; // "" or the code that must be ready at the start
     bool traditional;
-    int threads;
-    struct prl_port *port; // borrowed: replies go here
+    int threads;             // at most; 0: see stt.h
+    struct prl_cores *cores; // borrowed or NULL
+    struct prl_port *port;   // borrowed: replies go here
 };
 
 enum prl_err prl_stt_worker_create(struct prl_stt_worker **out,

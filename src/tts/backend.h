@@ -66,6 +66,7 @@ struct prl_tts_request {
     size_t segment_count; // backend's (see `languages`)
     const char *voice;    // one of the backend's; unknown: its first
     float speed;          // 0.25..1.5, 1 is the voice's own pace
+    bool first;           // somebody waits for the first sound: make it soon
 };
 
 struct prl_tts_chunk {

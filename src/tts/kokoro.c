@@ -57,6 +57,8 @@ struct kokoro {
     // of the request
     bool running;
     float speed;
+    bool first;      // the first sound is waited for
+    unsigned pieces; // made so far
     size_t id_at;    // ids already spoken
     size_t word;     // next one to mark
     uint32_t sample; // given out so far
@@ -270,6 +272,8 @@ static enum prl_err begin(void *ctx, const struct prl_tts_request *request)
         return err;
     }
     self->speed = request->speed;
+    self->first = request->first;
+    self->pieces = 0;
     self->id_at = self->word = self->sound_at = self->sound_len = 0;
     self->sample = 0;
     self->word_begun = false;
@@ -281,7 +285,7 @@ static void make_piece(struct kokoro *self)
 {
     struct piece *piece = &self->piece;
     piece->start = self->id_at;
-    piece->end = prl_kokoro_script_piece(&self->script, self->id_at, self->id_at == 0);
+    piece->end = prl_kokoro_script_piece(&self->script, self->id_at, self->pieces++, self->first);
     size_t end = piece->end;
     if (end > piece->start && self->script.ids[end - 1] == PRL_KOKORO_SPACE)
         end--;

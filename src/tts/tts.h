@@ -27,6 +27,7 @@
 
 enum { PRL_TTS_QUEUE_MAX = 64, PRL_TTS_VOICE_SIZE = 32 };
 
+struct prl_cores;
 struct prl_loop;
 struct prl_tts;
 struct prl_tts_stream;
@@ -44,8 +45,9 @@ struct prl_tts_conf {
     float speed;                // default; 0 means 1
     bool fast_zh;               // FastSpeech2 for Chinese (its corpus is non-commercial)
     enum prl_tts_quality quality;
-    const char *cache_dir; // where the calibration is kept; NULL: calibrate at each start
-    int threads;           // of the models; 0 means 1
+    const char *cache_dir;   // where the calibration is kept; NULL: calibrate at each start
+    int threads;             // of the models; 0 means 1
+    struct prl_cores *cores; // borrowed, told while the lane works; NULL: nobody
     // The backends by preference, NULL-terminated; NULL: prl_tts_builtin. For tests.
     const struct prl_tts_ops *const *backends;
     // Once, on the loop thread: English or Chinese can be spoken and has been (one clause timed);

@@ -448,6 +448,13 @@ static void chunk_take(struct prl_tts_lane *self, const struct prl_tts_chunk *ch
     now->run_count = 0;
 }
 
+// Nothing of the job's answer has been made yet.
+static bool is_awaited(struct prl_tts_lane *self, const struct job *job)
+{
+    const struct mouth *mouth = mouth_find(self, job->stream);
+    return mouth && mouth->first_us == 0;
+}
+
 static bool step(void *ctx)
 {
     struct prl_tts_lane *self = ctx;
@@ -473,6 +480,7 @@ static bool step(void *ctx)
             .segment_count = now->run_count,
             .voice = prl_tts_engines_voice(engine->ops, now->job->head.voice, now->languages),
             .speed = now->job->head.speed,
+            .first = now->samples == 0 && is_awaited(self, now->job),
         };
         err = engine->ops->begin(engine->ctx, &request);
     }
@@ -520,6 +528,7 @@ enum prl_err prl_tts_lane_create(struct prl_tts_lane **out, const struct prl_tts
                                  .queue_max = QUEUE_MAX,
                                  .ops = &lane_ops,
                                  .ctx = self,
+                                 .cores = conf->tts.cores,
                                  .loop = conf->tts.loop,
                                  .started = conf->started,
                                  .started_arg = conf->arg};

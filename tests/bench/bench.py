@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """make bench: the numbers of the README, on a quiet machine. Prints Markdown.
 
-    bench.py [--force] [--rounds N] [--only en-small,en-default,zh-default,zh-fast,memory]
+    bench.py [--force] [--rounds N] [--only en-small,en-default,zh-default,zh-fast,memory] [--set KEY=VALUE]...
 
 A turn is `parley talk --wav` in real time against a server of its own; zero is the last loud sample of the
 recording (30 dB below its loudest 10 ms, see prl_caller_speech_end), not what the VAD says. The parts are the
@@ -113,6 +113,7 @@ def main():
     parser.add_argument("--force", action="store_true")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--only", default="en-small,en-default,zh-default,zh-fast,memory")
+    parser.add_argument("--set", action="append", default=[], help="a further setting of the server, to compare")
     options = parser.parse_args()
     load = os.getloadavg()[0]
     if load > 0.5 and not options.force:
@@ -131,7 +132,7 @@ def main():
                         "tts.fast_chinese=true")}
     for name, (title, language, *settings) in runs.items():
         if name in options.only.split(","):
-            measure(title, language, options.rounds * (1 if language == "en" else 2), *settings)
+            measure(title, language, options.rounds * (1 if language == "en" else 2), *settings, *options.set)
     if "memory" in options.only.split(","):
         asyncio.run(memory_and_churn())
 

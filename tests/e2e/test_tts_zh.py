@@ -28,7 +28,13 @@ SPOKEN = [
     "中国的茶文化有着悠久的历史。",
     "如果明天不下雨，我们就去爬山。",
 ]
-MIXED = "我用 Python 写了一个程序，运行得很快。"
+MIXED = [
+    "我用 Python 写了一个程序，运行得很快。",
+    "我在 Google 上搜索了很久。",
+    "请把 email 发给我。",
+    "他的 iPhone 坏了，需要修理。",
+    "这个 app 很好用，大家都喜欢。",
+]
 counts = {True: 0, False: 0}
 
 
@@ -79,8 +85,8 @@ def say(text, path, *args):
 
 def main():
     with tempfile.TemporaryDirectory() as folder:
-        paths = [f"{folder}/{i}.wav" for i in range(len(SPOKEN) + 1)]
-        for text, path in zip(SPOKEN + [MIXED], paths):
+        paths = [f"{folder}/{i}.wav" for i in range(len(SPOKEN) + len(MIXED))]
+        for text, path in zip(SPOKEN + MIXED, paths):
             say(text, path)
         heard = run("stt", "--language", "zh", *paths).splitlines()
     check(len(heard) == len(paths), f"{len(heard)} lines heard")
@@ -88,8 +94,13 @@ def main():
     total = sum(len(ideographs(text)) for text in SPOKEN)
     print(f"read back: {wrong} of {total} characters differ", flush=True)
     check(wrong <= 0.06 * total, f"{wrong} of {total} characters differ: {heard}")
-    # What Whisper makes of an English name in a Chinese sentence changes; what stands around it must not.
-    check("程序" in heard[-1] and heard[-1].startswith("我用"), f"mixed: {heard[-1]}")
+    # What Whisper makes of an English name in a Chinese sentence changes with the processor's rounding, and
+    # takes a neighbour with it; what stands around the names must be there all the same.
+    missing = sum(len(set(ideographs(text)) - set(ideographs(said)))
+                  for text, said in zip(MIXED, heard[len(SPOKEN):]))
+    total = sum(len(set(ideographs(text))) for text in MIXED)
+    print(f"mixed: {missing} of {total} ideographs are not heard", flush=True)
+    check(missing <= 0.2 * total, f"mixed: {missing} of {total} missing: {heard[len(SPOKEN):]}")
     print(f"{counts[True]} passed, {counts[False]} failed")
     return 1 if counts[False] else 0
 
