@@ -229,10 +229,10 @@ PRL_TEST(sctp_is_bounded)
         sent++;
     EXPECT(sent >= 15 && sent <= 18); // 4 MiB, and what usrsctp took
     EXPECT_INT(prl_sctp_send(link.sctp, server, 0, text, PRL_SCTP_MESSAGE_MAX), PRL_ERR_FULL);
+    link.ends[0].dry = 0; // before the line works again: it may be dry before all is delivered
     link.cut = false;
     EXPECT(run_until(&link, &link.ends[1].messages, sent));
     EXPECT_INT(link.ends[1].bytes, (size_t)sent * PRL_SCTP_MESSAGE_MAX);
-    link.ends[0].dry = 0;
     EXPECT(run_until(&link, &link.ends[0].dry, 1));
     EXPECT_OK(prl_sctp_send(link.sctp, server, 0, text, PRL_SCTP_MESSAGE_MAX));
     prl_mem_free(text);
