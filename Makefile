@@ -137,6 +137,7 @@ fuzz:
 	 $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRC)); exit 2; }
 	@mkdir -p build/fuzz/corpus/$(T)
 	$(FUZZ_CC) $(STD) -O1 -g -DPRL_DEBUG -DPRL_VERSION='"fuzz"' -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+	 -fsanitize-coverage-ignorelist=tests/fuzz/untraced.txt \
 	 -o build/fuzz/$(T) tests/fuzz/fuzz_$(T).c $(CORE_SRC) $(LIBS)
 	build/fuzz/$(T) -max_total_time=$(SECONDS) -timeout=10 build/fuzz/corpus/$(T) tests/fuzz/corpus/$(T)
 

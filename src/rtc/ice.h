@@ -8,7 +8,8 @@
 //     decides);
 //   * when it has been quiet for PRL_ICE_QUIET_US, to the path of the next authenticated packet (a
 //     check, or SRTP by prl_ice_heard): after a NAT has rebound, some agents go on with consent
-//     checks that do not nominate (aioice), and media to the dead port would end the call.
+//     checks that do not nominate (aioice, Firefox), and media to the dead port would end the
+//     call.
 // Moving it on each check lost 70 % of the packets of a client with two interfaces.
 // Consent: RFC 7675 gives consent by an answer to one's own check. A lite agent sends no check, so
 // the peer's authenticated checks on the selected path, which full agents send every 5 s (there),

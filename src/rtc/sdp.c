@@ -83,6 +83,15 @@ static enum prl_err read_mid(struct parse *parse, unsigned number, struct prl_sd
     return PRL_OK;
 }
 
+// "a=rtpmap:96 VP8/90000" of the first format; a name that is too long is left out.
+static void read_encoding(struct prl_sdp_media *media, struct prl_sdp_slice value)
+{
+    struct prl_sdp_slice word;
+    if (prl_sdp_word(&value, &word) && prl_sdp_is_exact(word, media->format) &&
+        prl_sdp_word(&value, &word))
+        (void)prl_sdp_copy(word, media->encoding, sizeof(media->encoding));
+}
+
 static void end_section(struct parse *parse, const char *at)
 {
     size_t count = parse->sdp->media_count;
@@ -108,7 +117,9 @@ static enum prl_err read_line(struct parse *parse, const struct prl_sdp_lines *l
         return PRL_OK;
     if (prl_sdp_attribute(lines->line, "mid", &value))
         return read_mid(parse, lines->number, value);
-    if (prl_sdp_flag(lines->line, "bundle-only"))
+    if (prl_sdp_attribute(lines->line, "rtpmap", &value))
+        read_encoding(&sdp->media[sdp->media_count - 1], value);
+    else if (prl_sdp_flag(lines->line, "bundle-only"))
         parse->media[sdp->media_count - 1].offered = true;
     return PRL_OK;
 }

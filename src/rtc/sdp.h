@@ -4,7 +4,7 @@
 // is refused in its place. Lines that we do not know are skipped, as RFC 8866 §5 demands.
 // Units:    bytes; ports in host order.
 // Threads:  pure functions.
-// Memory:   the parsed form is a plain value of about 5 KiB without pointers. The answer is written
+// Memory:   the parsed form is a plain value of about 6 KiB without pointers. The answer is written
 //           into the caller's string.
 // Errors:   INVALID with `why` (PRL_RTC_WHY_SIZE bytes): which line, what is wrong, what is
 //           expected.
@@ -51,6 +51,7 @@ struct prl_sdp_media {
     char kind[16];              // "audio", "video", …
     char protocol[24];          // "UDP/TLS/RTP/SAVPF", …
     char format[24];            // the first one
+    char encoding[24];          // what rtpmap says of it, for the refusal; "": nothing
     char mid[PRL_SDP_MID_SIZE]; // "": none
 };
 

@@ -84,7 +84,10 @@ static void write_refused(const struct writer *writer, size_t index)
     prl_str_adds(writer->out, "a=inactive\r\n");
     if (strcmp(media->kind, "application") != 0)
         prl_str_adds(writer->out, "a=rtcp-mux\r\n");
+    if (media->encoding[0] != '\0')
+        prl_str_addf(writer->out, "a=rtpmap:%s %s\r\n", media->format, media->encoding);
     write_transport(writer);
+    prl_str_adds(writer->out, "a=end-of-candidates\r\n");
 }
 
 static void write_codecs(const struct writer *writer)

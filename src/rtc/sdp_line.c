@@ -72,8 +72,10 @@ bool prl_sdp_word(struct prl_sdp_slice *rest, struct prl_sdp_slice *word)
 
 struct prl_sdp_slice prl_sdp_until(struct prl_sdp_slice *rest, char mark)
 {
-    const char *found = rest->len > 0 ? memchr(rest->at, mark, rest->len) : NULL;
     struct prl_sdp_slice head = *rest;
+    if (head.len == 0)
+        return head;
+    const char *found = memchr(rest->at, mark, rest->len);
     if (found)
         head.len = (size_t)(found - rest->at);
     size_t cut = head.len + (found != NULL);

@@ -10,7 +10,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { PORTS = 24, RESTARTS = 4, STEPS_MAX = 200 };
+// More steps than paths, so that the table overflows; each one costs three HMACs.
+enum { PORTS = 24, RESTARTS = 4, STEPS_MAX = 24 };
 
 static const struct prl_ice_credentials ours[RESTARTS] = {
     {"serverf0", "serverpasswordserverpas0"},
@@ -62,7 +63,6 @@ static void give_packet(struct scene *scene, const uint8_t *packet, size_t size,
     if (prl_stun_parse(&stun, packet, size) != PRL_OK)
         return;
     (void)prl_stun_addressee(&stun, ufrag, sizeof(ufrag));
-    (void)prl_stun_authentic(&stun, ours[0].password);
     struct prl_ice_path path = path_of(where);
     prl_ice_check(scene->ice, &stun, &path, scene->now_us, &result);
     check(result.reply_size <= size && result.reply_size <= sizeof(result.reply));

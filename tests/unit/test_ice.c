@@ -193,7 +193,7 @@ PRL_TEST(the_selected_path_moves_on_nomination_only)
     struct scene scene;
     REQUIRE(begin(&scene));
     EXPECT(send_check(&scene, 5000, &(struct check){0}));
-    // Two interfaces check in turn, as in the measurement of FACTS: the first one stays.
+    // Two interfaces check in turn, as clients do before they choose: the first one stays.
     for (int i = 0; i < 50; i++) {
         scene.now_us += S / 10;
         EXPECT(send_check(&scene, i % 2 ? 5000 : 5001, &(struct check){0}));

@@ -275,6 +275,7 @@ PRL_TEST(refused_lines_stay_in_their_place)
     const char *audio = strstr(prl_str_text(&text), "m=audio 8189 ");
     EXPECT(video && audio && video < audio);
     EXPECT(strstr(prl_str_text(&text), "a=group:BUNDLE 1 2\r\n") != NULL);
+    EXPECT(strstr(prl_str_text(&text), "a=rtpmap:97 VP8/90000\r\n") != NULL);
     EXPECT(strstr(prl_str_text(&text), "a=sendonly\r\n") != NULL);
     prl_str_free(&text);
     // Without a data channel of ours that line is refused as well.
@@ -318,6 +319,7 @@ PRL_TEST(the_largest_answer_fits)
         memset(media->kind, 'k', sizeof(media->kind) - 1);
         memset(media->protocol, 'p', sizeof(media->protocol) - 1);
         memset(media->format, 'f', sizeof(media->format) - 1);
+        memset(media->encoding, 'e', sizeof(media->encoding) - 1);
         memset(media->mid, 'm', sizeof(media->mid) - 1);
         media->mid[0] = (char)('A' + offer.media_count - 3);
     }
@@ -470,7 +472,8 @@ PRL_TEST_OOM(the_answer_reports_what_it_lacks)
     struct prl_str text;
     memset(&offer, 0, sizeof(offer));
     offer.media_count = offer.codec_count = 1;
-    offer.media[0] = (struct prl_sdp_media){PRL_SDP_AUDIO, "audio", "UDP/TLS/RTP/SAVPF", "0", "0"};
+    offer.media[0] = (struct prl_sdp_media){
+        .use = PRL_SDP_AUDIO, .kind = "audio", .protocol = "UDP/TLS/RTP/SAVPF", .format = "0"};
     struct prl_sdp_local local = local_of(&offer, candidates);
     prl_str_init(&text, PRL_SDP_ANSWER_MAX);
     enum prl_err err = prl_sdp_answer(&offer, &local, &text);
