@@ -5,12 +5,16 @@
 
 #include "base/check.h"
 
-enum kind { COUNTER, HISTOGRAM };
+enum kind { COUNTER, HISTOGRAM, FINE };
 enum { BUCKETS = 16 };
 
-// Upper bounds in milliseconds: fine where people notice (200, 500, 800).
-static const uint32_t bounds_ms[BUCKETS] = {10,  25,  50,  100,  150,  200,  300,  400,
-                                            500, 650, 800, 1000, 1500, 2000, 4000, 8000};
+// Upper bounds in microseconds: fine where people notice (200, 500, 800 ms), or where packets do.
+static const uint32_t coarse_us[BUCKETS] = {10000,   25000,   50000,   100000, 150000, 200000,
+                                            300000,  400000,  500000,  650000, 800000, 1000000,
+                                            1500000, 2000000, 4000000, 8000000};
+static const uint32_t fine_us[BUCKETS] = {500,   1000,   1500,   2000,  3000,  4000,
+                                          5000,  7000,   10000,  15000, 20000, 40000,
+                                          60000, 100000, 200000, 500000};
 
 static const struct {
     enum kind kind;
@@ -29,6 +33,11 @@ static struct {
     atomic_ullong buckets[BUCKETS];
 } values[PRL_METRIC_COUNT];
 
+static const uint32_t *bounds_us(int metric)
+{
+    return infos[metric].kind == FINE ? fine_us : coarse_us;
+}
+
 void prl_metrics_add(enum prl_metric metric, uint64_t count)
 {
     PRL_DCHECK((unsigned)metric < PRL_METRIC_COUNT);
@@ -43,7 +52,7 @@ void prl_metrics_observe(enum prl_metric metric, int64_t us)
     prl_metrics_add(metric, 1);
     atomic_fetch_add_explicit(&values[metric].sum_us, (uint64_t)us, memory_order_relaxed);
     for (int i = 0; i < BUCKETS; i++)
-        if (us <= (int64_t)bounds_ms[i] * 1000)
+        if (us <= (int64_t)bounds_us(metric)[i])
             atomic_fetch_add_explicit(&values[metric].buckets[i], 1, memory_order_relaxed);
 }
 
@@ -55,7 +64,7 @@ uint64_t prl_metrics_value(enum prl_metric metric)
 static void render_histogram(struct prl_str *out, int i, unsigned long long count)
 {
     for (int b = 0; b < BUCKETS; b++)
-        (void)prl_str_addf(out, "%s_bucket{le=\"%g\"} %llu\n", infos[i].name, bounds_ms[b] / 1000.0,
+        (void)prl_str_addf(out, "%s_bucket{le=\"%g\"} %llu\n", infos[i].name, bounds_us(i)[b] / 1e6,
                            (unsigned long long)atomic_load(&values[i].buckets[b]));
     (void)prl_str_addf(out, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum %.6f\n%s_count %llu\n",
                        infos[i].name, count, infos[i].name,
@@ -66,7 +75,7 @@ enum prl_err prl_metrics_render(struct prl_str *out)
 {
     for (int i = 0; i < PRL_METRIC_COUNT; i++) {
         unsigned long long count = atomic_load(&values[i].count);
-        bool histogram = infos[i].kind == HISTOGRAM;
+        bool histogram = infos[i].kind != COUNTER;
         (void)prl_str_addf(out, "# HELP %s %s\n# TYPE %s %s\n", infos[i].name, infos[i].help,
                            infos[i].name, histogram ? "histogram" : "counter");
         if (histogram)

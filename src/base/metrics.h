@@ -10,7 +10,8 @@
 
 #include "base/str.h"
 
-// Name, kind, help. Names in Prometheus form; histograms observe microseconds and show seconds.
+// Name, kind, help. Names in Prometheus form; histograms observe microseconds and show seconds, FINE
+// ones from 0.5 ms on.
 #define PRL_METRICS(X)                                                                             \
     X(ANSWER_DELAY, HISTOGRAM, "parley_answer_delay_seconds",                                      \
       "Last sample of speech to first byte of the answer")                                         \
@@ -29,6 +30,7 @@
     X(LANE_WAIT, HISTOGRAM, "parley_lane_wait_seconds", "Time a message waited for its lane")      \
     X(SLOW_READERS, COUNTER, "parley_slow_readers_total",                                          \
       "Connections closed because they do not read")                                               \
+    X(RTP_PACING, FINE, "parley_rtp_pacing_seconds", "Sound sent after its time")                  \
     X(RTC_OFFERS, COUNTER, "parley_rtc_offers_total", "WebRTC offers answered")                    \
     X(RTC_REFUSED, COUNTER, "parley_rtc_refused_total", "WebRTC offers refused: rtc.peers_max")    \
     X(RTC_CONNECTED, COUNTER, "parley_rtc_handshakes_total", "DTLS handshakes that were done")     \

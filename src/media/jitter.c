@@ -1,5 +1,5 @@
-// jitter.c -- see jitter.h. Packets wait in a window of numbers (put). Each tick (take) fills a short
-// line of decoded samples from the window, or from what hides a hole, corrects its length towards the
+// jitter.c -- see jitter.h. Packets wait in media/window.h (put). Each tick (take) fills a short line
+// of decoded samples from there, or from what hides a hole, corrects its length towards the
 // time that media/delay.h wants, and cuts 20 ms off its head.
 //
 // `at` is the media position of the next sample to be put into the line. Sound that hides a gap whose
@@ -13,13 +13,12 @@
 #include "base/mem.h"
 #include "media/delay.h"
 #include "media/stretch.h"
+#include "media/window.h"
 
 enum {
     UNIT = 40, // 2.5 ms: what decoders conceal in
     LINE_MAX = PRL_JITTER_FRAME_SAMPLES + PRL_JITTER_PACKET_SAMPLES + 2 * PRL_STRETCH_PERIOD_MAX,
     LOOK_SAMPLES = PRL_JITTER_FRAME_SAMPLES + PRL_STRETCH_PERIOD_MAX,
-    JUMP_AHEAD = 3000,     // numbers, RFC 3550 A.1
-    JUMP_BACK = 100,       // the same
     HIDE_SAMPLES = 1600,   // 100 ms: longer than this nothing believable can be made up
     SILENT_SAMPLES = 3200, // 200 ms: from here on a stalled line is plain silence
     EARLY_US = 10000,      // too early by this: the line is made longer
@@ -38,30 +37,13 @@ static const float MATCH = 0.85F;
 static const float MATCH_IN_A_HURRY = 0.6F;
 static const float NOISE_RISE_DB = 0.05F; // a frame: 2.5 dB a second
 
-struct slot {
-    bool used;
-    bool silent;
-    int64_t seq;
-    int64_t at; // samples
-    int64_t arrival_us;
-    uint16_t samples;
-    uint16_t size;
-    uint8_t payload[PRL_JITTER_PACKET_SIZE_MAX];
-};
-
 struct prl_jitter {
     struct prl_jitter_codec codec;
     struct prl_delay delay;
     struct prl_jitter_stats stats;
-    // Numbers and time stamps, without their wraps.
-    bool begun;         // a packet has come
-    int64_t seq_next;   // to be played
-    int64_t seq_high;   // newest that came
-    int64_t stamp_high; // time stamp of the newest, clock units
-    uint64_t came;      // bit i: number seq_next - 1 - i had come
-    int32_t seq_proof;  // a number that would prove a new beginning; -1: none
-    size_t packets;     // used slots
+    struct prl_window *window; // owned
     // The line.
+    bool begun; // a packet has come
     bool playing;
     int64_t at;
     int16_t line[LINE_MAX];
@@ -76,11 +58,11 @@ struct prl_jitter {
     float noise_db;
     int rest;
     int64_t waited_us; // smoothed, of decoded samples
-    struct slot slots[PRL_JITTER_PACKETS_MAX];
 };
 
-_Static_assert((PRL_JITTER_PACKETS_MAX & (PRL_JITTER_PACKETS_MAX - 1)) == 0, "a power of two");
-_Static_assert(PRL_JITTER_PACKETS_MAX == 64, "`came` has a bit for each");
+_Static_assert((int)PRL_JITTER_PACKETS_MAX == (int)PRL_WINDOW_PACKETS &&
+                   (int)PRL_JITTER_PACKET_SIZE_MAX == (int)PRL_WINDOW_SIZE_MAX,
+               "what is promised is there");
 
 static int64_t us_of(int64_t samples)
 {
@@ -99,133 +81,78 @@ enum prl_err prl_jitter_create(struct prl_jitter **out, const struct prl_jitter_
     if (!*out)
         return PRL_ERR_NOMEM;
     (*out)->codec = *codec;
-    (*out)->seq_proof = -1;
     (*out)->noise_db = SILENCE_DB;
     prl_delay_init(&(*out)->delay);
-    return PRL_OK;
+    enum prl_err err = prl_window_create(&(*out)->window, codec->clock_hz, PRL_JITTER_HZ);
+    if (err)
+        prl_jitter_destroy(out);
+    return err;
 }
 
 void prl_jitter_destroy(struct prl_jitter **jitter)
 {
+    if (!*jitter)
+        return;
+    prl_window_destroy(&(*jitter)->window);
     prl_mem_free(*jitter);
     *jitter = NULL;
 }
 
 // ---- packets come ----
 
-static struct slot *slot_of(struct prl_jitter *jitter, int64_t seq)
+// With protection in the packet behind it a single lost one is late rather than lost.
+static void count_spare(struct prl_jitter *jitter, const struct prl_window_packet *packet)
 {
-    return &jitter->slots[(uint64_t)seq % PRL_JITTER_PACKETS_MAX];
+    int64_t next = prl_window_next(jitter->window);
+    bool alone = packet->seq - 1 >= next && !prl_window_holds(jitter->window, packet->seq - 1) &&
+                 (packet->seq - 2 < next || prl_window_holds(jitter->window, packet->seq - 2));
+    if (alone && jitter->codec.protects(jitter->codec.arg, packet->payload, packet->size))
+        prl_delay_add_spare(&jitter->delay, us_of(packet->at - packet->samples),
+                            packet->arrival_us);
 }
 
-static struct slot *held(struct prl_jitter *jitter, int64_t seq)
+static void keep(struct prl_jitter *jitter, const struct prl_window_place *place,
+                 const struct prl_jitter_packet *packet, size_t samples)
 {
-    struct slot *slot = slot_of(jitter, seq);
-    return slot->used && slot->seq == seq ? slot : NULL;
+    int64_t next = prl_window_next(jitter->window);
+    struct prl_window_packet *kept =
+        prl_window_keep(jitter->window, place, &jitter->stats.discarded, &jitter->stats.lost);
+    jitter->passed = jitter->passed || prl_window_next(jitter->window) != next;
+    kept->silent = jitter->codec.silent(jitter->codec.arg, packet->payload, packet->size);
+    kept->arrival_us = packet->arrival_us;
+    kept->samples = (uint16_t)samples;
+    kept->size = (uint16_t)packet->size;
+    memcpy(kept->payload, packet->payload, packet->size);
+    count_spare(jitter, kept);
 }
 
-static void release(struct prl_jitter *jitter, struct slot *slot)
+static void sort_in(struct prl_jitter *jitter, const struct prl_jitter_packet *packet,
+                    size_t samples)
 {
-    if (slot->used)
-        jitter->packets--;
-    slot->used = false;
-}
-
-// One number on; `came` remembers whether it was there.
-static void step(struct prl_jitter *jitter, bool came)
-{
-    release(jitter, slot_of(jitter, jitter->seq_next));
-    jitter->came = jitter->came << 1 | came;
-    jitter->seq_next++;
-    jitter->stats.lost += !came;
-}
-
-static void begin(struct prl_jitter *jitter, const struct prl_jitter_packet *packet)
-{
-    for (size_t i = 0; i < PRL_JITTER_PACKETS_MAX; i++)
-        release(jitter, &jitter->slots[i]);
-    jitter->stats.resets += jitter->begun;
-    jitter->begun = true;
-    // Far from 0, so that what comes from before the first packet has a number too.
-    jitter->seq_next = jitter->seq_high = packet->seq + (int64_t)UINT16_MAX + 1;
-    jitter->stamp_high = packet->timestamp;
-    jitter->came = 0;
-    jitter->seq_proof = -1;
-    jitter->playing = false;
-}
-
-// RFC 3550 A.1: a wild number is believed when the next one follows it.
-static bool in_sequence(struct prl_jitter *jitter, const struct prl_jitter_packet *packet)
-{
-    int16_t ahead = (int16_t)(packet->seq - (uint16_t)jitter->seq_high);
-    if (jitter->begun && ahead <= JUMP_AHEAD && ahead >= -JUMP_BACK) {
-        jitter->seq_proof = -1;
-        return true;
+    struct prl_window_place place =
+        prl_window_place(jitter->window, packet->seq, packet->timestamp, !jitter->playing);
+    if (place.anew) {
+        jitter->stats.resets += jitter->begun;
+        jitter->begun = true;
+        jitter->playing = false;
     }
-    bool proven = jitter->seq_proof == packet->seq;
-    jitter->seq_proof = (uint16_t)(packet->seq + 1);
-    if (jitter->begun && !proven)
-        return false;
-    begin(jitter, packet);
-    return true;
-}
-
-// Makes room for number `seq`: the oldest packets go.
-static void make_room(struct prl_jitter *jitter, int64_t seq)
-{
-    if (seq - jitter->seq_next < PRL_JITTER_PACKETS_MAX)
-        return;
-    jitter->passed = true;
-    int64_t first = seq - PRL_JITTER_PACKETS_MAX + 1;
-    if (first - jitter->seq_next > PRL_JITTER_PACKETS_MAX) {
-        for (size_t i = 0; i < PRL_JITTER_PACKETS_MAX; i++) {
-            jitter->stats.discarded += jitter->slots[i].used;
-            release(jitter, &jitter->slots[i]);
-        }
-        jitter->stats.lost += (uint64_t)(first - jitter->seq_next);
-        jitter->came = 0;
-        jitter->seq_next = first;
-    }
-    while (jitter->seq_next < first) {
-        bool came = held(jitter, jitter->seq_next) != NULL;
-        jitter->stats.discarded += came;
-        step(jitter, came);
-    }
-}
-
-// Its number has been passed already.
-static void late(struct prl_jitter *jitter, int64_t seq)
-{
-    int64_t back = jitter->seq_next - 1 - seq;
-    if (back < PRL_JITTER_PACKETS_MAX && jitter->came >> back & 1) {
+    if (place.fate == PRL_WINDOW_FITS || place.fate == PRL_WINDOW_LATE)
+        jitter->stats.resets +=
+            prl_delay_add(&jitter->delay, us_of(place.at), packet->arrival_us) && !place.anew;
+    switch (place.fate) {
+    case PRL_WINDOW_FITS:
+        keep(jitter, &place, packet, samples);
+        break;
+    case PRL_WINDOW_DUPLICATE:
         jitter->stats.duplicate++;
-        return;
+        break;
+    case PRL_WINDOW_LATE:
+        jitter->stats.late++;
+        break;
+    case PRL_WINDOW_WILD:
+        jitter->stats.invalid++;
+        break;
     }
-    jitter->stats.late++;
-    if (back < PRL_JITTER_PACKETS_MAX)
-        jitter->came |= UINT64_C(1) << back;
-}
-
-static void keep(struct prl_jitter *jitter, const struct prl_jitter_packet *packet, int64_t seq,
-                 int64_t at, size_t samples)
-{
-    struct slot *slot = slot_of(jitter, seq);
-    PRL_DCHECK(!slot->used);
-    slot->used = true;
-    slot->silent = jitter->codec.silent(jitter->codec.arg, packet->payload, packet->size);
-    slot->seq = seq;
-    slot->at = at;
-    slot->arrival_us = packet->arrival_us;
-    slot->samples = (uint16_t)samples;
-    slot->size = (uint16_t)packet->size;
-    memcpy(slot->payload, packet->payload, packet->size);
-    jitter->packets++;
-    // With protection in the packet behind it a lost one is late rather than lost.
-    const struct slot *two_before = held(jitter, seq - 2);
-    if (seq - 1 >= jitter->seq_next && !held(jitter, seq - 1) &&
-        (two_before || seq - 2 < jitter->seq_next) &&
-        jitter->codec.protects(jitter->codec.arg, packet->payload, packet->size))
-        prl_delay_add_spare(&jitter->delay, us_of(at - (int64_t)samples), packet->arrival_us);
 }
 
 void prl_jitter_put(struct prl_jitter *jitter, const struct prl_jitter_packet *packet)
@@ -234,35 +161,10 @@ void prl_jitter_put(struct prl_jitter *jitter, const struct prl_jitter_packet *p
     size_t samples = 0;
     if (packet->size > 0 && packet->size <= PRL_JITTER_PACKET_SIZE_MAX)
         samples = jitter->codec.samples(jitter->codec.arg, packet->payload, packet->size);
-    if (samples == 0 || samples > PRL_JITTER_PACKET_SAMPLES || !in_sequence(jitter, packet)) {
+    if (samples == 0 || samples > PRL_JITTER_PACKET_SAMPLES)
         jitter->stats.invalid++;
-        return;
-    }
-    int64_t seq = jitter->seq_high + (int16_t)(packet->seq - (uint16_t)jitter->seq_high);
-    int64_t stamp =
-        jitter->stamp_high + (int32_t)(packet->timestamp - (uint32_t)jitter->stamp_high);
-    int64_t at = stamp * PRL_JITTER_HZ / jitter->codec.clock_hz;
-    if (held(jitter, seq)) {
-        jitter->stats.duplicate++;
-        return;
-    }
-    if (seq > jitter->seq_high) {
-        jitter->seq_high = seq;
-        jitter->stamp_high = stamp;
-    }
-    bool again = seq < jitter->seq_next && jitter->seq_next - 1 - seq < PRL_JITTER_PACKETS_MAX &&
-                 jitter->came >> (jitter->seq_next - 1 - seq) & 1;
-    if (!again)
-        jitter->stats.resets += prl_delay_add(&jitter->delay, us_of(at), packet->arrival_us);
-    if (!jitter->playing && seq < jitter->seq_next && jitter->packets > 0 &&
-        jitter->seq_high - seq < PRL_JITTER_PACKETS_MAX && !again)
-        jitter->seq_next = seq; // nothing has been played yet
-    if (seq < jitter->seq_next) {
-        late(jitter, seq);
-        return;
-    }
-    make_room(jitter, seq);
-    keep(jitter, packet, seq, at, samples);
+    else
+        sort_in(jitter, packet, samples);
 }
 
 // ---- the line is filled ----
@@ -336,75 +238,83 @@ static size_t units(int64_t samples, size_t most)
 }
 
 // Samples that the packet's sound should still wait behind what is in the line.
-static int64_t wait_for(const struct prl_jitter *jitter, const struct slot *slot, int64_t now_us)
+static int64_t wait_for(const struct prl_jitter *jitter, const struct prl_window_packet *packet,
+                        int64_t now_us)
 {
     int64_t leaves_us = now_us + us_of((int64_t)jitter->count);
-    int64_t wait = samples_of(prl_delay_due_us(&jitter->delay, us_of(slot->at)) - leaves_us);
+    int64_t wait = samples_of(prl_delay_due_us(&jitter->delay, us_of(packet->at)) - leaves_us);
     return wait < PRL_JITTER_HZ ? wait : 0; // a second: time began anew behind this packet
 }
 
 // The packet that is next in number. False: nothing was put into the line.
-static bool play(struct prl_jitter *jitter, struct slot *slot, bool must, int64_t now_us)
+static bool play(struct prl_jitter *jitter, const struct prl_window_packet *packet, bool must,
+                 int64_t now_us)
 {
-    int64_t gap = slot->at - jitter->at;
-    if (gap < 0 && gap > -PRL_JITTER_HZ && gap + slot->samples <= 0) {
+    int64_t gap = packet->at - jitter->at;
+    if (gap < 0 && gap > -PRL_JITTER_HZ && gap + packet->samples <= 0) {
         jitter->stats.late++; // it came while its place was being filled
-        step(jitter, true);
+        (void)prl_window_step(jitter->window);
         return true;
     }
     if (gap >= UNIT || gap <= -PRL_JITTER_HZ) {
         // Time went on without packets (silence), or began anew: its time stamp says when.
-        int64_t wait = wait_for(jitter, slot, now_us);
+        int64_t wait = wait_for(jitter, packet, now_us);
         if (wait >= UNIT && !must)
             return false;
         size_t samples = units(wait, PRL_JITTER_FRAME_SAMPLES);
         if (wait >= UNIT) {
             make_up(jitter, samples, true);
-            jitter->at = slot->at - (wait > (int64_t)samples ? wait - (int64_t)samples : 0);
+            jitter->at = packet->at - (wait > (int64_t)samples ? wait - (int64_t)samples : 0);
             return true;
         }
     }
-    arrived(jitter, slot->arrival_us);
-    size_t samples = jitter->codec.decode(jitter->codec.arg, slot->payload, slot->size,
-                                          room(jitter, slot->samples));
+    arrived(jitter, packet->arrival_us);
+    size_t samples = jitter->codec.decode(jitter->codec.arg, packet->payload, packet->size,
+                                          room(jitter, packet->samples));
     jitter->stats.invalid += samples == 0;
-    jitter->silent = slot->silent;
+    jitter->silent = packet->silent;
     jitter->hidden = 0;
     jitter->covered = 0;
     jitter->passed = false;
-    push(jitter, samples, slot->silent ? PRL_JITTER_COMFORT : PRL_JITTER_DECODED);
-    jitter->at = slot->at + slot->samples;
-    step(jitter, true);
+    push(jitter, samples, packet->silent ? PRL_JITTER_COMFORT : PRL_JITTER_DECODED);
+    jitter->at = packet->at + packet->samples;
+    (void)prl_window_step(jitter->window);
     return true;
 }
 
-// The number that is next has not come, `slot` behind it has.
-static void fill_hole(struct prl_jitter *jitter, const struct slot *slot)
+// A number that never came.
+static void pass(struct prl_jitter *jitter)
 {
-    int64_t hole = slot->at - jitter->at;
-    int64_t numbers = slot->seq - jitter->seq_next;
+    (void)prl_window_step(jitter->window);
+    jitter->stats.lost++;
+}
+
+// The number that is next has not come, `packet` behind it has.
+static void fill_hole(struct prl_jitter *jitter, const struct prl_window_packet *packet)
+{
+    int64_t hole = packet->at - jitter->at;
+    int64_t numbers = packet->seq - prl_window_next(jitter->window);
     bool whole = hole >= UNIT && hole <= PRL_JITTER_PACKET_SAMPLES && hole % UNIT == 0;
     if (numbers == 1 && whole &&
-        jitter->codec.protects(jitter->codec.arg, slot->payload, slot->size)) {
-        arrived(jitter, slot->arrival_us);
-        jitter->codec.recover(jitter->codec.arg, slot->payload, slot->size,
+        jitter->codec.protects(jitter->codec.arg, packet->payload, packet->size)) {
+        arrived(jitter, packet->arrival_us);
+        jitter->codec.recover(jitter->codec.arg, packet->payload, packet->size,
                               room(jitter, (size_t)hole), (size_t)hole);
         push(jitter, (size_t)hole, PRL_JITTER_RECOVERED);
         jitter->hidden = 0;
         jitter->covered = 0;
         jitter->at += hole;
-        step(jitter, false);
+        pass(jitter);
         return;
     }
-    if (numbers > 1 && hole >= UNIT && hole <= slot->samples) {
-        step(jitter,
-             false); // what is left belongs to the last one, which protection may bring back
+    if (numbers > 1 && hole >= UNIT && hole <= packet->samples) {
+        pass(jitter); // what is left belongs to the last one, which protection may bring back
         return;
     }
-    size_t piece = units(numbers > 1 ? hole - slot->samples : hole, PRL_JITTER_FRAME_SAMPLES);
+    size_t piece = units(numbers > 1 ? hole - packet->samples : hole, PRL_JITTER_FRAME_SAMPLES);
     if (hole < UNIT || jitter->passed || jitter->hidden >= HIDE_SAMPLES) {
-        while (jitter->seq_next < slot->seq)
-            step(jitter, false);
+        while (prl_window_next(jitter->window) < packet->seq)
+            pass(jitter);
     } else {
         size_t covered = jitter->covered < piece ? jitter->covered : piece;
         jitter->covered -= covered;
@@ -423,28 +333,20 @@ static void stall(struct prl_jitter *jitter)
     jitter->covered += samples;
 }
 
-static struct slot *first_held(struct prl_jitter *jitter)
-{
-    for (int64_t seq = jitter->seq_next; jitter->packets > 0 && seq <= jitter->seq_high; seq++)
-        if (held(jitter, seq))
-            return slot_of(jitter, seq);
-    return NULL;
-}
-
 // Fills the line up to `samples`; unless they must be there, only with what has come.
 static void fill(struct prl_jitter *jitter, size_t samples, bool must, int64_t now_us)
 {
     // Each round puts something in or moves on in number or time; the bound is for peace of mind.
     for (size_t round = 0; jitter->count < samples && round < ROUNDS_MAX; round++) {
-        struct slot *slot = first_held(jitter);
-        bool next = slot && slot->seq == jitter->seq_next;
+        const struct prl_window_packet *packet = prl_window_first(jitter->window);
+        bool next = packet && packet->seq == prl_window_next(jitter->window);
         if (next) {
-            if (!play(jitter, slot, must, now_us))
+            if (!play(jitter, packet, must, now_us))
                 return;
         } else if (!must) {
             return;
-        } else if (slot) {
-            fill_hole(jitter, slot);
+        } else if (packet) {
+            fill_hole(jitter, packet);
         } else {
             stall(jitter);
         }
@@ -540,12 +442,12 @@ bool prl_jitter_take(struct prl_jitter *jitter, int64_t now_us, struct prl_jitte
 {
     jitter->kind = PRL_JITTER_DECODED;
     if (!jitter->playing) {
-        const struct slot *slot = first_held(jitter);
-        bool due = slot && wait_for(jitter, slot, now_us) <= 0;
+        const struct prl_window_packet *packet = prl_window_first(jitter->window);
+        bool due = packet && wait_for(jitter, packet, now_us) <= 0;
         if (due) {
             jitter->playing = true;
-            jitter->at = slot->at;
-            jitter->seq_next = slot->seq;
+            jitter->at = packet->at;
+            prl_window_start(jitter->window, packet->seq);
         } else if (jitter->stats.samples == 0) {
             memset(frame->pcm, 0, sizeof(frame->pcm));
             frame->kind = PRL_JITTER_NONE;
@@ -567,7 +469,8 @@ bool prl_jitter_take(struct prl_jitter *jitter, int64_t now_us, struct prl_jitte
 
 bool prl_jitter_behind(const struct prl_jitter *jitter, int64_t now_us)
 {
-    return jitter->playing && jitter->packets > 1 && lateness_us(jitter, now_us) >= BEHIND_US;
+    return jitter->playing && prl_window_count(jitter->window) > 1 &&
+           lateness_us(jitter, now_us) >= BEHIND_US;
 }
 
 void prl_jitter_stats(const struct prl_jitter *jitter, struct prl_jitter_stats *stats)
@@ -575,5 +478,5 @@ void prl_jitter_stats(const struct prl_jitter *jitter, struct prl_jitter_stats *
     *stats = jitter->stats;
     stats->delay_us = jitter->waited_us;
     stats->target_us = prl_delay_target_us(&jitter->delay);
-    stats->packets = jitter->packets;
+    stats->packets = prl_window_count(jitter->window);
 }

@@ -86,6 +86,14 @@ static void on_lost(void *arg, enum prl_err err)
     ((struct world *)arg)->lost++;
 }
 
+static void on_session(void *arg, const struct prl_session_event *event)
+{
+    struct world *world = arg;
+    if (world->tap)
+        world->tap(world, event);
+    prl_events_on_session(world->events, event);
+}
+
 static enum prl_err open_engines(struct world *world)
 {
     struct prl_stt_conf stt = {.loop = world->loop,
@@ -137,8 +145,7 @@ enum prl_err world_open(struct world *world, enum prl_api_dialect dialect)
         .loop = world->loop, .stt = world->stt, .llm = world->llm, .tts = world->tts};
     if (!err) {
         prl_api_session_conf(&world->object, &conf);
-        err = prl_session_create(&world->session, &engines, &conf, prl_events_on_session,
-                                 world->events);
+        err = prl_session_create(&world->session, &engines, &conf, on_session, world);
     }
     return err;
 }

@@ -25,6 +25,7 @@ struct world {
     struct prl_api_session object;
     struct prl_events *events;
     struct prl_session *session;
+    prl_session_fn tap;  // sees what the session reports before it becomes an event; may be NULL
     struct prl_str said; // every event, one a line
     int lost;
     int loaded;
