@@ -58,7 +58,7 @@ FUZZ_OBJ := $(FUZZ_SRC:%.c=$(B)/%.o)
 SIM_SRC := $(wildcard tests/sim/*.c)
 SIM_OBJ := $(SIM_SRC:%.c=$(B)/%.o)
 
-.PHONY: bench all dev quick check check-fast unit sim fuzz lint lint-all fmt generated clean oom tsan
+.PHONY: bench micro all dev quick check check-fast unit sim fuzz lint lint-all fmt generated clean oom tsan
 all: $(B)/libparley.a $(if $(wildcard src/server/main.c),$(B)/parley)
 
 include $(wildcard tools/*.mk)
@@ -140,6 +140,13 @@ fuzz:
 	 -fsanitize-coverage-ignorelist=tests/fuzz/untraced.txt \
 	 -o build/fuzz/$(T) tests/fuzz/fuzz_$(T).c $(CORE_SRC) $(LIBS)
 	build/fuzz/$(T) -max_total_time=$(SECONDS) -timeout=10 build/fuzz/corpus/$(T) tests/fuzz/corpus/$(T)
+
+# CPU time and heap of single pieces; for docs/TUNING.md and docs/decisions. On a quiet machine.
+MICRO := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(wildcard tests/bench/micro_*.c))
+$(B)/tests/bench/micro_%: $(B)/tests/bench/micro_%.o $(B)/libparley.a
+	@$(CC) $(LDFLAGS) -o $@ $< $(B)/libparley.a $(LIBS)
+micro: $(MICRO)
+	@for program in $(MICRO); do $$program || exit 1; done
 
 check: lint quick
 

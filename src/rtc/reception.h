@@ -1,7 +1,7 @@
 // reception.h -- what we know of the RTP stream that a peer sends: loss, jitter, what to ask again.
 //
 // Units:    microseconds, monotonic; RTP clock units where the name says so.
-// Threads:  one owner. Pure. Memory: one block of about 6 KiB, nothing after create.
+// Threads:  one owner. Pure. Memory: one block of about 4 KiB, nothing after create.
 // Errors:   none at run time; odd packets are counted.
 // Source:   RFC 3550 A.1, A.3, A.8 and §6.4.1; RFC 4585 (NACK).
 #ifndef PRL_RTC_RECEPTION_H
@@ -43,7 +43,7 @@ enum prl_reception_verdict {
     PRL_RECEPTION_GOOD, // in order, or late but new
     PRL_RECEPTION_NEW, // good, and the first of a new stream (SSRC change, jump): restart the decoder
     PRL_RECEPTION_REPEAT, // seen before: drop
-    PRL_RECEPTION_STALE,  // of an SSRC that was replaced less than a second ago: drop
+    PRL_RECEPTION_STALE,  // of an SSRC just replaced, or a lone jump: drop
 };
 // Each authentic RTP packet of the audio stream.
 enum prl_reception_verdict prl_reception_packet(struct prl_reception *reception,
@@ -55,9 +55,11 @@ void prl_reception_sr(struct prl_reception *reception, uint32_t ssrc, uint64_t n
 bool prl_reception_block(struct prl_reception *reception, int64_t now_us,
                          struct prl_rtcp_block *block);
 
-// Sequence numbers to ask for now, ascending, at most `max`. A packet is asked for while it can still
-// arrive (half of it rtt_us; -1 unknown) before the jitter buffer, which holds `buffer_us` of sound,
-// plays it; once a round trip; PRL_RECEPTION_NACK_TRIES times.
+// Sequence numbers to ask for now, ascending, at most `max`. A packet is asked for while the answer, a
+// round trip away (-1: unknown, 100 ms assumed), can still come before the jitter buffer, which holds
+// `buffer_us` of sound, wants to play it; again after a round trip; PRL_RECEPTION_NACK_TRIES times. On
+// a network that was seen to reorder the first time waits 20 ms. Call it after each packet and each
+// 20 ms.
 size_t prl_reception_nacks(struct prl_reception *reception, int64_t now_us, int64_t rtt_us,
                            int64_t buffer_us, uint16_t *seqs, size_t max);
 
@@ -70,7 +72,7 @@ struct prl_reception_stats {
     uint32_t ssrc;
     uint64_t received; // packets of the current stream, repeats not counted
     int64_t lost;      // cumulative of the current stream
-    double loss;       // 0..1, lately (smoothed over about 2 s of packets)
+    double loss;       // 0..1, smoothed over about 100 packets
     int64_t jitter_us; // RFC 3550
     uint64_t repeats, late, stale, restarts, nacked, recovered;
 };

@@ -102,8 +102,9 @@ enum prl_err prl_rtcp_add_bye(struct prl_rtcp_writer *writer, uint32_t ssrc) PRL
 // Packs ascending sequence numbers into pairs.
 enum prl_err prl_rtcp_add_nack(struct prl_rtcp_writer *writer, uint32_t ssrc, uint32_t media_ssrc,
                                const uint16_t *seqs, size_t count) PRL_MUST_USE;
-// `arrivals`: consecutive sequence numbers, the first and the last one received; 1..1024. The first
-// arrival fixes the reference time. INVALID when two neighbours lie more than 8 s apart.
+// `arrivals`: 1..1024 consecutive sequence numbers, the last one received. The first one received fixes
+// the reference time; its time is not negative. INVALID when two that follow each other lie more than
+// 8 s apart.
 enum prl_err prl_rtcp_add_feedback(struct prl_rtcp_writer *writer, uint32_t ssrc,
                                    uint32_t media_ssrc, uint8_t number,
                                    const struct prl_rtcp_arrival *arrivals,

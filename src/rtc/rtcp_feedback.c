@@ -121,11 +121,14 @@ struct plan {
 static enum prl_err make_plan(struct plan *plan, const struct prl_rtcp_arrival *arrivals,
                               size_t count)
 {
-    PRL_CHECK(count >= 1 && count <= PRL_RTCP_ARRIVALS_MAX && arrivals[0].received &&
-              arrivals[0].at_us >= 0);
+    PRL_CHECK(count >= 1 && count <= PRL_RTCP_ARRIVALS_MAX && arrivals[count - 1].received);
+    size_t first = 0;
+    while (!arrivals[first].received)
+        first++;
+    PRL_CHECK(arrivals[first].at_us >= 0);
     plan->count = count;
     plan->delta_size = 0;
-    int64_t reference = arrivals[0].at_us / REFERENCE_US;
+    int64_t reference = arrivals[first].at_us / REFERENCE_US;
     plan->reference = (int32_t)(reference & 0xffffff);
     int64_t last =
         reference * (REFERENCE_US / TICK_US); // in ticks, so that rounding adds up to nothing

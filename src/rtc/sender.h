@@ -40,8 +40,8 @@ void prl_sender_destroy(struct prl_sender **sender);
 void prl_sender_next(struct prl_sender *sender, uint32_t timestamp_step, bool marker,
                      size_t payload_size, int64_t now_us, struct prl_rtp_header *header);
 
-// When a report is due: the first one 500 ms after the first packet, then every 5 s × (0.5..1.5);
-// while the peer reports loss every 1 s. INT64_MAX before the first packet.
+// When a report is due: the first one 500 ms after the first packet, then every 2 s × (0.5..1.5), as
+// RFC 4585 allows; 300 bits a second. INT64_MAX before the first packet.
 int64_t prl_sender_report_deadline(const struct prl_sender *sender);
 // The sender report for now; moves the deadline on.
 void prl_sender_report(struct prl_sender *sender, int64_t now_us, struct prl_rtcp_sr *sr);
@@ -57,12 +57,11 @@ struct prl_sender_stats {
     double loss;              // 0..1, of the last report
     int64_t jitter_us;        // of the last report; -1 unknown
     bool reported;            // the peer has reported at all
-    uint64_t sent_seq;        // packets sent so far
-    uint64_t arrived_seq;     // of these, those up to the highest one that has arrived
-    // The end, in RTP clock units since the first sample, of the sound sent so far, and of the sound up
-    // to the highest packet that the peer reported. What lies between is in flight or lost.
-    uint64_t sent_end;
-    uint64_t arrived_end;
+    uint64_t arrived;         // packets up to the highest one that has arrived
+    // Where in the sound, in RTP clock units since the first packet, the newest packet sent begins, and
+    // the newest that the peer reported. What lies between is in flight.
+    uint64_t sent_place;
+    uint64_t arrived_place;
     int64_t report_us; // when the last report came; monotonic
 };
 void prl_sender_stats(const struct prl_sender *sender, struct prl_sender_stats *stats);

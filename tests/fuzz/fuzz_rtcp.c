@@ -45,24 +45,26 @@ static void check_feedback(const struct prl_rtcp_packet *packet)
     struct prl_rtcp_feedback feedback;
     if (prl_rtcp_feedback_parse(packet, &feedback, arrivals, ARRIVALS) != PRL_OK)
         return;
+    size_t count = feedback.count;
+    while (count > 0 && !arrivals[count - 1].received)
+        count--;
     size_t first = 0;
-    while (first < feedback.count && !arrivals[first].received)
+    while (first < count && !arrivals[first].received)
         first++;
-    size_t count = feedback.count - first;
     if (count == 0 || arrivals[first].at_us < 0)
         return;
     struct prl_rtcp_writer writer = {.data = out, .capacity = sizeof(out)};
     struct prl_rtcp_packet read;
     size_t at = 0;
-    if (prl_rtcp_add_feedback(&writer, 1, 2, 3, arrivals + first, count) != PRL_OK)
+    if (prl_rtcp_add_feedback(&writer, 1, 2, 3, arrivals, count) != PRL_OK)
         return; // jumps back below zero or too far
     if (prl_rtcp_next(out, writer.size, &at, &read) != PRL_OK ||
         prl_rtcp_feedback_parse(&read, &feedback, again, ARRIVALS) != PRL_OK ||
         feedback.count != count)
         abort();
     for (size_t i = 0; i < count; i++)
-        if (again[i].received != arrivals[first + i].received ||
-            again[i].seq != arrivals[first + i].seq || again[i].at_us != arrivals[first + i].at_us)
+        if (again[i].received != arrivals[i].received || again[i].seq != arrivals[i].seq ||
+            again[i].at_us != arrivals[i].at_us)
             abort();
 }
 

@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (kind != PRL_RTP_KIND_RTP && kind != PRL_RTP_KIND_RTCP)
         abort(); // version 2, and yet not told apart
     inside(data, size, packet.payload, packet.payload_size);
-    for (unsigned id = 0; id < 256; id++) {
+    for (unsigned id = 0; id < 18; id++) {
         const uint8_t *value;
         size_t value_size;
         if (prl_rtp_extension(&packet, id, &value, &value_size))
