@@ -29,7 +29,7 @@
 
 enum {
     PRL_DTLS_MTU = 1200,            // longest datagram of ours
-    PRL_DTLS_DATA_MAX = 1150,       // longest piece of data; MTU less record header, nonce and tag
+    PRL_DTLS_DATA_MAX = 1160,       // longest piece of data; MTU less record header, nonce and tag
     PRL_DTLS_DATAGRAM_MAX = 2048,   // longest datagram that is looked at
     PRL_DTLS_OUTPUT_MAX = 4900,     // four full datagrams; a flight of ours fills one or two
     PRL_DTLS_AHEAD_MAX = 16,        // encrypted records taken before the handshake has come so far

@@ -222,6 +222,11 @@ const struct prl_ice_path *prl_ice_selected(const struct prl_ice *ice)
     return ice->selected == NONE ? NULL : &ice->paths[ice->selected].path;
 }
 
+const struct prl_ice_path *prl_ice_path(const struct prl_ice *ice, size_t index)
+{
+    return index < ice->path_count ? &ice->paths[index].path : NULL;
+}
+
 bool prl_ice_forget(struct prl_ice *ice, const struct prl_ice_path *path)
 {
     int index = find_path(ice, path);

@@ -95,6 +95,8 @@ bool prl_ice_heard(struct prl_ice *ice, const struct prl_ice_path *path, int64_t
 bool prl_ice_verified(const struct prl_ice *ice, const struct prl_ice_path *path);
 // NULL: none yet. Valid until the next call that is not const.
 const struct prl_ice_path *prl_ice_selected(const struct prl_ice *ice);
+// The verified paths, in no order; NULL from the count on. Valid as above.
+const struct prl_ice_path *prl_ice_path(const struct prl_ice *ice, size_t index);
 // The path is gone (a stream closed, or another peer has proven the address to be its own). True:
 // the selected path has changed, perhaps to none.
 bool prl_ice_forget(struct prl_ice *ice, const struct prl_ice_path *path);

@@ -64,8 +64,8 @@ struct prl_rtc_report {
     int64_t jitter_out_us; // the same, as the peer says; -1: not known yet
     uint32_t bitrate_bps;  // what our Opus encoder may send now
     int fec_loss_percent;  // what to tell our encoder; 0: no FEC
-    int64_t delivered; // RTP clock units from the first packet of ours up to the end of the last
-                       // one that the peer says it has received; -1: not known yet
+    int64_t delivered; // RTP clock units from the beginning of our sound to the beginning of the
+                       // newest packet that the peer says it has received; -1: not known yet
 };
 
 // Called from the loop, never from inside a function of this header. Any callback may call
@@ -89,12 +89,18 @@ enum prl_err prl_rtc_create(struct prl_rtc **out, struct prl_loop *loop,
 // Every peer must have been closed before.
 void prl_rtc_destroy(struct prl_rtc **rtc);
 
+struct prl_rtc_request {
+    const char *sdp; // the offer
+    size_t len;
+    const struct prl_rtc_ops *ops; // outlive the peer
+    void *arg;
+};
 // Answers an offer. INVALID: `why` (PRL_RTC_WHY_SIZE bytes) says which line is wrong and what was
 // expected. LIMIT: peers_max. `answer` is an initialised string with a limit of at least 16 KiB. The
-// peer is the caller's, who ends it with prl_rtc_close; `ops` must outlive it.
-enum prl_err prl_rtc_offer(struct prl_rtc *rtc, const char *sdp, size_t len,
-                           const struct prl_rtc_ops *ops, void *arg, struct prl_rtc_peer **out,
-                           struct prl_str *answer, char *why) PRL_MUST_USE;
+// peer is the caller's, who ends it with prl_rtc_close.
+enum prl_err prl_rtc_offer(struct prl_rtc *rtc, const struct prl_rtc_request *request,
+                           struct prl_rtc_peer **out, struct prl_str *answer,
+                           char *why) PRL_MUST_USE;
 // A new offer on the same connection: ICE restart, change of network. DTLS and media go on while the
 // fingerprint stays the same, otherwise a new handshake follows (on_connected comes once all the
 // same). Errors as above and leave the connection as it was; CANCELED: it has ended.
@@ -126,6 +132,8 @@ struct prl_rtc_stats {
     size_t connected; // of these, with DTLS done
     size_t streams;   // accepted TCP connections
     uint16_t udp_port, tcp_port;
+    uint64_t unsent;   // datagrams so far that a full queue or the system refused
+    uint64_t oversize; // that came too long
 };
 void prl_rtc_stats(const struct prl_rtc *rtc, struct prl_rtc_stats *stats);
 

@@ -38,6 +38,11 @@ struct prl_table_key prl_table_name_key(const char *name)
     return key;
 }
 
+struct prl_table_key prl_table_number_key(uint64_t number)
+{
+    return (struct prl_table_key){{number}};
+}
+
 // 22 bytes: the address, its scope and its port.
 static void put_address(struct prl_table_key *key, size_t at, const union prl_sockaddr *address)
 {

@@ -24,6 +24,7 @@ struct prl_table_key {
 
 // Names of up to 47 bytes are told apart; a path by addresses, remote port and transport.
 struct prl_table_key prl_table_name_key(const char *name);
+struct prl_table_key prl_table_number_key(uint64_t number);
 struct prl_table_key prl_table_path_key(const struct prl_ice_path *path);
 
 // 1..2^20 entries.

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "api/auth.h"
+#include "api/ice_servers.h"
 #include "api/mint.h"
 #include "api/realtime.h"
 #include "api/rest.h"
@@ -22,6 +23,7 @@
 #include "server/cmd.h"
 #include "server/engines.h"
 #include "server/settings.h"
+#include "server/webrtc.h"
 
 enum { SETS_MAX = 64, NAMES_MAX = 32, DRAIN_MS = 200 };
 
@@ -46,6 +48,8 @@ struct server {
     struct prl_secrets *secrets;
     struct prl_session_conf session; // defaults of every session
     struct prl_mint mint;
+    struct prl_webrtc *webrtc;
+    struct prl_ice_servers *ice_servers;
     struct prl_talks *talks;
     struct prl_realtime *realtime;
     struct prl_rest *rest;
@@ -270,6 +274,8 @@ static enum prl_err create_http(struct server *server)
         err = prl_realtime_route(server->realtime, server->http);
     if (!err)
         err = prl_mint_route(&server->mint, server->http);
+    if (!err)
+        err = prl_ice_servers_route(server->ice_servers, server->http);
     return err ? err : prl_rest_route(server->rest, server->http);
 }
 
@@ -319,6 +325,16 @@ static const char *find_web(const struct prl_settings *settings, char *out, size
     return NULL;
 }
 
+static enum prl_err create_webrtc(struct server *server)
+{
+    char why[PRL_ICE_SERVERS_WHY_SIZE];
+    enum prl_err err = prl_ice_servers_create(
+        &server->ice_servers, server->settings.rtc_ice_servers, server->auth, server->secrets, why);
+    if (err == PRL_ERR_INVALID)
+        prl_log(PRL_LOG_ERROR, "server", "%s", why);
+    return err ? err : prl_webrtc_create(&server->webrtc, server->loop, &server->settings, 0);
+}
+
 static enum prl_err create_api(struct server *server)
 {
     const struct prl_settings *settings = &server->settings;
@@ -331,6 +347,8 @@ static enum prl_err create_api(struct server *server)
     session_defaults(settings, &server->session);
     talks.session = server->session;
     enum prl_err err = prl_secrets_create(&server->secrets, &secrets);
+    if (!err)
+        err = create_webrtc(server);
     if (!err)
         err = prl_talks_create(&server->talks, &talks);
     struct prl_realtime_conf realtime = {
@@ -379,6 +397,8 @@ static void destroy_server(struct server *server)
     prl_http_destroy(&server->http); // ends every session
     prl_rest_destroy(&server->rest);
     prl_realtime_destroy(&server->realtime);
+    prl_webrtc_destroy(&server->webrtc);
+    prl_ice_servers_destroy(&server->ice_servers);
     prl_talks_destroy(&server->talks);
     prl_secrets_destroy(&server->secrets);
     prl_engines_destroy(&server->engines);

@@ -65,6 +65,24 @@ static const struct prl_conf_key keys[] = {
          "How freely the model chooses its words; 0 always takes the likeliest."),
     CHOICE("log.level", log_level, "info", levels, "Least urgent messages that are written."),
     BOOL("log.json", log_json, "false", "Write one JSON object a line."),
+    BOOL("rtc.enabled", rtc_enabled, "true", "Take calls over WebRTC."),
+    TEXT(
+        "rtc.address", rtc_address, "",
+        "Addresses for media, separated by commas; empty: where HTTP is, and with HTTP on loopback "
+        "every address of the machine, for this machine only."),
+    INT("rtc.udp_port", rtc_udp_port, "8189", 0, 65535,
+        "UDP port of all calls, plus the number of the loop; 0 takes any free one."),
+    BOOL("rtc.tcp", rtc_tcp, "true", "Offer media over TCP as well, for networks without UDP."),
+    INT("rtc.tcp_port", rtc_tcp_port, "8189", 0, 65535,
+        "TCP port of all calls, plus the number of the loop; 0 takes any free one."),
+    TEXT("rtc.public_address", rtc_public_address, "",
+         "Address under which others see this machine (NAT, containers); announced besides."),
+    INT("rtc.peers_max", rtc_peers_max, "1000", 1, 100000,
+        "Most WebRTC connections, offers that have not connected yet included; further ones get "
+        "429."),
+    TEXT("rtc.ice_servers", rtc_ice_servers, "",
+         "STUN and TURN servers told to clients: stun:HOST, turn:USER:PASSWORD@HOST, separated by "
+         "commas."),
     TEXT("session.instructions", session_instructions, "",
          "Who the assistant is, where the client says nothing."),
     TEXT("session.language", session_language, "auto",

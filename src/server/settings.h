@@ -33,6 +33,15 @@ struct prl_settings {
     // log
     int64_t log_level;
     bool log_json;
+    // rtc
+    bool rtc_enabled;
+    char *rtc_address;
+    int64_t rtc_udp_port;
+    bool rtc_tcp;
+    int64_t rtc_tcp_port;
+    char *rtc_public_address;
+    int64_t rtc_peers_max;
+    char *rtc_ice_servers;
     // session
     char *session_instructions, *session_language, *session_locale;
     int64_t session_history_bytes, session_lead_ms, session_resume_s, session_frozen_max;

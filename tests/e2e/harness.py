@@ -92,7 +92,8 @@ class Server:
             env = {"PARLEY_API_KEY": self.key, **(env or {})}
         self.state = tempfile.TemporaryDirectory()
         self.log_file = tempfile.NamedTemporaryFile("w+", suffix=".log")
-        command = [*prefix, PARLEY, "serve", "--set", f"http.port={self.port}", "--set", f"http.tls_port={self.tls_port}"]
+        command = [*prefix, PARLEY, "serve", "--set", f"http.port={self.port}", "--set", f"http.tls_port={self.tls_port}",
+                   "--set", "rtc.udp_port=0", "--set", "rtc.tcp_port=0"]
         if not any(s.startswith("llm.model") for s in settings):
             command += ["--set", "llm.model=small"]
         for setting in settings:

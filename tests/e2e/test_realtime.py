@@ -412,7 +412,7 @@ async def test_keys_and_exposure():
     finally:
         server.stop()
     exposed = subprocess.run([PARLEY, "serve", "--set", "http.address=0.0.0.0", "--set", f"http.port={free_port()}",
-                              "--set", "http.tls=false"], capture_output=True, text=True, timeout=120)
+                              "--set", "http.tls=false", "--set", "rtc.enabled=false"], capture_output=True, text=True, timeout=120)
     assert exposed.returncode == 1 and "no API key" in exposed.stderr, exposed
     typo = subprocess.run([PARLEY, "serve", "--set", "http.prot=1"], capture_output=True, text=True, timeout=20)
     assert typo.returncode == 2 and "did you mean 'http.port'" in typo.stderr, typo
