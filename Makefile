@@ -58,7 +58,7 @@ FUZZ_OBJ := $(FUZZ_SRC:%.c=$(B)/%.o)
 SIM_SRC := $(wildcard tests/sim/*.c)
 SIM_OBJ := $(SIM_SRC:%.c=$(B)/%.o)
 
-.PHONY: bench micro all dev quick check check-fast unit sim fuzz lint lint-all fmt generated clean oom tsan
+.PHONY: bench micro media-bench all dev quick check check-fast unit sim fuzz lint lint-all fmt generated clean oom tsan
 all: $(B)/libparley.a $(if $(wildcard src/server/main.c),$(B)/parley)
 
 include $(wildcard tools/*.mk)
@@ -97,6 +97,14 @@ $(B)/tests/unit-run: $(UNIT_OBJ) $(FUZZ_OBJ) $(B)/tests/table.o $(B)/libparley.a
 $(B)/tests/sim-run: $(SIM_OBJ) $(B)/libparley.a
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $(SIM_OBJ) $(B)/libparley.a $(LIBS)
+
+# Tables of docs/TUNING.md: the jitter buffer on bad paths, cost a frame, pacing of 50 calls.
+$(B)/tests/media-bench: $(B)/tests/bench/media_bench.o $(B)/tests/unit/jitter_trace.o $(B)/libparley.a
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+media-bench: $(B)/tests/media-bench
+	$(B)/tests/media-bench $(ARGS)
 
 unit: $(B)/tests/unit-run
 	$(B)/tests/unit-run $(ARGS)
@@ -172,4 +180,4 @@ generated:
 clean:
 	rm -rf build
 
--include $(OBJ:.o=.d) $(UNIT_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(SIM_OBJ:.o=.d)
+-include $(B)/tests/bench/media_bench.d $(OBJ:.o=.d) $(UNIT_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(SIM_OBJ:.o=.d)

@@ -4,8 +4,8 @@
 // payloads into 16 kHz PCM and hides what is missing; it is what media/jitter.h wants to be given.
 // Units:    samples as named; RTP clock units in `step`.
 // Threads:  one owner an object. Memory: all in create; nothing afterwards.
-// Errors:   broken payloads become nothing. Delay: Opus 6.5 ms outward; G.711 the resampler's, 2.7 ms
-//           outward and 2.0 ms inward.
+// Errors:   broken payloads become nothing. Delay: Opus 6.5 ms outward; G.711 the resampler's, 4 ms
+//           (96 samples) outward and 4 ms (64 samples) inward.
 #ifndef PRL_MEDIA_CODEC_H
 #define PRL_MEDIA_CODEC_H
 

@@ -9,7 +9,7 @@
 // Time stamps that run on without a missing number are silence (DTX), and cost no delay.
 //
 // Units:    samples at 16 kHz, microseconds; time stamps of the codec's RTP clock.
-// Threads:  one owner. Memory: one block of about 96 KiB in create, nothing afterwards.
+// Threads:  one owner. Memory: about 90 KiB in create, nothing afterwards.
 // Errors:   none; what cannot be used is counted. Bounds: PRL_JITTER_PACKETS_MAX packets wait, the
 //           oldest go first; the target never passes PRL_JITTER_DELAY_MAX_US.
 // Source:   RFC 3550 (numbers, resynchronisation in appendix A.1); the quantile of relative delays is

@@ -5,7 +5,7 @@
 // Units:    samples at 24 kHz in (480 a frame), 16 kHz out. The encoder's look-ahead is 6.5 ms (156
 //           samples at 24 kHz); the decoder adds none.
 // Threads:  one owner an object.
-// Memory:   one block of base/mem each, about 22 KiB (encoder) and 18 KiB (decoder); the library
+// Memory:   one block of base/mem each, 43 KiB (encoder) and 18 KiB (decoder); the library
 //           allocates nothing in or after create.
 // Errors:   a packet that is no Opus decodes to nothing (0 samples) and leaves the decoder usable.
 // Source:   RFC 6716; libopus. The packet's own facts (duration, protection) are read here.

@@ -10,7 +10,7 @@
 // is told to the client). The leg puts the session into RTP mode (prl_session_rtp) while it lives.
 // Units:    samples at 24 kHz outward, 16 kHz inward; microseconds.
 // Threads:  the loop's thread.
-// Memory:   all in create, about 190 KiB: jitter buffer 96, Opus 40, rings; nothing afterwards.
+// Memory:   all in create, about 170 KiB: jitter buffer 90, Opus 61, ring 16; nothing afterwards.
 // Errors:   create only. After a stall of the loop at most PRL_LEG_CATCH_UP ticks are made up for, the
 //           rest is skipped and counted. Sound beyond the ring is dropped and counted.
 // Source:   ARCHITECTURE.md (rule 8, "heard"); the delay of each part stands in TUNING.md.
@@ -34,7 +34,7 @@ struct prl_leg;
 
 enum {
     PRL_LEG_TICK_US = 20000,
-    PRL_LEG_CATCH_UP = 3,          // ticks
+    PRL_LEG_CATCH_UP = 5,          // ticks
     PRL_LEG_SILENCE_STEP_MS = 400, // between frames of silence
     PRL_LEG_CLIENT_DELAY_MS = 80,  // the client's own jitter buffer and sound card
     PRL_LEG_RING_SAMPLES = 8192,   // 341 ms; the session sends at most 60 ms ahead

@@ -337,10 +337,11 @@ static void process_piece(struct prl_session *session, const int16_t *pcm, size_
 }
 
 // While an answer is due, sound is taken at the pace of real time: a client that sends a whole
-// recording at once must not interrupt the answer with what it "says" later.
+// recording at once must not interrupt the answer with what it "says" later. A call is live by nature;
+// its jitter buffer may catch up after an outage.
 static size_t allowed_now(struct prl_session *session, int64_t now_us)
 {
-    if (!prl_session_busy(session)) {
+    if (session->rtp || !prl_session_busy(session)) {
         session->due_us = 0;
         return PRL_SESSION_TURN_SAMPLES;
     }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "media/resample.h"
 #include "tests/unit.h"
 
 static const size_t OUT = PRL_JITTER_FRAME_SAMPLES;
@@ -100,6 +101,17 @@ PRL_TEST(codec_g711_hides_a_lost_packet_without_a_click)
     EXPECT(largest < 2200); // the tone itself steps by up to 1,330
     prl_voice_out_destroy(&out);
     prl_voice_in_destroy(&in);
+}
+
+PRL_TEST(codec_delay_is_as_stated)
+{
+    struct prl_resample *resample = NULL;
+    REQUIRE(prl_resample_create(&resample, PRL_OPUS_IN_HZ, 8000) == PRL_OK);
+    EXPECT_INT(prl_resample_delay(resample), 96 / 3);
+    prl_resample_destroy(&resample);
+    REQUIRE(prl_resample_create(&resample, 8000, PRL_JITTER_HZ) == PRL_OK);
+    EXPECT_INT(prl_resample_delay(resample), 64);
+    prl_resample_destroy(&resample);
 }
 
 PRL_TEST(codec_refuses_what_is_none)

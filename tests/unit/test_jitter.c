@@ -1,8 +1,7 @@
-// test_jitter.c -- the jitter buffer: packet by packet, and over whole talks on bad networks. The table
-// of docs/TUNING.md: PRL_TABLE=1 build/release/tests/unit-run -f jitter_table
+// test_jitter.c -- the jitter buffer: packet by packet, and over whole talks on bad networks. Figures
+// of the same paths: make media-bench
 #include "media/jitter.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -365,30 +364,4 @@ PRL_TEST(jitter_keeps_speech_with_dtx_bursts_and_long_packets)
         EXPECT(figures.concealed < 0.02);
         EXPECT(figures.delay_us_mean < 70000 + (int64_t)ms * 1000);
     }
-}
-
-PRL_TEST(jitter_table)
-{
-    static const int losses[] = {0, 5, 10, 20, 30};
-    bool print = getenv("PRL_TABLE") != NULL; // NOLINT(concurrency-mt-unsafe)
-    if (print)
-        printf("| loss %% | jitter ms | recovered %% | made up %% | changed %% | delay ms mean / "
-               "p95 |\n"
-               "|---|---|---|---|---|---|\n");
-    for (size_t l = 0; l < sizeof(losses) / sizeof(losses[0]); l++)
-        for (int jitter_ms = 0; jitter_ms <= 100; jitter_ms += 50) {
-            struct trace_path path = {.seed = 1,
-                                      .seconds = 120,
-                                      .loss = losses[l] / 100.0,
-                                      .jitter_us = (int64_t)jitter_ms * 1000};
-            struct trace_figures figures;
-            REQUIRE(trace_run(&path, &figures));
-            double all = (double)figures.stats.samples;
-            double changed = (double)(figures.stats.added + figures.stats.removed) / all;
-            EXPECT(figures.concealed < 0.15);
-            if (print)
-                printf("| %d | %d | %.1f | %.1f | %.1f | %.0f / %.0f |\n", losses[l], jitter_ms,
-                       100 * figures.recovered, 100 * figures.concealed, 100 * changed,
-                       (double)figures.delay_us_mean / 1000, (double)figures.delay_us_p95 / 1000);
-        }
 }
