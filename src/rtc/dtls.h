@@ -4,9 +4,10 @@
 //
 // Units:    bytes; microseconds, monotonic.
 // Threads:  a certificate may be shared by several threads after create; an association has one owner.
-// Memory:   44 KiB a connected association, 62 KiB during the handshake. The output queue holds
-//           PRL_DTLS_OUTPUT_MAX bytes; when it is full a datagram of the handshake is dropped as a
-//           network would drop it (it is sent again), and prl_dtls_send answers FULL.
+// Memory:   45 KiB a connected association, 62 KiB during the handshake, which takes a server 0.65 ms
+//           of CPU (make micro). The output queue holds PRL_DTLS_OUTPUT_MAX bytes; when it is full a
+//           datagram of the handshake is dropped as a network would drop it (it is sent again), and
+//           prl_dtls_send answers FULL.
 // Errors:   a handshake that cannot succeed, and nothing else, leads to PRL_DTLS_FAILED with
 //           prl_dtls_why. Once connected, no datagram that is not authentic changes the state: a stray
 //           ClientHello or noise is dropped (CVE-2023-51443 and its kin).
