@@ -29,6 +29,7 @@ enum {
     LOAD_LATE_TICKS = 5,      // so many of them are load
     LOAD_CALM_LOOKS = 5,      // so many looks without one allow a step up
     FLIGHT_EXTRA_US = 300000, // most that a queue on the path may add to half a round trip
+    AGE_FORGET_US = 1000,     // a report
     STEADY_TICKS = 50         // sound that has been leaving for a second
 };
 
@@ -63,7 +64,9 @@ struct prl_leg {
     uint32_t steady; // ticks with it
     uint32_t unsent; // ticks since the last packet
     uint32_t step;   // RTP units since it
-    uint64_t units;  // sent since the first packet, up to the end of the last
+    bool aged;
+    int64_t age_us_least; // of the newest packet that the peer had, as far as we can say
+    uint64_t units;       // sent since the first packet, up to the end of the last
     int16_t ring[PRL_LEG_RING_SAMPLES];
 };
 
@@ -364,8 +367,10 @@ static int64_t bounded(int64_t value, int64_t low, int64_t high)
 }
 
 // How long packets are under way. Half a round trip; while sound leaves steadily also by what the peer
-// had received when it reported, half a round trip ago, so that a queue on our path alone shows.
-static int64_t flight_us(const struct prl_leg *leg, const struct prl_rtc_report *report)
+// had not received when it reported, half a round trip ago: how much that is more than it was at best
+// is a queue on our path alone. (How much it is in all is not known: what we send before the connection
+// stands goes nowhere.)
+static int64_t flight_us(struct prl_leg *leg, const struct prl_rtc_report *report)
 {
     if (report->rtt_us < 0)
         return 0;
@@ -373,8 +378,12 @@ static int64_t flight_us(const struct prl_leg *leg, const struct prl_rtc_report 
     if (report->delivered < 0 || leg->steady < STEADY_TICKS)
         return half_us;
     int64_t missing = (int64_t)leg->units - report->delivered;
-    int64_t age_us = missing * PRL_LEG_TICK_US / leg->frame_units;
-    return bounded(age_us - half_us, half_us, half_us + FLIGHT_EXTRA_US);
+    int64_t age_us = missing * PRL_LEG_TICK_US / leg->frame_units - half_us;
+    leg->age_us_least += AGE_FORGET_US;
+    if (!leg->aged || age_us < leg->age_us_least)
+        leg->age_us_least = age_us;
+    leg->aged = true;
+    return half_us + bounded(age_us - leg->age_us_least, 0, FLIGHT_EXTRA_US);
 }
 
 void prl_leg_report(struct prl_leg *leg, const struct prl_rtc_report *report)
@@ -392,8 +401,9 @@ void prl_leg_report(struct prl_leg *leg, const struct prl_rtc_report *report)
     int64_t client_us = PRL_LEG_CLIENT_DELAY_MS * INT64_C(1000);
     if (report->jitter_out_us > JITTER_FREE_US / 2)
         client_us += bounded(2 * report->jitter_out_us - JITTER_FREE_US, 0, FLIGHT_EXTRA_US);
+    leg->stats.flight_us = flight_us(leg, report);
     prl_session_set_playout_delay(leg->conf.session,
-                                  (uint32_t)((flight_us(leg, report) + client_us) / 1000));
+                                  (uint32_t)((leg->stats.flight_us + client_us) / 1000));
 }
 
 void prl_leg_on_session(struct prl_leg *leg, const struct prl_session_event *event)

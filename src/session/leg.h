@@ -65,6 +65,7 @@ struct prl_leg_stats {
     // Packets sent so much after their time: up to 1, 2, 5, 10, 20 ms, more.
     uint64_t pacing[PRL_LEG_PACING_BUCKETS];
     int64_t pacing_us_max;
+    int64_t flight_us;       // to the peer, as heard truth takes it
     uint32_t queued_samples; // in the ring
     uint32_t bitrate_bps;
     int complexity;

@@ -242,6 +242,32 @@ PRL_TEST(leg_is_bounded)
     end();
 }
 
+PRL_TEST(leg_sees_a_queue_on_the_way_out)
+{
+    REQUIRE(begin(PRL_CODEC_PCMU));
+    for (int64_t end_us = prl_clock_now_us() + 1300000; prl_clock_now_us() < end_us; run_ms(10))
+        while (stats_of_leg().queued_samples < 4800)
+            play_tone(20);
+    uint64_t units = 0;
+    for (size_t i = 1; i < t.count; i++)
+        units += t.sent[i].step;
+    // What was sent before the connection stood never counts as delivered: 100 units are constant.
+    struct prl_rtc_report report = {.rtt_us = 60000, .jitter_out_us = -1};
+    report.delivered = (int64_t)units - 100;
+    prl_leg_report(t.leg, &report);
+    EXPECT_INT(stats_of_leg().flight_us, 30000);
+    report.delivered -= 800; // 100 ms more are under way
+    prl_leg_report(t.leg, &report);
+    EXPECT(stats_of_leg().flight_us >= 125000 && stats_of_leg().flight_us <= 131000);
+    report.delivered -= 80000;
+    prl_leg_report(t.leg, &report);
+    EXPECT_INT(stats_of_leg().flight_us, 330000);
+    report.rtt_us = -1;
+    prl_leg_report(t.leg, &report);
+    EXPECT_INT(stats_of_leg().flight_us, 0);
+    end();
+}
+
 // A loop that stood still for 300 ms: time stamps have gone on, the packets in between are not made up.
 PRL_TEST(leg_skips_what_a_stall_has_cost)
 {
