@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "api/call.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -143,22 +144,50 @@ static const struct prl_talk_ops talk_ops = {
 #define REFUSAL(type, code, message)                                                               \
     "{\"error\":{\"type\":\"" type "\",\"code\":\"" code "\",\"message\":\"" message "\"}}"
 
-static void refuse(struct prl_ws_answer *answer, enum prl_err err)
+static void refuse(struct prl_ws_answer *answer, unsigned status, const char *body)
+{
+    answer->status = status;
+    answer->body = body;
+}
+
+static void refuse_err(struct prl_ws_answer *answer, enum prl_err err)
 {
     switch ((int)err) {
     case PRL_ERR_LIMIT:
-        answer->status = 429;
-        answer->body = REFUSAL("server_error", "too_many_sessions",
-                               "The server has as many sessions as it may; try again later.");
+        refuse(answer, 429,
+               REFUSAL("server_error", "too_many_sessions",
+                       "The server has as many sessions as it may; try again later."));
         break;
     case PRL_ERR_NOTFOUND:
-        answer->status = 404;
-        answer->body = REFUSAL("invalid_request_error", "resume_token_invalid",
-                               "No session waits for this resume token.");
+        refuse(answer, 404,
+               REFUSAL("invalid_request_error", "resume_token_invalid",
+                       "No session waits for this resume token."));
         break;
     default:
-        answer->status = 503;
-        answer->body = REFUSAL("server_error", "server_error", "No session could be created.");
+        refuse(answer, 503,
+               REFUSAL("server_error", "server_error", "No session could be created."));
+    }
+}
+
+static void refuse_observer(struct prl_ws_answer *answer, enum prl_err err)
+{
+    switch ((int)err) {
+    case PRL_ERR_LIMIT:
+        refuse(answer, 429,
+               REFUSAL("server_error", "too_many_observers",
+                       "The call has as many observers as it may."));
+        break;
+    case PRL_ERR_NOTFOUND:
+        refuse(answer, 404,
+               REFUSAL("invalid_request_error", "call_not_found", "There is no such call."));
+        break;
+    case PRL_ERR_INVALID:
+        refuse(answer, 403,
+               REFUSAL("invalid_request_error", "call_forbidden",
+                       "The call was made with another key."));
+        break;
+    default:
+        refuse_err(answer, err);
     }
 }
 
@@ -212,6 +241,36 @@ static enum prl_err return_to_talk(struct prl_realtime *realtime,
     return err;
 }
 
+// A sideband: one more channel of a call's talk.
+static enum prl_err observe_call(struct prl_realtime *realtime,
+                                 const struct prl_http_request *request,
+                                 const struct prl_credential *asker, struct conn *conn)
+{
+    struct prl_talk *talk;
+    if (!realtime->conf.calls ||
+        !prl_http_query_value(request, "call_id", conn->id, sizeof(conn->id)))
+        return PRL_ERR_NOTFOUND;
+    enum prl_err err = prl_calls_talk(realtime->conf.calls, conn->id, asker, &talk);
+    if (err)
+        return err;
+    return prl_talk_attach(talk, &conn->channel, PRL_TALK_OBSERVER, &talk_ops, conn);
+}
+
+// A conversation of its own, a new one or the one that it left.
+static enum prl_err own_talk(struct prl_realtime *realtime, const struct prl_http_request *request,
+                             const struct prl_credential *credential,
+                             const struct prl_secret *secret, struct conn *conn)
+{
+    char token[PRL_TALK_TOKEN_SIZE];
+    if (!prl_realtime_token(request, token))
+        return prl_talks_full(realtime->conf.talks)
+                   ? PRL_ERR_LIMIT
+                   : open_talk(realtime, request, credential, secret, conn);
+    enum prl_err err = return_to_talk(realtime, request, credential, token, conn);
+    explicit_bzero(token, sizeof(token));
+    return err;
+}
+
 static void on_open(void *arg, struct prl_ws *ws, const struct prl_http_request *request,
                     struct prl_ws_answer *answer)
 {
@@ -220,28 +279,25 @@ static void on_open(void *arg, struct prl_ws *ws, const struct prl_http_request 
     const struct prl_secret *secret;
     if (!prl_credential_read(realtime->conf.auth, realtime->conf.secrets, request, &credential,
                              &secret)) {
-        answer->status = 401;
-        answer->body =
-            REFUSAL("invalid_request_error", "invalid_api_key", "Incorrect or missing API key.");
+        refuse(
+            answer, 401,
+            REFUSAL("invalid_request_error", "invalid_api_key", "Incorrect or missing API key."));
         return;
     }
-    char token[PRL_TALK_TOKEN_SIZE];
-    bool returns = prl_realtime_token(request, token);
-    if (!returns && prl_talks_full(realtime->conf.talks)) {
-        refuse(answer, PRL_ERR_LIMIT);
-        return;
-    }
+    bool observes = strstr(prl_http_query(request), "call_id=") != NULL;
     struct conn *conn = prl_mem_zalloc(sizeof(*conn));
     enum prl_err err = PRL_ERR_NOMEM;
     if (conn) {
         conn->ws = ws;
-        err = returns ? return_to_talk(realtime, request, &credential, token, conn)
-                      : open_talk(realtime, request, &credential, secret, conn);
+        err = observes ? observe_call(realtime, request, &credential, conn)
+                       : own_talk(realtime, request, &credential, secret, conn);
     }
-    explicit_bzero(token, sizeof(token));
     if (err) {
         prl_mem_free(conn);
-        refuse(answer, err);
+        if (observes)
+            refuse_observer(answer, err);
+        else
+            refuse_err(answer, err);
         return;
     }
     answer->subprotocol = choose_subprotocol(request);

@@ -13,12 +13,14 @@
 #include "api/secret.h"
 #include "api/talks.h"
 
+struct prl_calls;
 struct prl_http;
 struct prl_http_request;
 struct prl_realtime;
 
 struct prl_realtime_conf { // all borrowed
     struct prl_talks *talks;
+    struct prl_calls *calls; // for sidebands; NULL: there are no calls
     const struct prl_auth *auth;
     struct prl_secrets *secrets;
 };

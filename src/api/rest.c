@@ -226,6 +226,8 @@ static void on_metrics(void *arg, struct prl_http_request *request)
                                  (double)sessions.sessions);
     (void)prl_metrics_render_one(&text, "gauge", "parley_sessions_frozen",
                                  "Sessions that wait for their client", (double)sessions.frozen);
+    (void)prl_metrics_render_one(&text, "gauge", "parley_calls", "WebRTC calls now",
+                                 (double)prl_calls_count(rest->conf.calls));
     (void)prl_metrics_render_one(&text, "gauge", "parley_connections", "Connections now",
                                  (double)http.connections);
     (void)prl_metrics_render_one(&text, "counter", "parley_http_requests_total", "HTTP requests",

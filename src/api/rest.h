@@ -6,7 +6,7 @@
 #define PRL_API_REST_H
 
 #include "api/auth.h"
-#include "api/talks.h"
+#include "api/call.h"
 #include "base/str.h"
 
 struct prl_http;
@@ -15,6 +15,7 @@ struct prl_rest;
 struct prl_rest_conf {
     const struct prl_auth *auth;
     const struct prl_talks *talks;
+    const struct prl_calls *calls;
     struct prl_loop *loop;
     const char *web_dir; // folder of the page; NULL: no page
     const char *version;

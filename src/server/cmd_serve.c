@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "api/auth.h"
+#include "api/call.h"
 #include "api/ice_servers.h"
 #include "api/mint.h"
 #include "api/realtime.h"
@@ -51,6 +52,7 @@ struct server {
     struct prl_webrtc *webrtc;
     struct prl_ice_servers *ice_servers;
     struct prl_talks *talks;
+    struct prl_calls *calls;
     struct prl_realtime *realtime;
     struct prl_rest *rest;
     bool ready;
@@ -273,6 +275,8 @@ static enum prl_err create_http(struct server *server)
     if (!err)
         err = prl_realtime_route(server->realtime, server->http);
     if (!err)
+        err = prl_calls_route(server->calls, server->http);
+    if (!err)
         err = prl_mint_route(&server->mint, server->http);
     if (!err)
         err = prl_ice_servers_route(server->ice_servers, server->http);
@@ -351,8 +355,18 @@ static enum prl_err create_api(struct server *server)
         err = create_webrtc(server);
     if (!err)
         err = prl_talks_create(&server->talks, &talks);
-    struct prl_realtime_conf realtime = {
-        .talks = server->talks, .auth = server->auth, .secrets = server->secrets};
+    if (err)
+        return err;
+    struct prl_calls_conf calls = {.loop = server->loop,
+                                   .rtc = prl_webrtc_rtc(server->webrtc),
+                                   .talks = server->talks,
+                                   .auth = server->auth,
+                                   .secrets = server->secrets};
+    err = prl_calls_create(&server->calls, &calls);
+    struct prl_realtime_conf realtime = {.talks = server->talks,
+                                         .calls = server->calls,
+                                         .auth = server->auth,
+                                         .secrets = server->secrets};
     if (!err)
         err = prl_realtime_create(&server->realtime, &realtime);
     if (err)
@@ -362,6 +376,7 @@ static enum prl_err create_api(struct server *server)
     char web[500];
     struct prl_rest_conf rest = {.auth = server->auth,
                                  .talks = server->talks,
+                                 .calls = server->calls,
                                  .loop = server->loop,
                                  .web_dir = find_web(settings, web, sizeof(web)),
                                  .version = PRL_VERSION,
@@ -399,6 +414,7 @@ static void destroy_server(struct server *server)
     prl_realtime_destroy(&server->realtime);
     prl_webrtc_destroy(&server->webrtc);
     prl_ice_servers_destroy(&server->ice_servers);
+    prl_calls_destroy(&server->calls);
     prl_talks_destroy(&server->talks);
     prl_secrets_destroy(&server->secrets);
     prl_engines_destroy(&server->engines);
