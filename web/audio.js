@@ -1,36 +1,46 @@
-// Microphone in and answer out, both at 24 kHz. What was played is known to the sample, so that an
-// interrupted answer can be cut where it was heard.
+// The microphone, its level, and, for the WebSocket only, its sound as samples and the answer's playing. What
+// was played is known to the sample, so that an interrupted answer can be cut where it was heard.
 const RATE = 24000;
 
+export async function openMicrophone() {
+  if (!navigator.mediaDevices) throw Object.assign(new Error('insecure'), { name: 'Insecure' });
+  return navigator.mediaDevices.getUserMedia({
+    audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
+  });
+}
+
 export class Sound {
-  constructor(onPcm, onLevel) {
-    this.onPcm = onPcm;
+  constructor(stream, onLevel) {
+    this.stream = stream;
     this.onLevel = onLevel;
+    this.onPcm = null; // set by whoever sends samples
     this.sources = new Set();
     this.next = 0;
   }
 
   async open() {
-    if (!navigator.mediaDevices) throw Object.assign(new Error('insecure'), { name: 'Insecure' });
     this.context = new AudioContext({ sampleRate: RATE });
-    await this.context.resume();
-    this.stream = await navigator.mediaDevices.getUserMedia({
-      audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
-    });
     await this.context.audioWorklet.addModule('microphone.js');
     this.microphone = new AudioWorkletNode(this.context, 'microphone', { numberOfOutputs: 0 });
     this.microphone.port.onmessage = ({ data }) => {
       let loudest = 0;
       for (const sample of data) loudest = Math.max(loudest, Math.abs(sample));
       this.onLevel(loudest / 32768);
-      this.onPcm(data);
+      this.onPcm?.(data);
     };
     this.context.createMediaStreamSource(this.stream).connect(this.microphone);
   }
 
+  // False: the browser waits for a click before it plays anything.
+  async allowed() {
+    const waiting = new Promise((resolve) => { setTimeout(() => resolve(false), 500); });
+    const resumed = this.context.resume().then(() => true, () => false);
+    return Promise.race([resumed, waiting]);
+  }
+
   close() {
     this.silence();
-    if (this.stream) for (const track of this.stream.getTracks()) track.stop();
+    for (const track of this.stream.getTracks()) track.stop();
     if (this.context) this.context.close();
   }
 
@@ -45,7 +55,6 @@ export class Sound {
     const now = this.context.currentTime;
     if (item !== this.item) {
       this.item = item;
-      this.heard = 0;
       this.spans = [];
     }
     const at = Math.max(now + 0.02, this.next);

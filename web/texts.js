@@ -12,6 +12,10 @@ export const texts = {
     insecure: 'Browsers give the microphone to secure pages only: open https:// or http://127.0.0.1.',
     key_needed: 'This server wants an API key. Enter it above, then press Talk.',
     lost: 'The connection to the server ended.', failed: 'The server reports: ',
+    reconnecting: 'reconnecting', busy: 'Another program has the microphone. Close it, then press Talk.',
+    unplugged: 'The microphone was taken away. Connect one, press Stop, then Talk.',
+    autoplay: 'The browser plays no sound before you click: click anywhere in the page.',
+    link: { up: 'connected', down: 'not connected', loss: 'loss', jitter: 'jitter', delay: 'delay' },
   },
   zh: {
     tagline: '开口即可对话，声音不离开这台机器。',
@@ -25,5 +29,9 @@ export const texts = {
     insecure: '浏览器只允许安全页面使用麦克风：请用 https:// 或 http://127.0.0.1 打开。',
     key_needed: '此服务器需要 API 密钥。请在上面输入，然后再按“开始说话”。',
     lost: '与服务器的连接已断开。', failed: '服务器报告：',
+    reconnecting: '重新连接中', busy: '麦克风正被其他程序占用。请关闭该程序，再按“开始说话”。',
+    unplugged: '麦克风被拔出。请重新连接，先按“停止”，再按“开始说话”。',
+    autoplay: '浏览器要求先点击页面才能播放声音：请点击页面任意处。',
+    link: { up: '已连接', down: '未连接', loss: '丢包', jitter: '抖动', delay: '延迟' },
   },
 };
