@@ -1,10 +1,14 @@
 """The web page in headless Chromium, with a recording in place of the microphone: one spoken turn in each
-language, then an interruption of the page's kind, and the sentence for a blocked microphone."""
+language over WebRTC, one over the WebSocket, a network that dies and a page that comes back to the same
+conversation, and the sentence for a blocked microphone."""
+import json
 import os
 import pathlib
 import re
+import subprocess
 import sys
 import tempfile
+import time
 
 from harness import ROOT, SHARED, Server, jfk, pcm24, recording, run, share_of_words, synthesise
 from playwright.sync_api import sync_playwright
@@ -12,7 +16,8 @@ from playwright.sync_api import sync_playwright
 SHOTS = pathlib.Path(os.environ.get("PARLEY_SHOTS") or ROOT / "build/shots")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
              "--disable-background-networking", "--disable-component-update", "--disable-sync",
-             "--autoplay-policy=no-user-gesture-required", "--use-fake-device-for-media-stream"]
+             "--autoplay-policy=no-user-gesture-required", "--use-fake-device-for-media-stream",
+             "--allow-loopback-in-peer-connection"]
 
 
 def with_silence(path, folder):
@@ -32,8 +37,8 @@ def with_silence(path, folder):
     return out
 
 
-def talk_through_page(server, wav, language, ui):
-    """Returns (user's words, answer's words) as the page shows them."""
+def talk_through_page(server, wav, language, ui, query="", kind="WebRTC"):
+    """Returns (user's words, answer's words) as the page shows them; the page must have used `kind`."""
     SHOTS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         microphone = with_silence(wav, folder)
@@ -45,15 +50,17 @@ def talk_through_page(server, wav, language, ui):
         problems = []
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", lambda line: problems.append(line.text) if line.type == "error" else None)
-        page.goto(server.http("/"))
+        page.goto(server.http("/" + query))
         page.wait_for_selector("#voice option:nth-child(11)", state="attached")
         page.select_option("#language", language)
         page.click("#talk")
+        page.wait_for_selector("#link[data-state=up]", timeout=20000)
+        assert page.inner_text("#link").startswith(kind), page.inner_text("#link")
         page.wait_for_selector("#talk-log li.user", timeout=60000)
         page.wait_for_selector("#talk-log li.assistant", timeout=120000)
         page.wait_for_selector(".bar", timeout=120000)
         page.wait_for_selector("#state[data-state=listening]", timeout=120000)
-        page.screenshot(path=str(SHOTS / f"page-{language}.png"), full_page=True)
+        page.screenshot(path=str(SHOTS / f"page-{kind}-{language}.png"), full_page=True)
         user = page.inner_text("#talk-log li.user")
         answer = page.inner_text("#talk-log li.assistant")
         page.click("#stop")
@@ -63,14 +70,99 @@ def talk_through_page(server, wav, language, ui):
         return user, answer
 
 
-def test_english_turn(server):
+def english():
     path = SHARED / "en/conv_turn_002.wav"
-    expected = "How many conference tracks are there?"
-    if not path.exists():
-        path, expected = jfk(), "and so my fellow"
+    return (path, "How many conference tracks are there?") if path.exists() else (jfk(), "and so my fellow")
+
+
+def test_english_turn(server):
+    path, expected = english()
     user, answer = talk_through_page(server, path, "en", "en-US")
     assert share_of_words(expected, user) >= 0.8, user
     assert re.search("[a-z]", answer), answer
+
+
+def test_english_turn_over_the_websocket(server):
+    path, expected = english()
+    user, answer = talk_through_page(server, path, "en", "en-US", "?transport=websocket", "WebSocket")
+    assert share_of_words(expected, user) >= 0.8, user
+    assert re.search("[a-z]", answer), answer
+
+
+class Relay:
+    """tests/net/relay.py between the browser and one UDP port of the server."""
+
+    def __init__(self, server_port):
+        self.process = subprocess.Popen([sys.executable, str(ROOT / "tests/net/relay.py"), "127.0.0.1", "127.0.0.1",
+                                         str(server_port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.port = json.loads(self.process.stdout.readline())["port"]
+
+    def blackout(self):
+        self.process.stdin.write(json.dumps({"set": {"blackout": True}}) + "\n")
+        self.process.stdin.flush()
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+
+def test_page_comes_back_to_the_conversation(server):
+    """Each call goes through a relay of its own; the first one falls silent, as a network does that is gone."""
+    relays = []
+
+    def through_relay(route):
+        answer = route.fetch()
+        body = answer.text()
+        found = re.search(r"^a=candidate:\S+ 1 udp \d+ 127\.0\.0\.1 (\d+) ", body, re.M | re.I)
+        assert found, body
+        relays.append(Relay(int(found[1])))
+        lines = [line for line in body.splitlines() if not line.startswith("a=candidate") or found[0] in line]
+        body = "\r\n".join(lines).replace(f"127.0.0.1 {found[1]} ", f"127.0.0.1 {relays[-1].port} ") + "\r\n"
+        route.fulfill(response=answer, body=body)
+
+    path, expected = english()
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium",
+            args=ARGUMENTS + ["--use-fake-ui-for-media-stream",
+                              f"--use-file-for-fake-audio-capture={with_silence(path, folder)}"])
+        page = browser.new_context(locale="en-US").new_page()
+        page.add_init_script("""window.seen = [];
+            const open = RTCPeerConnection.prototype.createDataChannel;
+            RTCPeerConnection.prototype.createDataChannel = function (...args) {
+              const channel = open.apply(this, args);
+              channel.addEventListener('message', ({ data }) => {
+                const event = JSON.parse(data);
+                if (event.type === 'session.created') window.seen.push([performance.now(), event.session.id]);
+              });
+              this.addEventListener('connectionstatechange', () => {
+                if (this.connectionState === 'disconnected') window.lostAt = performance.now();
+              });
+              return channel;
+            };""")
+        page.route(re.compile("/v1/realtime/calls\\?"), through_relay)
+        page.goto(server.http("/"))
+        page.click("#talk")
+        page.wait_for_selector("#talk-log li.assistant", timeout=120000)
+        relays[0].blackout()
+        page.wait_for_function("window.seen.length > 1", timeout=60000)
+        seen = page.evaluate("window.seen")
+        took = seen[1][0] - page.evaluate("window.lostAt")
+        print(f"      back {took:.0f} ms after the loss was noticed")
+        assert seen[0][1] == seen[1][1], seen  # the same session
+        assert took < 4000, took  # 2 s on a quiet machine
+        # It goes on listening: the recording repeats, and is heard again.
+        before = page.locator("#talk-log li.user").count()
+        deadline = time.monotonic() + 90
+        while page.locator("#talk-log li.user").count() <= before and time.monotonic() < deadline:
+            page.wait_for_timeout(200)
+        assert page.locator("#talk-log li.user").count() > before
+        page.click("#stop")
+        page.wait_for_selector("#talk:not([disabled])")
+        browser.close()
+    for relay in relays:
+        relay.stop()
+    assert len(relays) >= 2
 
 
 def test_chinese_turn(server):
