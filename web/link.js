@@ -96,8 +96,12 @@ export class Call {
   // The user is done: nobody need wait for us.
   close() {
     if (this.over) return;
-    this.drop();
-    if (this.place) fetch(`${this.place}/hangup`, { method: 'POST', headers: withKey(this.key), keepalive: true }).catch(() => {});
+    this.over = true;
+    this.player.srcObject = null;
+    if (!this.up) this.drop();
+    // In this order: a call whose connection has ended waits for its client, and cannot be hung up.
+    else fetch(`${this.place}/hangup`, { method: 'POST', headers: withKey(this.key), keepalive: true })
+      .catch(() => {}).finally(() => this.drop());
   }
 }
 

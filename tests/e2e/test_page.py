@@ -92,9 +92,9 @@ def test_english_turn_over_the_websocket(server):
 class Relay:
     """tests/net/relay.py between the browser and one UDP port of the server."""
 
-    def __init__(self, server_port):
-        self.process = subprocess.Popen([sys.executable, str(ROOT / "tests/net/relay.py"), "127.0.0.1", "127.0.0.1",
-                                         str(server_port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    def __init__(self, address, port):
+        self.process = subprocess.Popen([sys.executable, str(ROOT / "tests/net/relay.py"), address, address, str(port)],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.port = json.loads(self.process.stdout.readline())["port"]
 
     def blackout(self):
@@ -113,11 +113,11 @@ def test_page_comes_back_to_the_conversation(server):
     def through_relay(route):
         answer = route.fetch()
         body = answer.text()
-        found = re.search(r"^a=candidate:\S+ 1 udp \d+ 127\.0\.0\.1 (\d+) ", body, re.M | re.I)
+        found = re.search(r"^a=candidate:\S+ 1 udp \d+ ([\d.]+) (\d+) ", body, re.M | re.I)
         assert found, body
-        relays.append(Relay(int(found[1])))
+        relays.append(Relay(found[1], int(found[2])))
         lines = [line for line in body.splitlines() if not line.startswith("a=candidate") or found[0] in line]
-        body = "\r\n".join(lines).replace(f"127.0.0.1 {found[1]} ", f"127.0.0.1 {relays[-1].port} ") + "\r\n"
+        body = "\r\n".join(lines).replace(f"{found[1]} {found[2]} ", f"{found[1]} {relays[-1].port} ") + "\r\n"
         route.fulfill(response=answer, body=body)
 
     path, expected = english()
@@ -145,7 +145,9 @@ def test_page_comes_back_to_the_conversation(server):
         page.click("#talk")
         page.wait_for_selector("#talk-log li.assistant", timeout=120000)
         relays[0].blackout()
-        page.wait_for_function("window.seen.length > 1", timeout=60000)
+        deadline = time.monotonic() + 60
+        while len(page.evaluate("window.seen")) < 2 and time.monotonic() < deadline:
+            page.wait_for_timeout(50)
         seen = page.evaluate("window.seen")
         took = seen[1][0] - page.evaluate("window.lostAt")
         print(f"      back {took:.0f} ms after the loss was noticed")
