@@ -106,6 +106,11 @@ $(B)/tests/media-bench: $(B)/tests/bench/media_bench.o $(B)/tests/unit/jitter_tr
 media-bench: $(B)/tests/media-bench
 	$(B)/tests/media-bench $(ARGS)
 
+# Small programs that measure one module: make build/release/tests/bench/NAME.
+$(B)/tests/bench/%: tests/bench/%.c $(B)/libparley.a
+	@mkdir -p $(@D)
+	@$(CC) $(STD) $(CFLAGS) $(LDFLAGS) -o $@ $< $(B)/libparley.a $(LIBS)
+
 unit: $(B)/tests/unit-run
 	$(B)/tests/unit-run $(ARGS)
 

@@ -7,7 +7,8 @@
 // Units:    bytes; streams are SCTP stream ids.
 // Threads:  every function may be called by any thread, one handle by one thread at a time; none
 //           blocks but create, destroy and detach. usrsctp runs on the thread made by create and on
-//           no other. It wakes every 10 ms while associations exist and 2 s longer, else never.
+//           no other. While associations exist and 2 s longer it wakes every 10 ms, every 100 ms when
+//           nothing came or went for a second, else never.
 // Memory:   an idle association costs what docs/TUNING.md states; per association at most
 //           PRL_SCTP_SEND_MAX waits for the peer, PRL_SCTP_SEND_ALL_MAX in all, and
 //           PRL_SCTP_WINDOW of received data for its loop.

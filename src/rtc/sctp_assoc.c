@@ -3,43 +3,19 @@
 // Order is kept without a queue of events: service first delivers what is due (flags of channels,
 // one piece of a message) and reads on only when all of it was accepted. A loop that does not keep
 // up thus closes the receive window of its peers and nothing else.
-//
-// A channel is a pair of streams of one id. Closing it means that each side resets its outgoing
-// half (RFC 8831 §6.7); the entry is free when both halves are reset.
 #include "rtc/sctp_assoc.h"
 
 #include <string.h>
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "rtc/channels.h"
 #include "rtc/dcep.h"
 #include "rtc/sctp_stack.h"
 
 enum {
-    READS_MAX = 32,           // a service
-    DCEP_MAX = 2048,          // longer labels and protocols are refused
-    ITEM_CONTROL_LABEL = 256, // of our own channels
-};
-
-enum channel_state {
-    CHANNEL_FREE,
-    CHANNEL_ASKED,   // our OPEN is out, no ACK yet
-    CHANNEL_OPEN,    //
-    CHANNEL_CLOSING, // our half is to be reset, or the peer's has been
-};
-
-struct channel {
-    enum channel_state state;
-    uint16_t stream;
-    bool events;      // its label is PRL_SCTP_LABEL
-    bool due_open;    // to be delivered
-    bool due_closed;  //
-    bool in_reset;    // the peer has reset its half
-    bool out_reset;   // ours is reset, or will never be
-    bool in_middle;   // of a message: the next piece is not its first
-    size_t in_bytes;  // of the message that arrives
-    char *label;      // owned, until delivered
-    size_t label_len; //
+    READS_MAX = 32,  // a service
+    DCEP_MAX = 2048, // longer labels and protocols are refused
 };
 
 enum item_type { ITEM_MESSAGE, ITEM_RESET };
@@ -66,9 +42,7 @@ struct prl_sctp_assoc {
     uint8_t *piece;                 // could not be delivered yet, or NULL
     struct prl_sctp_event piece_event;
     // State.
-    struct channel channels[PRL_SCTP_CHANNELS_MAX];
-    uint64_t resets_due;  // streams whose outgoing half is to be reset
-    uint64_t strangers;   // streams without a channel on which something came
+    struct prl_channels channels;
     size_t control_count; // waiting items that the association itself sends
     bool up;              // stands
     bool due_up;          //
@@ -155,143 +129,34 @@ static void push_control(struct prl_sctp_assoc *assoc, uint16_t stream, const ui
                                         .size = size});
 }
 
-// ---- channels ----
-
-static struct channel *find_channel(struct prl_sctp_assoc *assoc, uint16_t stream)
-{
-    for (size_t i = 0; i < PRL_SCTP_CHANNELS_MAX; i++)
-        if (assoc->channels[i].state != CHANNEL_FREE && assoc->channels[i].stream == stream)
-            return &assoc->channels[i];
-    return NULL;
-}
-
-static struct channel *take_channel(struct prl_sctp_assoc *assoc, uint16_t stream)
-{
-    for (size_t i = 0; i < PRL_SCTP_CHANNELS_MAX; i++)
-        if (assoc->channels[i].state == CHANNEL_FREE) {
-            assoc->channels[i] = (struct channel){.stream = stream};
-            return &assoc->channels[i];
-        }
-    return NULL;
-}
-
-static void free_channel_if_done(struct channel *channel)
-{
-    if (channel->state != CHANNEL_CLOSING || !channel->in_reset || !channel->out_reset ||
-        channel->due_open || channel->due_closed)
-        return;
-    prl_mem_free(channel->label);
-    *channel = (struct channel){0};
-}
-
-static uint64_t bit(uint16_t stream)
-{
-    return UINT64_C(1) << stream;
-}
-
-static bool set_label(struct channel *channel, const char *label, size_t len)
-{
-    channel->events = len == strlen(PRL_SCTP_LABEL) && memcmp(label, PRL_SCTP_LABEL, len) == 0;
-    channel->label_len = len < PRL_SCTP_LABEL_MAX ? len : PRL_SCTP_LABEL_MAX;
-    prl_mem_free(channel->label);
-    channel->label = prl_mem_strndup(label, channel->label_len);
-    return channel->label != NULL;
-}
-
-static void refuse(struct prl_sctp_assoc *assoc, uint16_t stream)
-{
-    count(&assoc->counts->channels_refused);
-    assoc->resets_due |= bit(stream);
-}
-
-static void close_out(struct prl_sctp_assoc *assoc, struct channel *channel)
-{
-    channel->state = CHANNEL_CLOSING;
-    assoc->resets_due |= bit(channel->stream);
-}
+// ---- control messages and resets ----
 
 static void on_open(struct prl_sctp_assoc *assoc, uint16_t stream, const struct prl_dcep_open *open)
 {
-    struct channel *channel = find_channel(assoc, stream);
-    // RFC 8832 §6: an OPEN on a stream in use closes it. The peer may use an id again once it has
-    // seen our reset, which can be before we know that it has.
-    if (channel && (channel->state != CHANNEL_CLOSING || !channel->in_reset)) {
-        count(&assoc->counts->channels_refused);
-        if (channel->state != CHANNEL_CLOSING)
-            close_out(assoc, channel);
-        return;
-    }
-    if (channel) {
-        prl_mem_free(channel->label);
-        *channel = (struct channel){.stream = stream};
-    } else {
-        channel = take_channel(assoc, stream);
-    }
-    if (!channel) {
-        refuse(assoc, stream);
-        return;
-    }
-    channel->state = CHANNEL_OPEN;
-    if (!set_label(channel, open->label, open->label_len)) {
-        fail(assoc, PRL_SCTP_WHY_MEMORY);
-        return;
-    }
-    channel->due_open = true;
-    assoc->strangers &= ~bit(stream);
     uint8_t ack[PRL_DCEP_ACK_SIZE];
-    prl_dcep_build_ack(ack);
-    push_control(assoc, stream, ack, sizeof(ack));
+    enum prl_err err = prl_channels_open(&assoc->channels, stream, open);
+    if (err == PRL_ERR_NOMEM) {
+        fail(assoc, PRL_SCTP_WHY_MEMORY);
+    } else if (err) {
+        count(&assoc->counts->channels_refused);
+    } else {
+        prl_dcep_build_ack(ack);
+        push_control(assoc, stream, ack, sizeof(ack));
+    }
 }
 
 static void on_control(struct prl_sctp_assoc *assoc, const struct prl_sctp_read *read)
 {
     enum prl_dcep_type type;
     struct prl_dcep_open open;
-    struct channel *channel = find_channel(assoc, read->stream);
     if (!read->end || read->size > DCEP_MAX ||
         prl_dcep_parse(assoc->scratch, read->size, &type, &open) != PRL_OK) {
-        if (channel && channel->state != CHANNEL_CLOSING)
-            close_out(assoc, channel);
-        refuse(assoc, read->stream);
+        count(&assoc->counts->channels_refused);
+        prl_channels_refuse(&assoc->channels, read->stream);
     } else if (type == PRL_DCEP_OPEN) {
         on_open(assoc, read->stream, &open);
-    } else if (channel && channel->state == CHANNEL_ASKED) {
-        channel->state = CHANNEL_OPEN;
-        channel->due_open = true;
-    } else {
+    } else if (!prl_channels_ack(&assoc->channels, read->stream)) {
         count(&assoc->counts->messages_ignored);
-    }
-}
-
-static void on_reset_in(struct prl_sctp_assoc *assoc, uint64_t streams)
-{
-    for (; streams; streams &= streams - 1) {
-        uint16_t stream = (uint16_t)__builtin_ctzll(streams);
-        struct channel *channel = find_channel(assoc, stream);
-        if (channel) {
-            if (channel->state != CHANNEL_CLOSING)
-                close_out(assoc, channel);
-            channel->due_closed = channel->due_closed || !channel->in_reset;
-            channel->in_reset = true;
-            free_channel_if_done(channel);
-        } else if (assoc->strangers & bit(stream)) {
-            // A channel that the peer uses without DCEP: it waits for our half too. Only once,
-            // or two sides without a channel would answer each other for ever.
-            assoc->strangers &= ~bit(stream);
-            assoc->resets_due |= bit(stream);
-        }
-    }
-}
-
-static void on_reset_out(struct prl_sctp_assoc *assoc, uint64_t streams)
-{
-    for (size_t i = 0; i < PRL_SCTP_CHANNELS_MAX; i++) {
-        struct channel *channel = &assoc->channels[i];
-        if (channel->state == CHANNEL_CLOSING && streams & bit(channel->stream) &&
-            !(assoc->resets_due & bit(channel->stream))) {
-            channel->out_reset = true;
-            free_channel_if_done(channel);
-        }
     }
 }
 
@@ -306,7 +171,7 @@ static bool offer_piece(struct prl_sctp_assoc *assoc, const struct prl_sctp_even
     return true;
 }
 
-static void on_piece(struct prl_sctp_assoc *assoc, struct channel *channel,
+static void on_piece(struct prl_sctp_assoc *assoc, struct prl_channel *channel,
                      const struct prl_sctp_read *read, struct prl_dcep_ppid ppid)
 {
     size_t size = ppid.empty ? 0 : read->size;
@@ -347,11 +212,11 @@ static void on_data(struct prl_sctp_assoc *assoc, const struct prl_sctp_read *re
         on_control(assoc, read);
         return;
     }
-    struct channel *channel = find_channel(assoc, read->stream);
+    struct prl_channel *channel = prl_channels_find(&assoc->channels, read->stream);
     if (!channel)
-        assoc->strangers |= bit(read->stream);
+        prl_channels_stranger(&assoc->channels, read->stream);
     // A channel that we are closing may still speak; nobody listens to it any more.
-    if (channel && channel->events && channel->state == CHANNEL_OPEN &&
+    if (channel && channel->events && channel->state == PRL_CHANNEL_OPEN &&
         ppid.payload != PRL_DCEP_UNKNOWN)
         on_piece(assoc, channel, read, ppid);
     else if (read->end)
@@ -360,7 +225,7 @@ static void on_data(struct prl_sctp_assoc *assoc, const struct prl_sctp_read *re
 
 static void on_read(struct prl_sctp_assoc *assoc, const struct prl_sctp_read *read)
 {
-    struct channel *channel;
+    struct prl_channel *channel;
     switch (read->type) {
     case PRL_SCTP_READ_DATA:
         on_data(assoc, read);
@@ -373,13 +238,13 @@ static void on_read(struct prl_sctp_assoc *assoc, const struct prl_sctp_read *re
         fail(assoc, read->why);
         break;
     case PRL_SCTP_READ_RESET_IN:
-        on_reset_in(assoc, read->streams);
+        prl_channels_on_reset_in(&assoc->channels, read->streams);
         break;
     case PRL_SCTP_READ_RESET_OUT:
-        on_reset_out(assoc, read->streams);
+        prl_channels_on_reset_out(&assoc->channels, read->streams);
         break;
     case PRL_SCTP_READ_CUT:
-        channel = find_channel(assoc, read->stream);
+        channel = prl_channels_find(&assoc->channels, read->stream);
         if (channel) {
             channel->in_middle = false;
             channel->in_bytes = 0;
@@ -396,28 +261,6 @@ static void on_read(struct prl_sctp_assoc *assoc, const struct prl_sctp_read *re
 }
 
 // ---- service ----
-
-static bool deliver_channel(struct prl_sctp_assoc *assoc, struct channel *channel)
-{
-    struct prl_sctp_event event = {.type = PRL_SCTP_CHANNEL_OPEN, .stream = channel->stream};
-    if (channel->due_open) {
-        event.data = (const uint8_t *)channel->label;
-        event.size = channel->label_len;
-        if (!assoc->ops->event(assoc->arg, &event))
-            return false;
-        channel->due_open = false;
-        prl_mem_free(channel->label);
-        channel->label = NULL;
-    }
-    if (channel->due_closed) {
-        event = (struct prl_sctp_event){.type = PRL_SCTP_CHANNEL_CLOSED, .stream = channel->stream};
-        if (!assoc->ops->event(assoc->arg, &event))
-            return false;
-        channel->due_closed = false;
-        free_channel_if_done(channel);
-    }
-    return true;
-}
 
 static bool deliver_flag(struct prl_sctp_assoc *assoc, bool *due, enum prl_sctp_event_type type)
 {
@@ -438,9 +281,12 @@ static bool deliver(struct prl_sctp_assoc *assoc)
         prl_mem_free(assoc->piece);
         assoc->piece = NULL;
     }
-    for (size_t i = 0; i < PRL_SCTP_CHANNELS_MAX; i++)
-        if (!deliver_channel(assoc, &assoc->channels[i]))
+    struct prl_sctp_event event;
+    while (prl_channels_due(&assoc->channels, &event)) {
+        if (!assoc->ops->event(assoc->arg, &event))
             return false;
+        prl_channels_told(&assoc->channels, &event);
+    }
     if (!deliver_flag(assoc, &assoc->due_dry, PRL_SCTP_DRAINED))
         return false;
     if (assoc->failed && !assoc->told_closed)
@@ -452,19 +298,13 @@ static bool deliver(struct prl_sctp_assoc *assoc)
 // True when the item has left the queue's head: sent or dropped.
 static bool send_item(struct prl_sctp_assoc *assoc, const struct item *item)
 {
-    struct channel *channel = find_channel(assoc, item->stream);
     if (item->type == ITEM_RESET) {
-        if (channel && channel->state == CHANNEL_CLOSING)
-            assoc->resets_due |= bit(item->stream);
+        prl_channels_reset(&assoc->channels, item->stream);
         return true;
     }
     bool control = item->ppid == PRL_DCEP_PPID_CONTROL;
-    bool open = channel &&
-                (channel->state == CHANNEL_OPEN || (channel->state == CHANNEL_ASKED && control) ||
-                 (channel->state == CHANNEL_CLOSING && !channel->in_reset &&
-                  !(assoc->resets_due & bit(item->stream)) && !channel->out_reset));
     enum prl_err err = PRL_ERR_IO;
-    if (open)
+    if (prl_channels_sendable(&assoc->channels, item->stream, control))
         err = prl_sctp_socket_send(assoc->socket, item->stream, item->ppid, item->data, item->size);
     if (err == PRL_ERR_AGAIN)
         return false;
@@ -493,14 +333,15 @@ static bool send_items(struct prl_sctp_assoc *assoc)
 // True when no reset is due.
 static bool send_resets(struct prl_sctp_assoc *assoc)
 {
-    while (assoc->resets_due) {
-        uint16_t stream = (uint16_t)__builtin_ctzll(assoc->resets_due);
+    uint64_t *due = &assoc->channels.resets_due;
+    while (*due) {
+        uint16_t stream = (uint16_t)__builtin_ctzll(*due);
         enum prl_err err = prl_sctp_socket_reset(assoc->socket, stream);
         if (err == PRL_ERR_AGAIN)
             return false;
-        assoc->resets_due &= ~bit(stream);
+        *due &= *due - 1;
         if (err) // the peer cannot reset: what can be closed is closed
-            on_reset_out(assoc, bit(stream));
+            prl_channels_on_reset_out(&assoc->channels, UINT64_C(1) << stream);
     }
     return true;
 }
@@ -539,9 +380,9 @@ void prl_sctp_assoc_take_text(struct prl_sctp_assoc *assoc, uint16_t stream, voi
 {
     static const uint8_t zero;
     PRL_CHECK(assoc && size <= PRL_SCTP_MESSAGE_MAX && (data || size == 0));
-    struct channel *channel = find_channel(assoc, stream);
+    struct prl_channel *channel = prl_channels_find(&assoc->channels, stream);
     size_t cost = size + PRL_SCTP_ITEM_COST;
-    if (assoc->failed || !channel || channel->state != CHANNEL_OPEN) {
+    if (assoc->failed || !channel || channel->state != PRL_CHANNEL_OPEN) {
         count(&assoc->counts->sends_dropped);
         assoc->ops->freed(assoc->arg, cost);
         prl_mem_free(data);
@@ -571,30 +412,24 @@ void prl_sctp_assoc_open_channel(struct prl_sctp_assoc *assoc, uint16_t stream, 
                                  size_t label_len)
 {
     PRL_CHECK(assoc && stream < PRL_SCTP_STREAMS && label && label_len <= PRL_SCTP_LABEL_MAX);
-    struct channel *channel =
-        assoc->failed || find_channel(assoc, stream) ? NULL : take_channel(assoc, stream);
-    if (!channel) {
-        count(&assoc->counts->channels_refused);
-        return;
-    }
-    uint8_t data[ITEM_CONTROL_LABEL];
+    uint8_t data[PRL_DCEP_OPEN_HEAD_SIZE + PRL_SCTP_LABEL_MAX];
     size_t size = 0;
     struct prl_dcep_open open = {.priority = 256, .label = label, .label_len = label_len};
     PRL_CHECK(prl_dcep_build_open(&open, data, sizeof(data), &size) == PRL_OK);
-    channel->state = CHANNEL_ASKED;
-    if (!set_label(channel, label, label_len))
+    enum prl_err err = assoc->failed ? PRL_ERR_LIMIT
+                                     : prl_channels_ask(&assoc->channels, stream, label, label_len);
+    if (err == PRL_ERR_NOMEM)
         fail(assoc, PRL_SCTP_WHY_MEMORY);
+    else if (err)
+        count(&assoc->counts->channels_refused);
     else
         push_control(assoc, stream, data, size);
 }
 
 void prl_sctp_assoc_close_channel(struct prl_sctp_assoc *assoc, uint16_t stream)
 {
-    struct channel *channel = find_channel(assoc, stream);
-    if (assoc->failed || !channel || channel->state == CHANNEL_CLOSING)
-        return;
-    channel->state = CHANNEL_CLOSING;
-    push_item(assoc, &(struct item){.type = ITEM_RESET, .stream = stream});
+    if (!assoc->failed && prl_channels_close(&assoc->channels, stream))
+        push_item(assoc, &(struct item){.type = ITEM_RESET, .stream = stream});
 }
 
 // ---- life ----
@@ -622,8 +457,7 @@ void prl_sctp_assoc_destroy(struct prl_sctp_assoc **assoc_at)
         return;
     prl_sctp_socket_close(&assoc->socket);
     drop_items(assoc);
-    for (size_t i = 0; i < PRL_SCTP_CHANNELS_MAX; i++)
-        prl_mem_free(assoc->channels[i].label);
+    prl_channels_free(&assoc->channels);
     prl_mem_free(assoc->piece);
     prl_mem_free(assoc);
     *assoc_at = NULL;

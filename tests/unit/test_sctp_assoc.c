@@ -50,6 +50,7 @@ struct pair {
     size_t packet_max; // largest so far
     size_t sent;
     int loss_percent;
+    bool bare; // the other side is a socket of the test's own
     struct prl_sctp_counts counts;
     uint8_t *scratch;
     int64_t wall_us;
@@ -193,7 +194,7 @@ static void turn(struct pair *pair)
         size_t count = pair->packet_count;
         for (size_t i = 0; i < count; i++) {
             struct packet *packet = &pair->packets[i];
-            if (pair->ends[packet->slot].assoc)
+            if (pair->ends[packet->slot].assoc || (packet->slot == 1 && pair->bare))
                 prl_sctp_stack_input(packet->slot, packet->data, packet->size);
             prl_mem_free(packet->data);
         }
@@ -415,7 +416,7 @@ PRL_TEST(sctp_assoc_bounds_channels)
     EXPECT(run_until(&pair, &client->opened, PRL_SCTP_CHANNELS_MAX, 2000));
     EXPECT_INT(server->opened, PRL_SCTP_CHANNELS_MAX);
     EXPECT_TEXT(server->label, "any label");
-    // The client's own table is full too; the server's room is tested with its own channels gone.
+    // The client's own table is full too.
     prl_sctp_assoc_open_channel(client->assoc, 63, "more", 4);
     EXPECT_INT(atomic_load(&pair.counts.channels_refused), 1);
     // The same stream again.
@@ -426,6 +427,122 @@ PRL_TEST(sctp_assoc_bounds_channels)
     run(&pair, 200);
     EXPECT_INT(server->messages, 0);
     EXPECT_INT(atomic_load(&pair.counts.messages_ignored), 1);
+    stop_pair(&pair);
+}
+
+// ---- against a bare socket that does what no client of ours would ----
+
+static bool start_bare(struct pair *pair, struct prl_sctp_socket **peer)
+{
+    memset(pair, 0, sizeof(*pair));
+    pair->wall_us = prl_clock_wall_us();
+    prl_test_wall(pair->wall_us);
+    prl_sctp_stack_start(&stack_ops, pair);
+    pair->scratch = prl_mem_alloc(PRL_SCTP_PIECE_MAX);
+    pair->bare = pair->scratch && start_end(pair, 0) &&
+                 prl_sctp_socket_open(peer, 1, PRL_SCTP_PORT) == PRL_OK;
+    return pair->bare && run_until(pair, &pair->ends[0].up, 1, 2000);
+}
+
+// Reads what came; counts the resets of the other side.
+static uint64_t read_resets(struct prl_sctp_socket *peer)
+{
+    static uint8_t data[PRL_SCTP_PIECE_MAX];
+    struct prl_sctp_read read;
+    uint64_t streams = 0;
+    while (prl_sctp_socket_read(peer, data, sizeof(data), &read) == PRL_OK) {
+        if (read.type == PRL_SCTP_READ_DOWN)
+            break;
+        if (read.type == PRL_SCTP_READ_RESET_IN)
+            streams |= read.streams;
+    }
+    return streams;
+}
+
+static void bare_open(struct prl_sctp_socket *peer, uint16_t stream, const char *label, size_t len)
+{
+    static uint8_t data[4096];
+    size_t size;
+    struct prl_dcep_open open = {.label = label, .label_len = len};
+    REQUIRE(prl_dcep_build_open(&open, data, sizeof(data), &size) == PRL_OK);
+    EXPECT_OK(prl_sctp_socket_send(peer, stream, PRL_DCEP_PPID_CONTROL, data, size));
+}
+
+PRL_TEST(sctp_assoc_refuses_channels)
+{
+    struct pair pair;
+    struct prl_sctp_socket *peer;
+    REQUIRE(start_bare(&pair, &peer));
+    struct end *server = &pair.ends[0];
+    static char label[3000];
+    memset(label, 'x', sizeof(label));
+    bare_open(peer, 0, label, 2000);
+    for (uint16_t stream = 2; stream < 32; stream += 2)
+        bare_open(peer, stream, "x", 1);
+    bare_open(peer, 40, "one too many", 12);
+    bare_open(peer, 42, label, sizeof(label)); // longer than we read
+    EXPECT_OK(prl_sctp_socket_send(peer, 44, PRL_DCEP_PPID_CONTROL, "?", 1));
+    run(&pair, 2000);
+    EXPECT_INT(server->opened, PRL_SCTP_CHANNELS_MAX);
+    EXPECT_INT(atomic_load(&pair.counts.channels_refused), 3);
+    uint64_t resets = read_resets(peer);
+    EXPECT(resets == (UINT64_C(1) << 40 | UINT64_C(1) << 42 | UINT64_C(1) << 44));
+    // A channel that both agreed on elsewhere: its messages are ignored, its closing is answered.
+    EXPECT_OK(prl_sctp_socket_send(peer, 50, PRL_DCEP_PPID_TEXT, "negotiated", 10));
+    run(&pair, 100);
+    EXPECT_OK(prl_sctp_socket_reset(peer, 50));
+    run(&pair, 1000);
+    EXPECT(read_resets(peer) == UINT64_C(1) << 50);
+    EXPECT_INT(atomic_load(&pair.counts.messages_ignored), 1);
+    EXPECT_INT(server->ended, 0);
+    prl_sctp_socket_close(&peer);
+    stop_pair(&pair);
+}
+
+PRL_TEST(sctp_assoc_understands_every_payload)
+{
+    struct pair pair;
+    struct prl_sctp_socket *peer;
+    REQUIRE(start_bare(&pair, &peer));
+    struct end *server = &pair.ends[0];
+    bare_open(peer, 0, PRL_SCTP_LABEL, strlen(PRL_SCTP_LABEL));
+    EXPECT_OK(prl_sctp_socket_send(peer, 0, PRL_DCEP_PPID_TEXT_PART, "one ", 4));
+    EXPECT_OK(prl_sctp_socket_send(peer, 0, PRL_DCEP_PPID_TEXT_PART, "two ", 4));
+    EXPECT_OK(prl_sctp_socket_send(peer, 0, PRL_DCEP_PPID_TEXT, "three", 5));
+    EXPECT(run_until(&pair, &server->messages, 1, 1000));
+    EXPECT(server->len == 13 && memcmp(server->text, "one two three", 13) == 0);
+    EXPECT_OK(prl_sctp_socket_send(peer, 0, PRL_DCEP_PPID_TEXT_EMPTY, "", 1));
+    EXPECT(run_until(&pair, &server->messages, 2, 1000));
+    EXPECT(server->len == 13 && !server->binary);
+    EXPECT_OK(prl_sctp_socket_send(peer, 0, PRL_DCEP_PPID_BINARY, "bin", 3));
+    EXPECT(run_until(&pair, &server->messages, 3, 1000));
+    EXPECT(server->len == 16 && server->binary);
+    EXPECT_OK(prl_sctp_socket_send(peer, 0, 99, "unknown", 7));
+    EXPECT_OK(prl_sctp_socket_send(peer, 0, PRL_DCEP_PPID_CONTROL, "\x02", 1)); // an ACK, unasked
+    run(&pair, 200);
+    EXPECT_INT(server->messages, 3);
+    EXPECT_INT(atomic_load(&pair.counts.messages_ignored), 2);
+    prl_sctp_socket_close(&peer);
+    stop_pair(&pair);
+}
+
+PRL_TEST(sctp_assoc_ends_at_a_message_without_end)
+{
+    struct pair pair;
+    struct prl_sctp_socket *peer;
+    REQUIRE(start_bare(&pair, &peer));
+    bare_open(peer, 0, PRL_SCTP_LABEL, strlen(PRL_SCTP_LABEL));
+    char *text = pattern(100000);
+    REQUIRE(text);
+    for (int i = 0; i < 3 && !pair.ends[0].ended; i++) {
+        EXPECT_OK(prl_sctp_socket_send(peer, 0, PRL_DCEP_PPID_TEXT_PART, text, 100000));
+        run(&pair, 1000);
+    }
+    EXPECT_INT(pair.ends[0].ended, 1);
+    EXPECT_INT(pair.ends[0].why, PRL_SCTP_WHY_PROTOCOL);
+    EXPECT(pair.ends[0].len <= PRL_SCTP_MESSAGE_MAX);
+    prl_mem_free(text);
+    prl_sctp_socket_close(&peer);
     stop_pair(&pair);
 }
 
