@@ -14,7 +14,7 @@ CLOCK_ALLOWED = {"src/base/clock.c", "src/llm/llama_module.c", "src/stt/whisper_
 THIRD_PARTY = {
     "uv": 1, "libwebsockets": 1, "jansson": 1, "yaml": 1, "openssl": 0, "onnxruntime_c_api": 1,
     "sherpa-onnx": 1, "llama": 1, "whisper": 1, "speex": 0, "curl": 1, "portaudio": 1, "opencc": 0,
-    "kiss_fft": 1, "kiss_fftr": 1,
+    "kiss_fft": 1, "kiss_fftr": 1, "usrsctp": 1,
 }
 
 errors, advice = [], []

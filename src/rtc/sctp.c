@@ -285,7 +285,7 @@ void prl_sctp_event_read(const struct prl_msg *msg, struct prl_sctp_event *event
         .last = (msg->value[2] & PRL_SCTP_FLAG_LAST) != 0,
         .binary = (msg->value[2] & PRL_SCTP_FLAG_BINARY) != 0,
         .why = (enum prl_sctp_why)msg->value[3],
-        .data = msg->data,
+        .data = msg->data ? msg->data : (const uint8_t *)"",
         .size = msg->size,
     };
 }

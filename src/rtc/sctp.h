@@ -89,7 +89,7 @@ struct prl_sctp_event {
     uint16_t stream;
     bool first, last, binary;
     enum prl_sctp_why why;
-    const uint8_t *data; // in the message; not terminated
+    const uint8_t *data; // in the message, never NULL; not terminated
     size_t size;
 };
 
