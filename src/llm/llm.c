@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "llm/model.h"
 #include "llm/worker.h"
 #include "net/loop.h"
@@ -137,6 +138,7 @@ static void on_event(void *arg, struct prl_msg *msg)
     } else if (!stream || !stream->fn || !stream->running ||
                stream->generation != msg->generation) {
         llm->stats.late_events++;
+        prl_metrics_add(PRL_METRIC_LATE_EVENTS, 1);
     } else {
         struct prl_llm_event event;
         prl_llm_event_unpack(msg, &event);

@@ -153,7 +153,8 @@ enum prl_floor_act {
     PRL_ACT_RESUME,           // generation: go on from the very sample
     PRL_ACT_CANCEL,           // generation, reason, samples heard, flag visible (response.done
                               // is due) or finished (it went out before): fade, stop LLM and
-                              // TTS, cut history. A committed transcription goes on
+                              // TTS, cut history. BY_TURN: start is the first sample of the
+                              // voice that ended it. A committed transcription goes on
     PRL_ACT_REPLACE,          // generation -> new_generation, reason: the visible response goes
                               // on under a new number (an apology)
     PRL_ACT_END_AT,           // generation, samples: the answer ends there, a later part is void

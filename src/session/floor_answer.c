@@ -33,6 +33,8 @@ static void say_cancel(struct prl_floor *floor, const struct prl_floor_slot *slo
     action->samples = slot->heard;
     action->visible = slot->visible && !slot->finished;
     action->finished = slot->finished;
+    if (reason == PRL_FLOOR_BY_TURN)
+        action->start = floor->utterance.onset;
 }
 
 // Rule 7: one function, and it waits for nothing.

@@ -42,6 +42,7 @@ struct prl_floor_utterance {
     uint32_t id;           // 0: none open
     bool tentative;        // sound in overlap that is not yet known to be speech for us
     uint64_t start;        // with the prefix
+    uint64_t onset;        // first sample of speech
     uint64_t speech_end;   // one past the last sample of speech so far
     uint64_t voiced;       // samples of finished stretches of voice
     uint32_t speculations; // tries

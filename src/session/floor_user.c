@@ -37,6 +37,7 @@ static void open_utterance(struct prl_floor *floor, uint64_t onset)
     memset(utterance, 0, sizeof(*utterance));
     utterance->id = ++floor->last_utterance;
     utterance->start = start > floor->buffer_from ? start : floor->buffer_from;
+    utterance->onset = onset;
     utterance->speech_end = onset;
     floor->voice_from = onset;
     floor->user = PRL_FLOOR_TALKING;

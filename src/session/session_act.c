@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "base/str.h"
 #include "llm/persona.h"
 #include "session/messages.h"
@@ -344,6 +345,14 @@ static void cut_history(struct prl_session *session, const struct prl_work *work
                                                      .ms = (int64_t)(applied / OUT_PER_MS)});
 }
 
+// From the arrival of the voice's first sample to the last sound that the answer sent.
+static void count_barge_in(const struct prl_session *session, const struct prl_work *work,
+                           uint64_t onset)
+{
+    int64_t silent_us = work->silenced_us ? work->silenced_us : prl_clock_now_us();
+    prl_metrics_observe(PRL_METRIC_BARGE_IN, silent_us - prl_session_arrival(session, onset).at_us);
+}
+
 static void cancel(struct prl_session *session, const struct prl_floor_action *action)
 {
     struct prl_work *work = prl_session_work(session, action->generation);
@@ -355,6 +364,8 @@ static void cancel(struct prl_session *session, const struct prl_floor_action *a
         uint64_t exact = prl_playout_stop(session->playout, true, now_us);
         heard = session->rtp ? exact : heard;
     }
+    if (action->reason == PRL_FLOOR_BY_TURN && work->samples_out > 0)
+        count_barge_in(session, work, action->start);
     if (work->answer)
         prl_answer_stop(work->answer);
     work->answer = NULL;
@@ -438,6 +449,7 @@ static void pause_or_resume(struct prl_session *session, const struct prl_floor_
     if (!work)
         return;
     work->released = action->act == PRL_ACT_RESUME;
+    work->silenced_us = action->act == PRL_ACT_PAUSE ? prl_clock_now_us() : 0;
     if (prl_playout_generation(session->playout) != work->generation)
         return;
     if (work->released)

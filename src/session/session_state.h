@@ -87,6 +87,7 @@ struct prl_work {
     struct prl_session_usage usage;
     // Clock times, 0: not yet.
     int64_t input_delay_us;
+    int64_t silenced_us; // since when it is paused, 0: it is not
     int64_t zero_us, detected_us, stt_us, first_token_us, first_audio_us, first_byte_us;
     bool spoken;
 };

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "base/str.h"
 #include "stt/timeline.h"
 #include "stt/worker.h"
@@ -276,7 +277,10 @@ static void on_reply(void *arg, struct prl_msg *msg)
     struct prl_stt_reply nothing = {.err = (enum prl_err)msg->value[0], .engine = ""};
     const struct prl_stt_reply *reply = msg->data ? msg->data : &nothing;
     struct prl_stt_stream *stream = find_stream(stt, running.stream);
-    if (stream && stream->epoch == running.epoch && reply->err != PRL_ERR_CANCELED) {
+    bool wanted = stream && stream->epoch == running.epoch;
+    if (!wanted)
+        prl_metrics_add(PRL_METRIC_LATE_EVENTS, 1);
+    if (wanted && reply->err != PRL_ERR_CANCELED) {
         if (reply->err && reply->err != PRL_ERR_NOMEM)
             prl_log(PRL_LOG_WARN, "stt", "%s", reply->text);
         keep_language(stream, &running, reply);

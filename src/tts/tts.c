@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "base/str.h"
 #include "net/lane.h"
 #include "net/loop.h"
@@ -52,7 +53,6 @@ struct prl_tts {
     struct prl_tts_stream *streams; // owned by those who opened them
     uint64_t id_next;
     unsigned languages; // 0: not ready
-    uint64_t late;      // reports of cancelled generations
 };
 
 static bool is_known_voice(const struct prl_tts *tts, const char *name)
@@ -84,7 +84,7 @@ static struct prl_tts_stream *stream_of(struct prl_tts *tts, const struct prl_ms
     bool wanted = stream && msg->generation == stream->generation &&
                   !(stream->cancelled && msg->generation <= stream->cancelled_generation);
     if (!wanted)
-        tts->late++;
+        prl_metrics_add(PRL_METRIC_LATE_EVENTS, 1);
     return wanted ? stream : NULL;
 }
 

@@ -5,7 +5,9 @@
 
 #include "base/base64.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "session/session.h"
+#include "session/session_state.h"
 #include "tests/unit.h"
 #include "tests/unit/world.h"
 
@@ -111,6 +113,41 @@ PRL_TEST(session_takes_sound_on_commit)
     world_send(&world, append);
     world_send(&world, "{\"type\":\"input_audio_buffer.clear\"}");
     EXPECT(world_await(&world, "input_audio_buffer.cleared"));
+    prl_mem_free(append);
+    world_close(&world);
+}
+
+// The world has no VAD, so the test says what one would: a voice since `ago` samples.
+static void hear_voice(const struct world *world, uint64_t ago)
+{
+    uint64_t input = world->session->input;
+    prl_session_step(world->session,
+                     &(struct prl_floor_event){.fact = PRL_FACT_VOICE_ON, .sample = input - ago});
+}
+
+PRL_TEST(session_counts_how_long_an_interruption_takes)
+{
+    static struct world world;
+    enum { VOICED = 4000 }; // 250 ms, more than interrupt_min_ms
+    char *append = make_append();
+    REQUIRE(append != NULL);
+    REQUIRE(world_open(&world, PRL_API_GA) == PRL_OK);
+    REQUIRE(world_ready(&world));
+    uint64_t before = prl_metrics_value(PRL_METRIC_BARGE_IN);
+    world_send(&world, append);
+    for (int i = 0; i < 1000 && world.session->input < VOICED; i++)
+        prl_loop_turn(world.loop, 1000);
+    world_send(&world, USER("tell me a story"));
+    world_send(&world, "{\"type\":\"response.create\"}");
+    EXPECT(world_await(&world, "response.output_audio.delta"));
+    world_send(&world, "{\"type\":\"response.cancel\"}"); // no voice: not counted
+    EXPECT_INT(prl_metrics_value(PRL_METRIC_BARGE_IN), before);
+    prl_str_clear(&world.said);
+    world_send(&world, "{\"type\":\"response.create\"}");
+    EXPECT(world_await(&world, "response.output_audio.delta"));
+    hear_voice(&world, VOICED);
+    EXPECT(world_await(&world, "turn_detected"));
+    EXPECT_INT(prl_metrics_value(PRL_METRIC_BARGE_IN), before + 1);
     prl_mem_free(append);
     world_close(&world);
 }

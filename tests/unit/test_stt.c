@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "base/str.h"
 #include "net/loop.h"
 #include "stt/backend.h"
@@ -324,6 +325,7 @@ PRL_TEST(stt_committed_work_overtakes)
 PRL_TEST(stt_cancel_begin_and_close_stop_the_lane)
 {
     struct bench bench;
+    uint64_t late = prl_metrics_value(PRL_METRIC_LATE_EVENTS);
     REQUIRE(start(&bench, "en", false, "w") == PRL_OK);
     WAIT(bench.loop, bench.ready);
     for (uint32_t round = 0; round < 3; round++) {
@@ -345,6 +347,7 @@ PRL_TEST(stt_cancel_begin_and_close_stop_the_lane)
     EXPECT_OK(prl_stt_decode(bench.b, 1, PRL_STT_WANT_FINAL));
     WAIT(bench.loop, bench.count == 1);
     EXPECT_INT(bench.events[0].name, 'b'); // and nothing of the others
+    EXPECT_INT(prl_metrics_value(PRL_METRIC_LATE_EVENTS) - late, 3);
     stop(&bench);
 }
 
