@@ -19,6 +19,7 @@ enum {
     CHUNK_MS = 40,
     CHUNK_SAMPLES = PRL_CALLER_RATE_HZ / 1000 * CHUNK_MS,
     FRAME_SAMPLES = PRL_CALLER_RATE_HZ / 100,
+    CLOSE_NORMAL = 1000,
     TEXT_MAX = 256 << 10,
     ANSWER_BYTES_MAX = PRL_CALLER_ANSWER_S * PRL_CALLER_RATE_HZ * 2
 };
@@ -31,7 +32,8 @@ struct prl_caller {
     struct prl_str transcript, answer, sound, latency;
     char status[24];
     bool open;
-    bool over;
+    bool over; // `why` says how; the close handshake may still run
+    char why[PRL_CALLER_WHY_SIZE];
     size_t sent; // samples of the recording and the silence behind it
     int64_t start_us;
     size_t speech_end;
@@ -72,13 +74,29 @@ size_t prl_caller_speech_end(const int16_t *pcm, size_t samples)
     return end;
 }
 
+static void tell_done(struct prl_caller *caller)
+{
+    caller->conf.done(caller->conf.arg, *caller->why ? caller->why : NULL);
+}
+
+// Ends the talk; `why` NULL: all is well. An open connection is closed first, and on_close comes
+// when the server has answered, or after the client's limit of 2 s.
 static void finish(struct prl_caller *caller, const char *why)
 {
     if (caller->over)
         return;
     caller->over = true;
     prl_timer_stop(caller->timer);
-    caller->conf.done(caller->conf.arg, why);
+    (void)prl_str_copy(caller->why, sizeof(caller->why), why ? why : "");
+    if (caller->open)
+        prl_wsc_close(caller->client, CLOSE_NORMAL, "");
+    else
+        tell_done(caller);
+}
+
+void prl_caller_end(struct prl_caller *caller)
+{
+    finish(caller, NULL);
 }
 
 static void send_buffer(struct prl_caller *caller)
@@ -140,7 +158,8 @@ static void on_open(void *arg, const char *subprotocol)
     caller->open = true;
     send_session(caller);
     caller->start_us = prl_clock_now_us();
-    prl_timer_start(caller->timer, caller->start_us);
+    if (!caller->over)
+        prl_timer_start(caller->timer, caller->start_us);
 }
 
 // ---- sound out ----
@@ -173,7 +192,8 @@ static void on_chunk_due(void *arg)
         size_t count;
         while ((count = prl_ring_read(caller->conf.microphone, chunk, CHUNK_SAMPLES)) > 0)
             send_sound(caller, chunk, count);
-        prl_timer_start(caller->timer, now_us + CHUNK_MS * 1000 / 2);
+        if (!caller->over)
+            prl_timer_start(caller->timer, now_us + CHUNK_MS * 1000 / 2);
         return;
     }
     send_recording(caller);
@@ -280,10 +300,17 @@ static void on_text(void *arg, const char *data, size_t len)
 static void on_close(void *arg, uint16_t code, const char *reason)
 {
     struct prl_caller *caller = arg;
-    char why[PRL_CALLER_WHY_SIZE];
-    snprintf(why, sizeof(why), code ? "the connection ended: %.200s (%u)" : "%.200s",
-             *reason ? reason : "no reason given", code);
-    finish(caller, why);
+    bool told = caller->over && !caller->open; // before there was a connection to close
+    caller->open = false;
+    if (told)
+        return;
+    if (!caller->over)
+        snprintf(caller->why, sizeof(caller->why),
+                 code ? "the connection ended: %.200s (%u)" : "%.200s",
+                 *reason ? reason : "no reason given", code);
+    caller->over = true;
+    prl_timer_stop(caller->timer);
+    tell_done(caller);
 }
 
 // ---- life ----

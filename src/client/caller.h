@@ -36,7 +36,8 @@ struct prl_caller_conf {
     int64_t timeout_us;          // recording: longest wait for the answer's end behind its end
     // Lines for people, as they come: kind is "you", "answer" or "note".
     void (*line)(void *arg, const char *kind, const char *text);
-    // The talk is over: a recording was answered, the connection ended. `why` NULL: all is well.
+    // The talk is over and the connection closed: a recording was answered, the server ended it,
+    // or prl_caller_end. `why` NULL: all is well. Once; may not destroy the caller.
     void (*done)(void *arg, const char *why);
     void *arg;
 };
@@ -57,6 +58,9 @@ struct prl_caller_result {
 enum prl_err prl_caller_create(struct prl_caller **out,
                                const struct prl_caller_conf *conf) PRL_MUST_USE;
 void prl_caller_destroy(struct prl_caller **caller);
+// Ends the call as a client should: the connection is closed with code 1000, and `done` comes when
+// the server has answered, at most 2 s later. Once; a second call does nothing.
+void prl_caller_end(struct prl_caller *caller);
 // Valid until destroy.
 void prl_caller_result(const struct prl_caller *caller, struct prl_caller_result *result);
 
