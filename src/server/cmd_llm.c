@@ -2,7 +2,6 @@
 // comes. Runs the same front, lane and backend as the server.
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #include "llm/persona.h"
 #include "net/loop.h"
 #include "server/cmd.h"
+#include "server/cmd_args.h"
 
 enum { PROMPT_BYTES_MAX = 1 << 20 };
 
@@ -52,12 +52,11 @@ struct options {
     int threads;
     int context;
     double temperature;
-    uint32_t seed;
+    int seed;
     bool turns;
     bool json;
     bool probe;
     bool verbose;
-    bool help;
 };
 
 // The talk so far and what comes back.
@@ -84,112 +83,34 @@ struct run {
     int status;
 };
 
-static bool to_number(const char *text, double low, double high, double *out)
+static int read_options(int *argc, char **argv, struct options *options)
 {
-    return prl_str_to_double(text, out) && *out >= low && *out <= high;
-}
-
-static bool take_number(struct options *options, int option, const char *text)
-{
-    double number;
-    switch (option) {
-    case 'n':
-        if (!to_number(text, 1, PRL_LLM_OUTPUT_TOKENS_MAX, &number))
-            return false;
-        options->max_tokens = (int)number;
-        return true;
-    case 'T':
-        return to_number(text, 0, 2, &options->temperature);
-    case 's':
-        if (!to_number(text, 0, UINT32_MAX, &number))
-            return false;
-        options->seed = (uint32_t)number;
-        return true;
-    case 't':
-        if (!to_number(text, 1, 64, &number))
-            return false;
-        options->threads = (int)number;
-        return true;
-    default:
-        if (!to_number(text, 512, 32768, &number))
-            return false;
-        options->context = (int)number;
-        return true;
-    }
-}
-
-static bool take_option(struct options *options, int option, const char *text)
-{
-    switch (option) {
-    case 'm':
-        options->model = strcmp(text, "small") == 0 ? "qwen2.5-coder-0.5b" : text;
-        return true;
-    case 'p':
-        options->probe = true;
-        options->model = text;
-        return true;
-    case 'S':
-        options->system = text;
-        return true;
-    case 'l':
-        options->language = text;
-        return true;
-    case 'c':
-        options->tool_choice = text;
-        return true;
-    case 'f':
-        options->tools = text;
-        return true;
-    case 'r':
-        options->turns = true;
-        return true;
-    case 'j':
-        options->json = true;
-        return true;
-    case 'v':
-        options->verbose = true;
-        return true;
-    case 'h':
-        options->help = true;
-        return true;
-    default:
-        return take_number(options, option, text);
-    }
-}
-
-static bool parse_options(struct options *options, int argc, char **argv)
-{
-    static const struct option names[] = {{"model", required_argument, NULL, 'm'},
-                                          {"probe", required_argument, NULL, 'p'},
-                                          {"system", required_argument, NULL, 'S'},
-                                          {"language", required_argument, NULL, 'l'},
-                                          {"tools", required_argument, NULL, 'f'},
-                                          {"tool-choice", required_argument, NULL, 'c'},
-                                          {"turns", no_argument, NULL, 'r'},
-                                          {"max-tokens", required_argument, NULL, 'n'},
-                                          {"temperature", required_argument, NULL, 'T'},
-                                          {"seed", required_argument, NULL, 's'},
-                                          {"threads", required_argument, NULL, 't'},
-                                          {"context", required_argument, NULL, 'x'},
-                                          {"json", no_argument, NULL, 'j'},
-                                          {"verbose", no_argument, NULL, 'v'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
+    const char *probe = NULL;
     *options = (struct options){.model = "qwen2.5-coder-1.5b", .max_tokens = 512};
-    optind = 1;
-    int option;
-    // Called once, before any thread is started.
-    // NOLINTNEXTLINE(concurrency-mt-unsafe)
-    while ((option = getopt_long(argc, argv, "+", names, NULL)) != -1) {
-        if (option == '?')
-            return false;
-        if (!take_option(options, option, optarg)) {
-            (void)fprintf(stderr, "parley llm: \"%s\" is not a value for that option\n",
-                          optarg ? optarg : "");
-            return false;
-        }
-    }
-    return true;
+    const struct prl_cmd_option list[] = {
+        {"model", .text = &options->model},
+        {"probe", .text = &probe},
+        {"system", .text = &options->system},
+        {"language", .text = &options->language},
+        {"tools", .text = &options->tools},
+        {"tool-choice", .text = &options->tool_choice},
+        {"turns", .flag = &options->turns},
+        {"max-tokens", .integer = &options->max_tokens, .low = 1,
+         .high = PRL_LLM_OUTPUT_TOKENS_MAX},
+        {"temperature", .real = &options->temperature, .high = 2},
+        {"seed", .integer = &options->seed, .high = INT32_MAX},
+        {"threads", .integer = &options->threads, .low = 1, .high = 64},
+        {"context", .integer = &options->context, .low = 512, .high = 32768},
+        {"json", .flag = &options->json},
+        {"verbose", .flag = &options->verbose},
+        {NULL}};
+    int status = prl_cmd_options(argc, argv, list, usage);
+    if (strcmp(options->model, "small") == 0)
+        options->model = "qwen2.5-coder-0.5b";
+    options->probe = probe != NULL;
+    if (probe)
+        options->model = probe;
+    return status;
 }
 
 static void complain(const char *what, const char *why)
@@ -476,12 +397,7 @@ static bool read_input(struct run *run, int argc, char **argv)
 {
     struct prl_str input;
     prl_str_init(&input, PROMPT_BYTES_MAX);
-    for (int i = optind; i < argc; i++) {
-        if (i > optind)
-            prl_str_addc(&input, ' ');
-        prl_str_adds(&input, argv[i]);
-    }
-    bool good = optind < argc || read_all(STDIN_FILENO, &input);
+    bool good = prl_cmd_words(argc, argv, &input) == PRL_OK;
     while (!run->options->turns && input.len > 0 && input.data[input.len - 1] == '\n')
         input.data[--input.len] = 0;
     good = good && !input.err && input.len > 0 && prl_utf8_valid(input.data, input.len);
@@ -555,11 +471,9 @@ static void run_talk(struct run *run, int argc, char **argv)
 int prl_cmd_llm(int argc, char **argv)
 {
     struct options options;
-    bool good = parse_options(&options, argc, argv);
-    if (!good || options.help) {
-        (void)fputs(usage, good ? stdout : stderr);
-        return good ? 0 : 2;
-    }
+    int status = read_options(&argc, argv, &options);
+    if (status >= 0)
+        return status;
     if (options.verbose)
         prl_log_set_level(PRL_LOG_DEBUG);
     struct run run = {.options = &options};

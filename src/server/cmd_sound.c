@@ -1,6 +1,7 @@
 // cmd_sound.c -- see cmd_sound.h.
 #include "server/cmd_sound.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,12 +36,12 @@ static enum prl_err read_all(const char *path, struct prl_str *bytes)
     return err;
 }
 
-static enum prl_err to_16k(uint32_t rate_hz, int16_t **pcm, size_t *count)
+static enum prl_err convert(uint32_t from_hz, uint32_t to_hz, int16_t **pcm, size_t *count)
 {
-    if (rate_hz == PRL_CMD_SOUND_RATE_HZ)
+    if (from_hz == to_hz)
         return PRL_OK;
     struct prl_resample *resample;
-    enum prl_err err = prl_resample_create(&resample, rate_hz, PRL_CMD_SOUND_RATE_HZ);
+    enum prl_err err = prl_resample_create(&resample, from_hz, to_hz);
     if (err)
         return err;
     size_t room = prl_resample_room(resample, *count) + 2 * (size_t)prl_resample_delay(resample);
@@ -59,29 +60,31 @@ static enum prl_err to_16k(uint32_t rate_hz, int16_t **pcm, size_t *count)
     return out ? PRL_OK : PRL_ERR_NOMEM;
 }
 
-static enum prl_err decode(const struct prl_str *bytes, uint32_t raw_hz, int16_t **pcm,
+// Samples as they are in the file; *from_hz is their rate.
+static enum prl_err decode(const struct prl_str *bytes, uint32_t *from_hz, int16_t **pcm,
                            size_t *count)
 {
-    uint32_t rate_hz = raw_hz ? raw_hz : PRL_CMD_SOUND_RATE_HZ;
+    bool raw = *from_hz != 0;
+    *from_hz = raw ? *from_hz : PRL_CMD_SOUND_RAW_HZ;
     enum prl_err err = PRL_OK;
-    if (!raw_hz && bytes->len >= 4 && memcmp(bytes->data, "RIFF", 4) == 0) {
+    if (!raw && bytes->len >= 4 && memcmp(bytes->data, "RIFF", 4) == 0) {
         struct prl_wav wav;
         err = prl_wav_parse(&wav, (const uint8_t *)bytes->data, bytes->len);
         if (!err)
             err = prl_wav_decode(&wav, FILE_SIZE_MAX / sizeof(**pcm), pcm, count);
         if (!err)
-            rate_hz = wav.rate_hz;
+            *from_hz = wav.rate_hz;
     } else {
         *count = bytes->len / sizeof(**pcm);
         *pcm = prl_mem_dup(bytes->len ? bytes->data : "", *count * sizeof(**pcm) + 1);
         if (!*pcm)
             err = PRL_ERR_NOMEM;
     }
-    return err ? err : to_16k(rate_hz, pcm, count);
+    return err;
 }
 
-enum prl_err prl_cmd_sound_read(const char *path, uint32_t raw_hz, int16_t **pcm, size_t *count,
-                                char *why, size_t why_size)
+enum prl_err prl_cmd_sound_read(const char *path, uint32_t raw_hz, uint32_t rate_hz, int16_t **pcm,
+                                size_t *count, char *why)
 {
     PRL_CHECK(path != NULL && pcm != NULL && count != NULL);
     *pcm = NULL;
@@ -90,12 +93,14 @@ enum prl_err prl_cmd_sound_read(const char *path, uint32_t raw_hz, int16_t **pcm
     prl_str_init(&bytes, FILE_SIZE_MAX);
     enum prl_err err = read_all(path, &bytes);
     if (!err)
-        err = decode(&bytes, raw_hz, pcm, count);
+        err = decode(&bytes, &raw_hz, pcm, count);
+    if (!err)
+        err = convert(raw_hz, rate_hz, pcm, count);
     prl_str_free(&bytes);
     if (err) {
         const char *what =
             err == PRL_ERR_INVALID ? "not a WAV file that can be read" : prl_err_name(err);
-        (void)snprintf(why, why_size, "%s: %s", path, what);
+        (void)snprintf(why, PRL_CMD_SOUND_WHY_SIZE, "%s: %s", path, what);
         prl_mem_free(*pcm);
         *pcm = NULL;
     }

@@ -1,11 +1,9 @@
 // cmd_stt.c -- `parley stt`: recordings to text, through the same front and lane as the server.
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 
 #include "base/clock.h"
-#include "base/json_write.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -13,6 +11,8 @@
 #include "engine/ort.h"
 #include "net/loop.h"
 #include "server/cmd.h"
+#include "server/cmd_args.h"
+#include "server/cmd_output.h"
 #include "server/cmd_sound.h"
 #include "stt/files.h"
 #include "stt/stt.h"
@@ -45,13 +45,12 @@ struct options {
     const char *model;
     const char *user;
     const char *probe;
-    uint32_t raw_hz;
+    int raw_hz; // 0: WAV, or raw at 16 kHz
     int threads;
     bool traditional;
     bool partials;
     bool words;
     bool json;
-    bool help;
 };
 
 struct run {
@@ -87,29 +86,24 @@ static int64_t process_cpu_us(void)
 
 static void print_json(const struct run *run, const struct prl_stt_event *event)
 {
-    struct prl_str out;
-    struct prl_json_write json;
-    prl_str_init(&out, 1 << 20);
-    prl_json_write_init(&json, &out);
-    prl_json_write_object(&json, NULL);
-    prl_json_write_string(&json, "file", run->path);
-    prl_json_write_string(&json, "type", event->type == PRL_STT_PARTIAL ? "partial" : "final");
-    prl_json_write_string(&json, "text", event->text);
-    prl_json_write_string(&json, "language", event->language);
-    prl_json_write_string(&json, "engine", event->engine);
-    prl_json_write_int(&json, "audio_ms", event->audio_ms);
+    struct prl_cmd_json line;
+    struct prl_json_write *json = prl_cmd_json_begin(&line);
+    prl_json_write_string(json, "file", run->path);
+    prl_json_write_string(json, "type", event->type == PRL_STT_PARTIAL ? "partial" : "final");
+    prl_json_write_string(json, "text", event->text);
+    prl_json_write_string(json, "language", event->language);
+    prl_json_write_string(json, "engine", event->engine);
+    prl_json_write_int(json, "audio_ms", event->audio_ms);
     if (event->type == PRL_STT_PARTIAL) {
-        prl_json_write_int(&json, "stable_bytes", (int64_t)event->stable_bytes);
+        prl_json_write_int(json, "stable_bytes", (int64_t)event->stable_bytes);
     } else {
-        prl_json_write_bool(&json, "no_speech", event->no_speech);
-        prl_json_write_int(&json, "queued_us", event->queued_us);
-        prl_json_write_int(&json, "cpu_us", process_cpu_us() - run->cpu_us);
-        prl_json_write_int(&json, "load_us", run->load_us);
+        prl_json_write_bool(json, "no_speech", event->no_speech);
+        prl_json_write_int(json, "queued_us", event->queued_us);
+        prl_json_write_int(json, "cpu_us", process_cpu_us() - run->cpu_us);
+        prl_json_write_int(json, "load_us", run->load_us);
     }
-    prl_json_write_int(&json, "work_us", event->work_us);
-    prl_json_write_end_object(&json);
-    (void)printf("%s\n", prl_str_text(&out));
-    prl_str_free(&out);
+    prl_json_write_int(json, "work_us", event->work_us);
+    prl_cmd_json_end(&line);
 }
 
 static void on_event(void *arg, const struct prl_stt_event *event)
@@ -195,17 +189,12 @@ static void print_word(void *arg, const struct prl_stt_word *word)
                      (int)word->len, word->text);
         return;
     }
-    struct prl_str out;
-    struct prl_json_write json;
-    prl_str_init(&out, 1 << 16);
-    prl_json_write_init(&json, &out);
-    prl_json_write_object(&json, NULL);
-    prl_json_write_int(&json, "at_ms", word->at_ms);
-    prl_json_write_real(&json, "probability", (double)word->probability);
-    prl_json_write_bytes(&json, "text", word->text, word->len);
-    prl_json_write_end_object(&json);
-    (void)printf("%s\n", prl_str_text(&out));
-    prl_str_free(&out);
+    struct prl_cmd_json line;
+    struct prl_json_write *json = prl_cmd_json_begin(&line);
+    prl_json_write_int(json, "at_ms", word->at_ms);
+    prl_json_write_real(json, "probability", (double)word->probability);
+    prl_json_write_bytes(json, "text", word->text, word->len);
+    prl_cmd_json_end(&line);
 }
 
 static enum prl_err list_words(struct run *run)
@@ -231,11 +220,11 @@ static enum prl_err list_words(struct run *run)
 
 static void run_file(struct run *run, const char *path)
 {
-    char why[PRL_MODELS_PATH_MAX] = "";
+    char why[PRL_CMD_SOUND_WHY_SIZE];
     int16_t *pcm;
     run->path = path;
-    enum prl_err err =
-        prl_cmd_sound_read(path, run->options->raw_hz, &pcm, &run->count, why, sizeof(why));
+    enum prl_err err = prl_cmd_sound_read(path, (uint32_t)run->options->raw_hz, PRL_STT_RATE_HZ,
+                                          &pcm, &run->count, why);
     if (err) {
         (void)fprintf(stderr, "parley stt: %s\n", why);
         run->failed = true;
@@ -304,76 +293,22 @@ static enum prl_err start(struct run *run, char *why, size_t why_size)
     return PRL_OK;
 }
 
-static bool take_option(struct options *options, int option, const char *text)
+static int read_options(int *argc, char **argv, struct options *options)
 {
-    int64_t number;
-    switch (option) {
-    case 'l':
-        options->language = text;
-        return true;
-    case 'p':
-        options->prompt = text;
-        return true;
-    case 'm':
-        options->model = text;
-        return true;
-    case 'u':
-        options->user = text;
-        return true;
-    case 'b':
-        options->probe = text;
-        return true;
-    case 'r':
-        if (!prl_str_to_int(text, &number) || number < 1000 || number > 384000)
-            return false;
-        options->raw_hz = (uint32_t)number;
-        return true;
-    case 't':
-        if (!prl_str_to_int(text, &number) || number < 1 || number > 64)
-            return false;
-        options->threads = (int)number;
-        return true;
-    case 'T':
-        options->traditional = true;
-        return true;
-    case 'P':
-        options->partials = true;
-        return true;
-    case 'w':
-        options->words = true;
-        return true;
-    case 'j':
-        options->json = true;
-        return true;
-    case 'h':
-        options->help = true;
-        return true;
-    default:
-        return false;
-    }
-}
-
-static bool parse_options(struct options *options, int argc, char **argv)
-{
-    static const struct option LONG[] = {{"language", required_argument, NULL, 'l'},
-                                         {"prompt", required_argument, NULL, 'p'},
-                                         {"model", required_argument, NULL, 'm'},
-                                         {"user", required_argument, NULL, 'u'},
-                                         {"probe", required_argument, NULL, 'b'},
-                                         {"raw", required_argument, NULL, 'r'},
-                                         {"threads", required_argument, NULL, 't'},
-                                         {"traditional", no_argument, NULL, 'T'},
-                                         {"partials", no_argument, NULL, 'P'},
-                                         {"words", no_argument, NULL, 'w'},
-                                         {"json", no_argument, NULL, 'j'},
-                                         {"help", no_argument, NULL, 'h'},
-                                         {NULL, 0, NULL, 0}};
-    int option;
-    while ((option = getopt_long(argc, argv, "h", LONG, NULL)) != -1) { // NOLINT: one thread
-        if (!take_option(options, option, optarg))
-            return false;
-    }
-    return true;
+    const struct prl_cmd_option list[] = {
+        {"language", .text = &options->language},
+        {"prompt", .text = &options->prompt},
+        {"model", .text = &options->model},
+        {"user", .text = &options->user},
+        {"probe", .text = &options->probe},
+        {"raw", .integer = &options->raw_hz, .low = 1000, .high = 384000},
+        {"threads", .integer = &options->threads, .low = 1, .high = 64},
+        {"traditional", .flag = &options->traditional},
+        {"partials", .flag = &options->partials},
+        {"words", .flag = &options->words},
+        {"json", .flag = &options->json},
+        {NULL}};
+    return prl_cmd_options(argc, argv, list, usage);
 }
 
 static void stop(struct run *run)
@@ -390,11 +325,9 @@ int prl_cmd_stt(int argc, char **argv)
 {
     struct options options = {.threads = 1};
     char why[PRL_MODELS_PATH_MAX] = "";
-    bool fine = parse_options(&options, argc, argv);
-    if (!fine || options.help) {
-        (void)fputs(usage, fine ? stdout : stderr);
-        return fine ? 0 : 2;
-    }
+    int status = read_options(&argc, argv, &options);
+    if (status >= 0)
+        return status;
     prl_log_set_level(PRL_LOG_WARN);
     struct run run = {.options = &options};
     if (options.probe)
@@ -402,11 +335,10 @@ int prl_cmd_stt(int argc, char **argv)
     enum prl_err err = start(&run, why, sizeof(why));
     if (err)
         (void)fprintf(stderr, "parley stt: %s\n", why[0] ? why : prl_err_name(err));
-    bool standard = optind == argc;
-    for (int i = optind; !err && !run.failed && (i < argc || standard); i++) {
-        run_file(&run, standard ? "-" : argv[i]);
-        standard = false;
-    }
+    if (!err && argc == 1)
+        run_file(&run, "-");
+    for (int i = 1; !err && !run.failed && i < argc; i++)
+        run_file(&run, argv[i]);
     stop(&run);
     return err || run.failed ? 1 : 0;
 }

@@ -1,18 +1,15 @@
 // cmd_tts.c -- `parley tts`: text in, WAV out. Runs the same front, lane and voices as the server.
-#include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/json_write.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "engine/ort.h"
-#include "media/wav.h"
 #include "net/loop.h"
 #include "server/cmd.h"
+#include "server/cmd_args.h"
+#include "server/cmd_output.h"
 #include "tts/cut.h"
 #include "tts/en_g2p.h"
 #include "tts/files.h"
@@ -48,7 +45,7 @@ struct options {
     const char *voice;
     const char *out;
     double speed;
-    double threads;
+    int threads;
     enum prl_text_lang lang;
     enum prl_tts_quality quality;
     bool fast_zh;
@@ -56,7 +53,6 @@ struct options {
     bool phonemes;
     bool list;
     bool spoken;
-    bool help;
 };
 
 struct run {
@@ -87,24 +83,17 @@ static void give_up(struct run *run, const char *why)
 
 static void clause_print(struct run *run, const struct prl_tts_event *event)
 {
-    struct prl_str out;
-    prl_str_init(&out, JSON_BYTES_MAX);
-    struct prl_json_write json;
-    prl_json_write_init(&json, &out);
-    prl_json_write_object(&json, NULL);
-    prl_json_write_bytes(&json, "text", run->clause, run->clause_len);
-    prl_json_write_string(&json, "engine", event->engine);
-    prl_json_write_real(&json, "seconds", (double)event->sample_start / PRL_TTS_RATE_HZ);
-    prl_json_write_real(&json, "first_ms", (double)event->first_us / 1e3);
-    prl_json_write_real(&json, "work_ms", (double)event->work_us / 1e3);
-    prl_json_write_int(&json, "unknown", event->unknown);
+    struct prl_cmd_json line;
+    struct prl_json_write *json = prl_cmd_json_begin(&line);
+    prl_json_write_bytes(json, "text", run->clause, run->clause_len);
+    prl_json_write_string(json, "engine", event->engine);
+    prl_json_write_real(json, "seconds", (double)event->sample_start / PRL_TTS_RATE_HZ);
+    prl_json_write_real(json, "first_ms", (double)event->first_us / 1e3);
+    prl_json_write_real(json, "work_ms", (double)event->work_us / 1e3);
+    prl_json_write_int(json, "unknown", event->unknown);
     prl_str_addc(&run->words, ']');
-    prl_json_write_raw(&json, "words", prl_str_text(&run->words));
-    prl_json_write_end_object(&json);
-    prl_str_addc(&out, '\n');
-    if (!out.err && !run->words.err)
-        (void)fputs(prl_str_text(&out), stdout);
-    prl_str_free(&out);
+    prl_json_write_raw(json, "words", prl_str_text(&run->words));
+    prl_cmd_json_end(&line);
 }
 
 static void say_next(struct run *run)
@@ -197,131 +186,43 @@ static void on_error(void *arg, const char *why)
     give_up(arg, why);
 }
 
-static bool sound_write(const struct run *run)
-{
-    const struct options *options = run->options;
-    if (options->json && !options->out)
-        return true;
-    FILE *file = options->out ? fopen(options->out, "wbe") : stdout;
-    uint8_t header[PRL_WAV_HEADER_SIZE];
-    prl_wav_header(header, PRL_TTS_RATE_HZ, run->sound.len / sizeof(int16_t));
-    bool good = file && fwrite(header, sizeof(header), 1, file) == 1 &&
-                fwrite(prl_str_text(&run->sound), 1, run->sound.len, file) == run->sound.len;
-    if (file && options->out)
-        good = fclose(file) == 0 && good;
-    else if (file)
-        good = fflush(file) == 0 && good;
-    if (!good)
-        (void)fprintf(stderr, "parley tts: cannot write %s\n",
-                      options->out ? options->out : "the sound");
-    return good;
-}
-
 static bool read_input(struct run *run, int argc, char **argv)
 {
-    for (int i = optind; i < argc; i++) {
-        if (i > optind)
-            prl_str_addc(&run->input, ' ');
-        prl_str_adds(&run->input, argv[i]);
-    }
-    char buf[4096];
-    ssize_t n;
-    while (optind == argc && !run->input.err && (n = read(STDIN_FILENO, buf, sizeof(buf))) != 0) {
-        if (n > 0)
-            prl_str_add(&run->input, buf, (size_t)n);
-        else if (errno != EINTR)
-            break;
-    }
-    if (run->input.err || run->input.len == 0)
+    enum prl_err err = prl_cmd_words(argc, argv, &run->input);
+    if (err || run->input.len == 0)
         (void)fprintf(stderr, "parley tts: %s\n",
-                      run->input.err ? "more than 4 MiB of text" : "no text");
-    return !run->input.err && run->input.len > 0;
+                      err == PRL_ERR_LIMIT ? "more than 4 MiB of text" : "no text");
+    return !err && run->input.len > 0;
 }
 
-static bool take_number(const char *text, double low, double high, double *out)
+static int read_options(int *argc, char **argv, struct options *options)
 {
-    return prl_str_to_double(text, out) && *out >= low && *out <= high;
-}
-
-static bool take_quality(const char *text, enum prl_tts_quality *out)
-{
-    static const char *const names[] = {"auto", "fast", "best"};
-    for (int i = 0; i < 3; i++)
-        if (prl_str_equal(text, names[i])) {
-            *out = (enum prl_tts_quality)i;
-            return true;
-        }
-    return false;
-}
-
-static bool take_option(struct options *options, int option, const char *text)
-{
-    switch (option) {
-    case 'v':
-        options->voice = text;
-        return prl_voice_find(text) != NULL;
-    case 'l':
-        options->lang = prl_str_equal(text, "zh") ? PRL_TEXT_ZH : PRL_TEXT_EN;
-        return prl_str_equal(text, "zh") || prl_str_equal(text, "en");
-    case 's':
-        return take_number(text, 0.25, 1.5, &options->speed);
-    case 't':
-        return take_number(text, 1, 64, &options->threads);
-    case 'o':
-        options->out = text;
-        return true;
-    case 'q':
-        return take_quality(text, &options->quality);
-    case 'f':
-        options->fast_zh = true;
-        return true;
-    case 'j':
-        options->json = true;
-        return true;
-    case 'p':
-        options->phonemes = true;
-        return true;
-    case 'S':
-        options->spoken = true;
-        return true;
-    case 'L':
-        options->list = true;
-        return true;
-    case 'h':
-        options->help = true;
-        return true;
-    default:
-        return false;
-    }
-}
-
-static bool parse_options(struct options *options, int argc, char **argv)
-{
-    static const struct option names[] = {{"voice", required_argument, NULL, 'v'},
-                                          {"lang", required_argument, NULL, 'l'},
-                                          {"speed", required_argument, NULL, 's'},
-                                          {"out", required_argument, NULL, 'o'},
-                                          {"json", no_argument, NULL, 'j'},
-                                          {"quality", required_argument, NULL, 'q'},
-                                          {"fast-zh", no_argument, NULL, 'f'},
-                                          {"threads", required_argument, NULL, 't'},
-                                          {"voices", no_argument, NULL, 'L'},
-                                          {"spoken", no_argument, NULL, 'S'},
-                                          {"phonemes", no_argument, NULL, 'p'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
+    static const char *const languages[] = {"en", "zh", NULL};
+    static const char *const qualities[] = {"auto", "fast", "best", NULL};
+    int language = 0;
+    int quality = 0;
     *options = (struct options){.speed = 1, .threads = 1};
-    int option;
-    optind = 1;
-    // NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread runs yet
-    while ((option = getopt_long(argc, argv, "+", names, NULL)) != -1) {
-        if (take_option(options, option, optarg))
-            continue;
-        if (option != '?')
-            (void)fprintf(stderr, "parley tts: bad value \"%s\"\n\n", optarg ? optarg : "");
-        return false;
+    const struct prl_cmd_option list[] = {
+        {"voice", .text = &options->voice},
+        {"lang", .choice = &language, .choices = languages},
+        {"speed", .real = &options->speed, .low = 0.25, .high = 1.5},
+        {"out", .text = &options->out},
+        {"quality", .choice = &quality, .choices = qualities},
+        {"threads", .integer = &options->threads, .low = 1, .high = 64},
+        {"fast-zh", .flag = &options->fast_zh},
+        {"json", .flag = &options->json},
+        {"phonemes", .flag = &options->phonemes},
+        {"spoken", .flag = &options->spoken},
+        {"voices", .flag = &options->list},
+        {NULL}};
+    int status = prl_cmd_options(argc, argv, list, usage);
+    options->lang = language == 1 ? PRL_TEXT_ZH : PRL_TEXT_EN;
+    options->quality = (enum prl_tts_quality)quality;
+    if (status < 0 && options->voice && !prl_voice_find(options->voice)) {
+        (void)fprintf(stderr, "parley tts: no voice \"%s\"; --voices lists them\n", options->voice);
+        status = 2;
     }
-    return true;
+    return status;
 }
 
 static int voices_print(void)
@@ -352,7 +253,7 @@ static void run_speech(struct run *run)
                                 .paths = files->paths,
                                 .fast_zh = options->fast_zh,
                                 .quality = options->quality,
-                                .threads = (int)options->threads,
+                                .threads = options->threads,
                                 .on_ready = on_ready,
                                 .on_error = on_error,
                                 .arg = run};
@@ -449,7 +350,11 @@ static int sound_make(struct run *run)
         (void)fprintf(stderr, "parley tts: more than 1 GiB of sound\n");
         run->status = 1;
     }
-    if (run->status == 0 && !sound_write(run))
+    bool wanted = run->options->out || !run->options->json;
+    if (run->status == 0 && wanted &&
+        !prl_cmd_sound_write("tts", run->options->out, PRL_TTS_RATE_HZ,
+                             (const int16_t *)(const void *)prl_str_text(&run->sound),
+                             run->sound.len / sizeof(int16_t)))
         run->status = 1;
     if (run->unknown > 0)
         (void)fprintf(stderr, "parley tts: %llu characters have no sound\n",
@@ -460,18 +365,16 @@ static int sound_make(struct run *run)
 int prl_cmd_tts(int argc, char **argv)
 {
     struct options options;
-    bool good = parse_options(&options, argc, argv);
-    if (!good || options.help) {
-        (void)fputs(usage, good ? stdout : stderr);
-        return good ? 0 : 2;
-    }
+    int status = read_options(&argc, argv, &options);
+    if (status >= 0)
+        return status;
     if (options.list)
         return voices_print();
     struct run run = {.options = &options};
     prl_str_init(&run.input, INPUT_BYTES_MAX);
     prl_str_init(&run.sound, SOUND_BYTES_MAX);
     prl_str_init(&run.words, JSON_BYTES_MAX);
-    int status = 2;
+    status = 2;
     if (read_input(&run, argc, argv))
         status = options.spoken     ? spoken_print(&run)
                  : options.phonemes ? phonemes_print(&run)

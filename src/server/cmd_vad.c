@@ -1,15 +1,15 @@
 // cmd_vad.c -- `parley vad`: where in recordings somebody speaks.
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/json_write.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "engine/models.h"
 #include "engine/ort.h"
 #include "server/cmd.h"
+#include "server/cmd_args.h"
+#include "server/cmd_output.h"
 #include "server/cmd_sound.h"
 #include "vad/vad.h"
 
@@ -29,18 +29,17 @@ static const char usage[] =
 
 struct options {
     struct prl_gate_conf gate;
-    uint32_t raw_hz;
+    int raw_hz; // 0: WAV, or raw at 16 kHz
     bool probabilities;
     bool json;
-    bool help;
 };
 
 struct run {
     const struct options *options;
     struct prl_vad *vad;
-    struct prl_json_write json;
-    struct prl_str out;
-    int64_t start; // samples; of the open stretch
+    struct prl_cmd_json line;
+    struct prl_json_write *json; // NULL without --json
+    int64_t start;               // samples; of the open stretch
 };
 
 static double seconds(int64_t samples)
@@ -50,11 +49,11 @@ static double seconds(int64_t samples)
 
 static void end_stretch(struct run *run, int64_t end)
 {
-    if (run->options->json) {
-        prl_json_write_real(&run->json, "end", seconds(end));
-        prl_json_write_end_object(&run->json);
+    if (run->json) {
+        prl_json_write_real(run->json, "end", seconds(end));
+        prl_json_write_end_object(run->json);
     } else {
-        (void)prl_str_addf(&run->out, "%.3f %.3f\n", seconds(run->start), seconds(end));
+        (void)printf("%.3f %.3f\n", seconds(run->start), seconds(end));
     }
 }
 
@@ -66,11 +65,11 @@ static void on_event(void *arg, const struct prl_gate_event *event)
         return;
     }
     run->start = event->sample;
-    if (run->options->json) {
-        prl_json_write_object(&run->json, NULL);
-        prl_json_write_real(&run->json, "padded", seconds(event->padded));
-        prl_json_write_real(&run->json, "start", seconds(event->sample));
-        prl_json_write_real(&run->json, "found", seconds(event->now));
+    if (run->json) {
+        prl_json_write_object(run->json, NULL);
+        prl_json_write_real(run->json, "padded", seconds(event->padded));
+        prl_json_write_real(run->json, "start", seconds(event->sample));
+        prl_json_write_real(run->json, "found", seconds(event->now));
     }
 }
 
@@ -81,9 +80,9 @@ static enum prl_err feed(struct run *run, struct prl_vad_stream *stream, const i
     for (size_t at = 0; at < count && !err; at += PRL_VAD_WINDOW_SAMPLES) {
         size_t n = count - at < PRL_VAD_WINDOW_SAMPLES ? count - at : PRL_VAD_WINDOW_SAMPLES;
         err = prl_vad_push(stream, pcm + at, n);
-        if (run->options->probabilities && !run->options->json)
-            (void)prl_str_addf(&run->out, "# %.3f %.3f\n", seconds((int64_t)at),
-                               (double)prl_vad_probability(stream));
+        if (run->options->probabilities && !run->json)
+            (void)printf("# %.3f %.3f\n", seconds((int64_t)at),
+                         (double)prl_vad_probability(stream));
     }
     if (!err && prl_gate_is_on(prl_vad_gate(stream))) // the recording ends in speech
         end_stretch(run, prl_gate_speech_end(prl_vad_gate(stream)));
@@ -94,17 +93,16 @@ static enum prl_err run_file(struct run *run, const char *path, char *why, size_
 {
     int16_t *pcm;
     size_t count;
-    enum prl_err err = prl_cmd_sound_read(path, run->options->raw_hz, &pcm, &count, why, why_size);
+    enum prl_err err = prl_cmd_sound_read(path, (uint32_t)run->options->raw_hz, PRL_VAD_RATE_HZ,
+                                          &pcm, &count, why);
     if (err)
         return err;
     struct prl_vad_stream *stream = NULL;
-    prl_str_clear(&run->out);
-    prl_json_write_init(&run->json, &run->out);
-    if (run->options->json) {
-        prl_json_write_object(&run->json, NULL);
-        prl_json_write_string(&run->json, "file", path);
-        prl_json_write_real(&run->json, "seconds", seconds((int64_t)count));
-        prl_json_write_array(&run->json, "speech");
+    run->json = run->options->json ? prl_cmd_json_begin(&run->line) : NULL;
+    if (run->json) {
+        prl_json_write_string(run->json, "file", path);
+        prl_json_write_real(run->json, "seconds", seconds((int64_t)count));
+        prl_json_write_array(run->json, "speech");
     }
     int64_t cpu_us = prl_clock_thread_us();
     err = prl_vad_open(run->vad, &run->options->gate, on_event, run, &stream);
@@ -112,81 +110,33 @@ static enum prl_err run_file(struct run *run, const char *path, char *why, size_
         err = feed(run, stream, pcm, count);
     if (err)
         (void)snprintf(why, why_size, "%s: %s", path, prl_err_name(err));
-    if (!err && run->options->json) {
-        prl_json_write_end_array(&run->json);
-        prl_json_write_int(&run->json, "cpu_us", prl_clock_thread_us() - cpu_us);
-        prl_json_write_end_object(&run->json);
-        (void)prl_str_addc(&run->out, '\n');
+    if (run->json) {
+        prl_json_write_end_array(run->json);
+        prl_json_write_int(run->json, "cpu_us", prl_clock_thread_us() - cpu_us);
+        prl_cmd_json_end(&run->line);
     }
-    if (!err)
-        (void)fputs(prl_str_text(&run->out), stdout);
     prl_vad_close(&stream);
     prl_mem_free(pcm);
     return err;
 }
 
-static bool take_int(const char *text, int32_t *out)
+static int read_options(int *argc, char **argv, struct options *options)
 {
-    int64_t number;
-    if (!prl_str_to_int(text, &number) || number < 0 || number > 384000)
-        return false;
-    *out = (int32_t)number;
-    return true;
-}
-
-static bool take_option(struct options *options, int option, const char *text)
-{
-    double number;
-    int32_t hz;
-    switch (option) {
-    case 't':
-        if (!prl_str_to_double(text, &number))
-            return false;
-        options->gate.threshold = (float)number;
-        return true;
-    case 's':
-        return take_int(text, &options->gate.silence_duration_ms);
-    case 'm':
-        return take_int(text, &options->gate.min_speech_ms);
-    case 'p':
-        return take_int(text, &options->gate.prefix_padding_ms);
-    case 'r':
-        if (!take_int(text, &hz) || hz < 1000)
-            return false;
-        options->raw_hz = (uint32_t)hz;
-        return true;
-    case 'P':
-        options->probabilities = true;
-        return true;
-    case 'j':
-        options->json = true;
-        return true;
-    case 'h':
-        options->help = true;
-        return true;
-    default:
-        return false;
-    }
-}
-
-static bool parse_options(struct options *options, int argc, char **argv)
-{
-    static const struct option LONG[] = {{"threshold", required_argument, NULL, 't'},
-                                         {"silence-ms", required_argument, NULL, 's'},
-                                         {"min-speech-ms", required_argument, NULL, 'm'},
-                                         {"padding-ms", required_argument, NULL, 'p'},
-                                         {"raw", required_argument, NULL, 'r'},
-                                         {"probabilities", no_argument, NULL, 'P'},
-                                         {"json", no_argument, NULL, 'j'},
-                                         {"help", no_argument, NULL, 'h'},
-                                         {NULL, 0, NULL, 0}};
-    prl_gate_conf_default(&options->gate);
-    int option;
-    while ((option = getopt_long(argc, argv, "h", LONG, NULL)) != -1) { // NOLINT: one thread
-        if (!take_option(options, option, optarg))
-            return false;
-    }
-    return prl_gate_conf_check(&options->gate) == PRL_OK;
+    struct prl_gate_conf *gate = &options->gate;
+    prl_gate_conf_default(gate);
+    double threshold = (double)gate->threshold;
+    const struct prl_cmd_option list[] = {
+        {"threshold", .real = &threshold, .low = 0.05, .high = 0.95},
+        {"silence-ms", .integer = &gate->silence_duration_ms, .high = 384000},
+        {"min-speech-ms", .integer = &gate->min_speech_ms, .high = 384000},
+        {"padding-ms", .integer = &gate->prefix_padding_ms, .high = 384000},
+        {"raw", .integer = &options->raw_hz, .low = 1000, .high = 384000},
+        {"probabilities", .flag = &options->probabilities},
+        {"json", .flag = &options->json},
+        {NULL}};
+    int status = prl_cmd_options(argc, argv, list, usage);
+    gate->threshold = (float)threshold;
+    return status;
 }
 
 static enum prl_err load(struct prl_ort **ort, struct prl_vad **vad, char *why, size_t why_size)
@@ -209,23 +159,22 @@ int prl_cmd_vad(int argc, char **argv)
 {
     struct options options = {.json = false};
     char why[PRL_MODELS_PATH_MAX] = "";
-    bool fine = parse_options(&options, argc, argv);
-    if (!fine || options.help) {
-        (void)fputs(usage, fine ? stdout : stderr);
-        return fine ? 0 : 2;
+    int status = read_options(&argc, argv, &options);
+    if (status >= 0)
+        return status;
+    if (prl_gate_conf_check(&options.gate)) {
+        (void)fputs("parley vad: these limits do not go together\n", stderr);
+        return 2;
     }
     struct prl_ort *ort = NULL;
     struct run run = {.options = &options};
-    prl_str_init(&run.out, 64 << 20);
     enum prl_err err = load(&ort, &run.vad, why, sizeof(why));
-    bool standard = optind == argc;
-    for (int i = optind; !err && (i < argc || standard); i++) {
-        err = run_file(&run, standard ? "-" : argv[i], why, sizeof(why));
-        standard = false;
-    }
+    if (!err && argc == 1)
+        err = run_file(&run, "-", why, sizeof(why));
+    for (int i = 1; !err && i < argc; i++)
+        err = run_file(&run, argv[i], why, sizeof(why));
     if (err)
         (void)fprintf(stderr, "parley vad: %s\n", why[0] ? why : prl_err_name(err));
-    prl_str_free(&run.out);
     prl_vad_destroy(&run.vad);
     prl_ort_destroy(&ort);
     return err ? 1 : 0;
