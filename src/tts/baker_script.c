@@ -65,9 +65,9 @@ static enum prl_err add_word(struct prl_baker_script *script, size_t id_start,
                              const struct prl_text_unit *source)
 {
     if (script->word_count > 0) {
-        struct prl_baker_word *last = &script->words[script->word_count - 1];
+        struct prl_tts_word *last = &script->words[script->word_count - 1];
         if (last->source_start == source->source_start && last->source_end == source->source_end) {
-            last->id_end = (uint32_t)script->id_count;
+            last->end = (uint32_t)script->id_count;
             return PRL_OK;
         }
     }
@@ -77,8 +77,8 @@ static enum prl_err add_word(struct prl_baker_script *script, size_t id_start,
     script->words = words;
     if (!err)
         script->words[script->word_count++] =
-            (struct prl_baker_word){(uint32_t)id_start, (uint32_t)script->id_count,
-                                    source->source_start, source->source_end};
+            (struct prl_tts_word){(uint32_t)id_start, (uint32_t)script->id_count,
+                                  source->source_start, source->source_end};
     return err;
 }
 

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "tts/marks.h"
 #include "tts/text.h"
 #include "tts/zh_g2p.h"
 
@@ -21,13 +22,6 @@ enum {
     PRL_BAKER_SIL = 1,
     PRL_BAKER_GAP = 2, // #0, between syllables
     PRL_BAKER_EOS = 218,
-};
-
-struct prl_baker_word {
-    uint32_t id_start; // [start, end) of the ids
-    uint32_t id_end;
-    uint32_t source_start;
-    uint32_t source_end;
 };
 
 // One run of the model.
@@ -41,7 +35,7 @@ struct prl_baker_script {
     int32_t *ids; // owned, as are the next two
     size_t id_count;
     size_t id_capacity;
-    struct prl_baker_word *words;
+    struct prl_tts_word *words;
     size_t word_count;
     size_t word_capacity;
     struct prl_baker_piece *pieces;

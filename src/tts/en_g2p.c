@@ -224,7 +224,7 @@ static bool group_write(struct prl_en_g2p *g2p, const struct prl_en_group *group
 
 // The part of the clause that bytes [start, end) of the text came from.
 static void source_find(const struct prl_en_g2p *g2p, uint32_t start, uint32_t end,
-                        struct prl_en_word *word)
+                        struct prl_tts_word *word)
 {
     bool found = false;
     word->source_start = start;
@@ -244,14 +244,13 @@ static void source_find(const struct prl_en_g2p *g2p, uint32_t start, uint32_t e
 static void word_add(struct prl_en_g2p *g2p, const struct prl_en_group *group, size_t phoneme_start)
 {
     const struct prl_en_sub *first = &g2p->subs[group->first], *last = first + group->count - 1;
-    struct prl_en_word word = {.phoneme_start = (uint32_t)phoneme_start,
-                               .phoneme_end = (uint32_t)g2p->out.len};
+    struct prl_tts_word word = {.start = (uint32_t)phoneme_start, .end = (uint32_t)g2p->out.len};
     source_find(g2p, first->at, last->at + last->len, &word);
     PRL_CHECK(g2p->words != NULL && g2p->word_count < g2p->capacity);
-    struct prl_en_word *before = g2p->word_count > 0 ? &g2p->words[g2p->word_count - 1] : NULL;
+    struct prl_tts_word *before = g2p->word_count > 0 ? &g2p->words[g2p->word_count - 1] : NULL;
     if (before && g2p->place_count > 0 && before->source_start == word.source_start &&
         before->source_end == word.source_end)
-        before->phoneme_end = word.phoneme_end; // one number, several words
+        before->end = word.end; // one number, several words
     else
         g2p->words[g2p->word_count++] = word;
 }

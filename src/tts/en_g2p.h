@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "tts/marks.h"
 #include "tts/text.h"
 
 enum { PRL_EN_G2P_TEXT_MAX = 65536, PRL_EN_G2P_WHY_SIZE = 256 };
@@ -31,18 +32,12 @@ struct prl_en_g2p_conf {
     const char *oov;     // oov.onnx; NULL: they are spelled
 };
 
-// One word of the input and its phonemes, [start, end) bytes of out.text. In order, may be empty.
-struct prl_en_word {
-    uint32_t phoneme_start;
-    uint32_t phoneme_end;
-    uint32_t source_start; // bytes of the input, or of the original clause with _units
-    uint32_t source_end;
-};
-
 struct prl_en_phonemes {
     const char *text; // zero-terminated; words, spaces and punctuation of the phoneme alphabet
     size_t len;
-    const struct prl_en_word *words;
+    // [start, end) are bytes of `text`; sources are bytes of the input, or of the original clause
+    // with _units.
+    const struct prl_tts_word *words;
     size_t word_count;
     uint32_t unknown; // input characters that have no sound and are no punctuation
 };

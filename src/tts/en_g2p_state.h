@@ -60,7 +60,7 @@ struct prl_en_g2p {
     struct prl_en_token *tokens;
     struct prl_en_sub *subs;
     struct prl_en_group *groups;
-    struct prl_en_word *words;
+    struct prl_tts_word *words;
     struct prl_en_letters *letters;
     struct prl_en_place *places;
     size_t capacity;

@@ -49,14 +49,12 @@ struct fastspeech2 {
     size_t frame_first;                          // the first one that is said
     size_t frame_at;                             // the next one to make into sound
     uint32_t id_sample[PRL_BAKER_PIECE_IDS + 1]; // where each id of the piece begins
-    size_t word;                                 // next one to mark
     uint32_t sample;                             // given out so far
     size_t pause;                                // samples of silence still to give
     int16_t sound[CHUNK_SAMPLES];
     size_t sound_len;
     size_t sound_at;
-    struct prl_tts_mark *marks; // owned
-    size_t mark_capacity;
+    struct prl_marks marks;
 };
 
 static const struct prl_tts_voice VOICES[] = {{"baker", PRL_TTS_LANG_ZH, 'f', "zh-CN"}};
@@ -78,7 +76,7 @@ static void close_it(void **ctx)
     prl_ort_session_destroy(&self->acoustic);
     prl_ort_session_destroy(&self->vocoder);
     prl_baker_script_free(&self->script);
-    prl_mem_free(self->marks);
+    prl_marks_free(&self->marks);
     prl_mem_free(self);
     *ctx = NULL;
 }
@@ -127,19 +125,6 @@ static void end_it(void *ctx)
     self->running = false;
 }
 
-static enum prl_err grow_marks(struct fastspeech2 *self, size_t need)
-{
-    if (need <= self->mark_capacity)
-        return PRL_OK;
-    prl_mem_free(self->marks);
-    self->mark_capacity = 0;
-    self->marks = prl_mem_array(need, sizeof(*self->marks));
-    if (!self->marks)
-        return PRL_ERR_NOMEM;
-    self->mark_capacity = need;
-    return PRL_OK;
-}
-
 static enum prl_err fail(struct fastspeech2 *self, enum prl_err err, const char *what)
 {
     (void)snprintf(self->why, sizeof(self->why), "fastspeech2: %s", what);
@@ -155,11 +140,11 @@ static enum prl_err begin(void *ctx, const struct prl_tts_request *request)
         prl_baker_script_build(&self->script, self->zh, request->text, request->segment_start,
                                request->segment_count, PRL_ZH_SPOKEN);
     if (!err)
-        err = grow_marks(self, self->script.word_count);
+        err = prl_marks_begin(&self->marks, self->script.word_count);
     if (err)
         return fail(self, err, prl_err_name(err));
     self->speed = request->speed;
-    self->piece = self->word = self->pause = 0;
+    self->piece = self->pause = 0;
     self->sound_len = self->sound_at = 0;
     self->sample = 0;
     self->running = true;
@@ -298,35 +283,33 @@ static enum prl_err next_sound(struct fastspeech2 *self)
     return err;
 }
 
-// Marks of the words of the open piece that end within what has been given out.
-static size_t collect_marks(struct fastspeech2 *self)
+// Sample at which id `id` of the script begins; it lies in the open piece or right behind it.
+static uint32_t sample_of(const void *voice, uint32_t id)
 {
+    const struct fastspeech2 *self = voice;
     const struct prl_baker_piece *piece = &self->script.pieces[self->piece];
-    size_t count = 0;
-    while (self->word < self->script.word_count) {
-        const struct prl_baker_word *word = &self->script.words[self->word];
-        if (word->id_start >= piece->id_end)
-            break;
-        // A number may go on in the next piece; its mark then ends with this one.
-        uint32_t last = word->id_end < piece->id_end ? word->id_end : piece->id_end;
-        if (self->script.ids[last] == PRL_BAKER_GAP) // the gap behind a syllable is its release
-            last++;
-        uint32_t end = self->id_sample[last - piece->id_start];
-        if (end > self->sample)
-            break;
-        self->marks[count++] =
-            (struct prl_tts_mark){self->id_sample[word->id_start - piece->id_start], end,
-                                  word->source_start, word->source_end};
-        self->word++;
-    }
-    return count;
+    if (id < piece->id_end && self->script.ids[id] == PRL_BAKER_GAP)
+        id++; // the gap behind a syllable is its release
+    return self->id_sample[id - piece->id_start];
+}
+
+static size_t collect_marks(struct fastspeech2 *self, bool piece_done)
+{
+    const struct prl_marks_made made = {.words = self->script.words,
+                                        .word_count = self->script.word_count,
+                                        .end = self->script.pieces[self->piece].id_end,
+                                        .sample = self->sample,
+                                        .done = piece_done,
+                                        .sample_of = sample_of,
+                                        .voice = self};
+    return prl_marks_collect(&self->marks, &made);
 }
 
 static enum prl_err step(void *ctx, struct prl_tts_chunk *chunk)
 {
     struct fastspeech2 *self = ctx;
     *chunk = (struct prl_tts_chunk){
-        .pcm = self->sound, .marks = self->marks, .unknown = self->script.unknown};
+        .pcm = self->sound, .marks = self->marks.list, .unknown = self->script.unknown};
     PRL_CHECK(self->running);
     if (self->piece == self->script.piece_count) { // nothing but pauses
         chunk->last = true;
@@ -342,10 +325,10 @@ static enum prl_err step(void *ctx, struct prl_tts_chunk *chunk)
     chunk->pcm = self->sound + self->sound_at;
     self->sound_at += chunk->samples;
     self->sample += (uint32_t)chunk->samples;
-    if (self->piece_open)
-        chunk->mark_count = collect_marks(self);
     bool piece_done = self->frame_at >= self->frame_count && self->pause == 0 &&
                       self->sound_at == self->sound_len;
+    if (self->piece_open)
+        chunk->mark_count = collect_marks(self, piece_done);
     if (piece_done) {
         release_piece(self);
         self->piece++;

@@ -52,14 +52,10 @@ struct hibari {
     struct prl_en_phonemes phonemes; // in g2p
     size_t phoneme_at;               // bytes already spoken
     struct part part;
-    bool part_open;      // its waveform is being read
-    size_t word;         // next one to mark
-    uint32_t word_start; // where the next word began, when it began in an earlier part
-    bool word_begun;
-    uint32_t sample;            // made so far
-    uint32_t part_sample;       // where the part began
-    struct prl_tts_mark *marks; // owned, one a word at most
-    size_t mark_capacity;
+    bool part_open;       // its waveform is being read
+    uint32_t sample;      // made so far
+    uint32_t part_sample; // where the part began
+    struct prl_marks marks;
     float wave[PRL_TTS_CHUNK_MAX];
     int16_t pcm[PRL_TTS_CHUNK_MAX];
 };
@@ -76,7 +72,7 @@ static void close_it(void **ctx)
     prl_en_g2p_destroy(&self->g2p);
     prl_ort_session_destroy(&self->session);
     prl_hibari_synth_destroy(&self->synth);
-    prl_mem_free(self->marks);
+    prl_marks_free(&self->marks);
     prl_mem_free(self);
     *ctx = NULL;
 }
@@ -119,19 +115,6 @@ static void end_it(void *ctx)
     self->outputs_held = self->running = self->part_open = false;
 }
 
-static enum prl_err marks_grow(struct hibari *self, size_t need)
-{
-    if (need <= self->mark_capacity)
-        return PRL_OK;
-    prl_mem_free(self->marks);
-    self->mark_capacity = 0;
-    self->marks = prl_mem_array(need, sizeof(*self->marks));
-    if (!self->marks)
-        return PRL_ERR_NOMEM;
-    self->mark_capacity = need;
-    return PRL_OK;
-}
-
 static enum prl_err begin(void *ctx, const struct prl_tts_request *request)
 {
     struct hibari *self = ctx;
@@ -140,9 +123,8 @@ static enum prl_err begin(void *ctx, const struct prl_tts_request *request)
     end_it(self);
     self->why[0] = '\0';
     self->phonemes = (struct prl_en_phonemes){.text = ""};
-    self->phoneme_at = self->word = 0;
+    self->phoneme_at = 0;
     self->sample = 0;
-    self->word_begun = false;
     self->speed = request->speed;
     if (request->segment_count > 0) {
         const struct prl_text_segment *first = &text->segments[request->segment_start];
@@ -151,7 +133,7 @@ static enum prl_err begin(void *ctx, const struct prl_tts_request *request)
         enum prl_err err =
             prl_en_g2p_units(self->g2p, text, first->unit_start, units, &self->phonemes);
         if (!err)
-            err = marks_grow(self, self->phonemes.word_count);
+            err = prl_marks_begin(&self->marks, self->phonemes.word_count);
         if (err) {
             (void)snprintf(self->why, sizeof(self->why), "hibari: words to phonemes: %s",
                            prl_err_name(err));
@@ -275,8 +257,9 @@ static enum prl_err part_run(struct hibari *self)
 }
 
 // The sample at which the phoneme at `byte` of the part begins.
-static uint32_t sample_of(const struct hibari *self, size_t byte)
+static uint32_t sample_of(const void *voice, uint32_t byte)
 {
+    const struct hibari *self = voice;
     const struct part *part = &self->part;
     size_t i = 1;
     while (i + 1 < part->id_count && part->id_byte[i] < byte)
@@ -286,29 +269,16 @@ static uint32_t sample_of(const struct hibari *self, size_t byte)
     return self->part_sample + (uint32_t)(frame * PRL_HIBARI_HOP);
 }
 
-// Marks of the words that end within what has been made.
 static size_t marks_collect(struct hibari *self, bool part_done)
 {
-    size_t count = 0;
-    while (self->word < self->phonemes.word_count) {
-        const struct prl_en_word *word = &self->phonemes.words[self->word];
-        if (!self->word_begun && word->phoneme_start < self->part.end) {
-            self->word_start = sample_of(self, word->phoneme_start);
-            self->word_begun = true;
-        }
-        if (word->phoneme_end > self->part.end)
-            break;
-        uint32_t end = sample_of(self, word->phoneme_end);
-        if (end > self->sample && !part_done)
-            break;
-        end = end < self->sample ? end : self->sample;
-        uint32_t start = self->word_start < end ? self->word_start : end;
-        self->marks[count++] =
-            (struct prl_tts_mark){start, end, word->source_start, word->source_end};
-        self->word_begun = false;
-        self->word++;
-    }
-    return count;
+    const struct prl_marks_made made = {.words = self->phonemes.words,
+                                        .word_count = self->phonemes.word_count,
+                                        .end = (uint32_t)self->part.end,
+                                        .sample = self->sample,
+                                        .done = part_done,
+                                        .sample_of = sample_of,
+                                        .voice = self};
+    return prl_marks_collect(&self->marks, &made);
 }
 
 static void pcm_convert(struct hibari *self, size_t samples)
@@ -327,7 +297,7 @@ static void pcm_convert(struct hibari *self, size_t samples)
 static enum prl_err step(void *ctx, struct prl_tts_chunk *chunk)
 {
     struct hibari *self = ctx;
-    *chunk = (struct prl_tts_chunk){.pcm = self->pcm, .marks = self->marks};
+    *chunk = (struct prl_tts_chunk){.pcm = self->pcm, .marks = self->marks.list};
     PRL_CHECK(self->running);
     if (self->phonemes.word_count == 0) { // nothing but pauses
         chunk->last = true;

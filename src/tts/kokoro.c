@@ -60,17 +60,13 @@ struct kokoro {
     bool first;      // the first sound is waited for
     unsigned pieces; // made so far
     size_t id_at;    // ids already spoken
-    size_t word;     // next one to mark
     uint32_t sample; // given out so far
-    bool word_begun; // …and its start, when it began in an earlier piece
-    uint32_t word_start;
-    int16_t *sound; // owned: of the piece
+    int16_t *sound;  // owned: of the piece
     size_t sound_capacity;
     size_t sound_len;
     size_t speech_len; // without the pause behind it
     size_t sound_at;
-    struct prl_tts_mark *marks; // owned
-    size_t mark_capacity;
+    struct prl_marks marks;
 };
 
 #define ZH(voice, sex)                                                                             \
@@ -134,7 +130,7 @@ static void close_it(void **ctx)
     prl_kokoro_script_free(&self->script);
     prl_mem_free(self->style);
     prl_mem_free(self->sound);
-    prl_mem_free(self->marks);
+    prl_marks_free(&self->marks);
     prl_mem_free(self);
     *ctx = NULL;
 }
@@ -239,19 +235,6 @@ static const struct prl_tts_voice *find_voice(const char *name)
     return &VOICES[0];
 }
 
-static enum prl_err grow_marks(struct kokoro *self, size_t need)
-{
-    if (need <= self->mark_capacity)
-        return PRL_OK;
-    prl_mem_free(self->marks);
-    self->mark_capacity = 0;
-    self->marks = prl_mem_array(need, sizeof(*self->marks));
-    if (!self->marks)
-        return PRL_ERR_NOMEM;
-    self->mark_capacity = need;
-    return PRL_OK;
-}
-
 static enum prl_err begin(void *ctx, const struct prl_tts_request *request)
 {
     struct kokoro *self = ctx;
@@ -265,7 +248,7 @@ static enum prl_err begin(void *ctx, const struct prl_tts_request *request)
     err = prl_kokoro_script_build(&self->script, self->zh, british ? self->en_gb : self->en,
                                   request->text, request->segment_start, request->segment_count);
     if (!err)
-        err = grow_marks(self, self->script.word_count);
+        err = prl_marks_begin(&self->marks, self->script.word_count);
     if (err) {
         (void)snprintf(self->why, sizeof(self->why), "kokoro: words to phonemes: %s",
                        prl_err_name(err));
@@ -274,9 +257,8 @@ static enum prl_err begin(void *ctx, const struct prl_tts_request *request)
     self->speed = request->speed;
     self->first = request->first;
     self->pieces = 0;
-    self->id_at = self->word = self->sound_at = self->sound_len = 0;
+    self->id_at = self->sound_at = self->sound_len = 0;
     self->sample = 0;
-    self->word_begun = false;
     self->running = true;
     return PRL_OK;
 }
@@ -453,42 +435,30 @@ static enum prl_err run_piece(struct kokoro *self)
 }
 
 // Sample at which id `id` of the script begins; it lies in the piece or right behind it.
-static uint32_t sample_of(const struct kokoro *self, size_t id)
+static uint32_t sample_of(const void *voice, uint32_t id)
 {
+    const struct kokoro *self = voice;
     const struct piece *piece = &self->piece;
     size_t index = id - piece->start + 1;
     return piece->id_sample[index < piece->id_count ? index : piece->id_count - 1];
 }
 
-// Marks of the words that end within what has been given out.
 static size_t collect_marks(struct kokoro *self, bool piece_done)
 {
-    size_t count = 0;
-    while (self->word < self->script.word_count) {
-        const struct prl_kokoro_word *word = &self->script.words[self->word];
-        if (!self->word_begun && word->id_start < self->piece.end) {
-            self->word_start = sample_of(self, word->id_start);
-            self->word_begun = true;
-        }
-        if (word->id_end > self->piece.end || !self->word_begun)
-            break;
-        uint32_t end = sample_of(self, word->id_end);
-        if (end > self->sample && !piece_done)
-            break;
-        end = end < self->sample ? end : self->sample;
-        uint32_t start = self->word_start < end ? self->word_start : end;
-        self->marks[count++] =
-            (struct prl_tts_mark){start, end, word->source_start, word->source_end};
-        self->word_begun = false;
-        self->word++;
-    }
-    return count;
+    const struct prl_marks_made made = {.words = self->script.words,
+                                        .word_count = self->script.word_count,
+                                        .end = (uint32_t)self->piece.end,
+                                        .sample = self->sample,
+                                        .done = piece_done,
+                                        .sample_of = sample_of,
+                                        .voice = self};
+    return prl_marks_collect(&self->marks, &made);
 }
 
 static enum prl_err step(void *ctx, struct prl_tts_chunk *chunk)
 {
     struct kokoro *self = ctx;
-    *chunk = (struct prl_tts_chunk){.pcm = self->sound, .marks = self->marks};
+    *chunk = (struct prl_tts_chunk){.pcm = self->sound, .marks = self->marks.list};
     PRL_CHECK(self->running);
     if (self->script.id_count == 0) { // nothing but pauses
         chunk->last = true;

@@ -50,22 +50,22 @@ static enum prl_err add_word(struct prl_kokoro_script *script, size_t id_start,
                              uint32_t source_start, uint32_t source_end)
 {
     if (script->word_count > 0) {
-        struct prl_kokoro_word *last = &script->words[script->word_count - 1];
+        struct prl_tts_word *last = &script->words[script->word_count - 1];
         if (last->source_start == source_start && last->source_end == source_end) {
-            last->id_end = (uint32_t)script->id_count;
+            last->end = (uint32_t)script->id_count;
             return PRL_OK;
         }
     }
     if (script->word_count == script->word_capacity) {
         size_t capacity = script->word_capacity * 2 + GROW_WORDS;
-        struct prl_kokoro_word *words =
+        struct prl_tts_word *words =
             prl_mem_realloc(script->words, capacity * sizeof(*script->words));
         if (!words)
             return PRL_ERR_NOMEM;
         script->words = words;
         script->word_capacity = capacity;
     }
-    script->words[script->word_count++] = (struct prl_kokoro_word){
+    script->words[script->word_count++] = (struct prl_tts_word){
         (uint32_t)id_start, (uint32_t)script->id_count, source_start, source_end};
     return PRL_OK;
 }
@@ -152,11 +152,11 @@ static enum prl_err add_english(struct prl_kokoro_script *script, struct prl_en_
     script->unknown += phonemes.unknown;
     size_t at = 0;
     for (size_t i = 0; i < phonemes.word_count && !err; i++) {
-        const struct prl_en_word *word = &phonemes.words[i];
-        err = add_phonemes(script, &phonemes, &at, word->phoneme_start);
+        const struct prl_tts_word *word = &phonemes.words[i];
+        err = add_phonemes(script, &phonemes, &at, word->start);
         size_t start = script->id_count;
         if (!err)
-            err = add_phonemes(script, &phonemes, &at, word->phoneme_end);
+            err = add_phonemes(script, &phonemes, &at, word->end);
         if (!err)
             err = add_word(script, start, word->source_start, word->source_end);
     }

@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "tts/en_g2p.h"
+#include "tts/marks.h"
 #include "tts/text.h"
 #include "tts/zh_g2p.h"
 
@@ -23,18 +24,11 @@ enum {
 };
 
 // One mark: a word, an ideograph, or a number read as several.
-struct prl_kokoro_word {
-    uint32_t id_start; // [start, end) of the ids
-    uint32_t id_end;
-    uint32_t source_start;
-    uint32_t source_end;
-};
-
 struct prl_kokoro_script {
     uint8_t *ids; // owned
     size_t id_count;
     size_t id_capacity;
-    struct prl_kokoro_word *words; // owned, in order
+    struct prl_tts_word *words; // owned, in order
     size_t word_count;
     size_t word_capacity;
     uint32_t unknown; // characters of the text that got no id

@@ -13,11 +13,11 @@ static void out_check(const struct prl_en_phonemes *out, size_t size)
     if (!prl_utf8_valid(out->text, out->len))
         abort();
     for (size_t i = 0; i < out->word_count; i++) {
-        const struct prl_en_word *word = &out->words[i];
-        if (word->phoneme_start < at || word->phoneme_end < word->phoneme_start ||
-            word->phoneme_end > out->len || word->source_end > size)
+        const struct prl_tts_word *word = &out->words[i];
+        if (word->start < at || word->end < word->start || word->end > out->len ||
+            word->source_end > size)
             abort();
-        at = word->phoneme_end;
+        at = word->end;
     }
 }
 

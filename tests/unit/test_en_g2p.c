@@ -87,8 +87,8 @@ PRL_TEST(en_g2p_words_know_their_source)
     EXPECT_INT(out.words[1].source_start, 7);
     EXPECT_INT(out.words[1].source_end, 12);
     for (size_t i = 0; i < out.word_count; i++) {
-        EXPECT(out.words[i].phoneme_start < out.words[i].phoneme_end);
-        EXPECT(out.words[i].phoneme_end <= out.len);
+        EXPECT(out.words[i].start < out.words[i].end);
+        EXPECT(out.words[i].end <= out.len);
     }
     EXPECT_INT(out.unknown, 0);
     prl_en_g2p_destroy(&g2p);

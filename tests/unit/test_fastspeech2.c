@@ -71,7 +71,7 @@ PRL_TEST(baker_script_joins_erhua_and_cuts_at_pauses)
     REQUIRE(fix.script.piece_count == 2 && fix.script.word_count == 3);
     EXPECT_INT(fix.script.pieces[0].mark, ',');
     EXPECT_INT(fix.script.pieces[1].mark, '.');
-    EXPECT_INT(fix.script.words[1].id_start, 3);
+    EXPECT_INT(fix.script.words[1].start, 3);
     EXPECT_INT(fix.script.words[2].source_start, 9);
     close_fixture(&fix);
 }

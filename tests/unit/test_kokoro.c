@@ -54,8 +54,8 @@ PRL_TEST(kokoro_script_is_what_the_model_was_trained_on)
     EXPECT(memcmp(fix.script.ids, expected, sizeof(expected)) == 0);
     EXPECT_INT(fix.script.unknown, 0);
     REQUIRE(fix.script.word_count == 8);
-    EXPECT_INT(fix.script.words[1].id_start, 3);
-    EXPECT_INT(fix.script.words[1].id_end, 7);
+    EXPECT_INT(fix.script.words[1].start, 3);
+    EXPECT_INT(fix.script.words[1].end, 7);
     EXPECT_INT(fix.script.words[2].source_start, 9); // behind the comma
     EXPECT_INT(fix.script.words[2].source_end, 12);
     close_fixture(&fix);
