@@ -181,6 +181,25 @@ def test_chinese_turn(server):
     assert re.search("[\u4e00-\u9fff]", answer), answer
 
 
+def test_voices_come_with_the_key(_):
+    guarded = Server(env={"PARLEY_API_KEY": "open-sesame"})
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+            page = browser.new_context(locale="en-US").new_page()
+            page.goto(guarded.http("/"))
+            page.wait_for_selector("#key-label:not([hidden])")
+            for key, count in (("wrong", 0), ("open-sesame", 11)):
+                page.fill("#key", key)
+                with page.expect_response("**/v1/voices") as answer:
+                    page.press("#key", "Tab")
+                assert (answer.value.status == 200) == (count > 0), answer.value.status
+            page.wait_for_selector("#voice option:nth-child(11)", state="attached")
+            browser.close()
+    finally:
+        guarded.stop()
+
+
 def test_blocked_microphone_says_what_to_do(server):
     SHOTS.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
