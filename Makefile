@@ -23,6 +23,9 @@ WARN := -Wall -Wextra -Wconversion -Wno-sign-conversion -Wshadow -Wstrict-protot
 GCC_WARN := -Wlogical-op -Wduplicated-cond -Wduplicated-branches -Wstack-usage=16384
 STD := -std=c11 -D_GNU_SOURCE -Isrc -I. $(PKG_CFLAGS)
 VERSION := $(shell cat VERSION 2>/dev/null || echo 0.0.0)
+# Of this tree alone: an archive unpacked inside somebody's repository has no commit.
+COMMIT := $(shell [ -e .git ] && git describe --always --dirty --exclude '*' 2>/dev/null)
+DEFS_main := -DPRL_COMMIT='"$(COMMIT)"'
 
 ifeq ($(MODE),release)
 CFLAGS := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE $(WARN) $(GCC_WARN)
@@ -58,7 +61,7 @@ FUZZ_OBJ := $(FUZZ_SRC:%.c=$(B)/%.o)
 SIM_SRC := $(wildcard tests/sim/*.c)
 SIM_OBJ := $(SIM_SRC:%.c=$(B)/%.o)
 
-.PHONY: bench micro media-bench all dev quick check check-fast unit sim fuzz lint lint-all fmt generated clean oom tsan
+.PHONY: .always bench micro media-bench all dev quick check check-fast unit sim fuzz lint lint-all fmt generated clean oom tsan
 all: $(B)/libparley.a $(if $(wildcard src/server/main.c),$(B)/parley)
 
 include $(wildcard tools/*.mk)
@@ -70,6 +73,12 @@ $(B)/libparley.a: $(CORE_OBJ)
 $(B)/parley: $(B)/src/server/main.o $(B)/libparley.a
 	$(CC) $(LDFLAGS) -o $@ $< -Wl,--whole-archive $(B)/libparley.a -Wl,--no-whole-archive $(LIBS)
 	@[ $(MODE) != release ] || ln -sfn release/parley build/parley
+
+# main.o says which commit it is of, so it is made anew when that changes.
+$(B)/src/server/main.o: $(B)/commit
+$(B)/commit: .always
+	@mkdir -p $(@D)
+	@echo '$(COMMIT)' | cmp -s - $@ || echo '$(COMMIT)' > $@
 
 # A fuzz target defines LLVMFuzzerTestOneInput; the unit runner needs one name each.
 $(B)/tests/fuzz/%.o: tests/fuzz/%.c Makefile

@@ -11,7 +11,8 @@ static int cmd_version(int argc, char **argv)
         fputs("usage: parley version\n", stderr);
         return 2;
     }
-    puts("parley " PRL_VERSION);
+    const char commit[] = PRL_COMMIT; // "" when it was built without git
+    printf("parley " PRL_VERSION "%s%s%s\n", *commit ? " (" : "", commit, *commit ? ")" : "");
     return 0;
 }
 

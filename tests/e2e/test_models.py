@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""test_models.py -- `parley models` on the real cache, and on an empty one.
+"""test_models.py -- `parley models` on the real cache, and on an empty one; `parley version`.
 
     test_models.py [PROGRAM]     default build/release/parley; prints "N passed, N failed" last
 """
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -26,7 +27,17 @@ def models(*args, **env):
     return done.returncode, done.stdout, done.stderr
 
 
+def test_version():
+    said = subprocess.run([PROGRAM, "version"], capture_output=True, text=True, check=True).stdout
+    known = re.fullmatch(r"parley \d+\.\d+\.\d+(?: \(([0-9a-f]{7,})(-dirty)?\))?\n", said)
+    check(known, f"version: {said!r}")
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if (ROOT / ".git").exists() and head.returncode == 0:
+        check(known and known[1] and head.stdout.startswith(known[1]), f"{said!r} is not of {head.stdout!r}")
+
+
 def main():
+    test_version()
     status, out, _ = models("list")
     check(status == 0 and "whisper-base" in out, "list names whisper-base")
     check(" missing " not in out and " damaged " not in out, f"after set-up everything is here:\n{out}")
