@@ -4,7 +4,14 @@
 
 #include <string.h>
 
-enum { DECODE_SLICE = 4096 };
+enum {
+    DECODE_SLICE = 4096,
+    NO_LETTER = 0x1F,   // stands for an escape of what is no ASCII: in no name, and no base64
+    NO_DIGIT = 0x10000, // makes the code too large for a letter
+    // Where an escape stands: behind the backslash, then digits of \u to come.
+    ESCAPE_BEGUN = 1,
+    ESCAPE_HEX = 5 // four to come; 2 is the last one
+};
 
 void prl_message_init(struct prl_message *message)
 {
@@ -58,16 +65,33 @@ static void end_audio(struct prl_message *message)
     message->key_len = 0;
 }
 
-// Inside the sound: everything up to the quote is base64; the one escape that JSON writers make
-// there is "\/".
+// Takes a byte of an escape; true with its last one, and the letter that it stands for.
+static bool unescape(struct prl_message *message, char byte, char *letter)
+{
+    if (message->escape == ESCAPE_BEGUN) {
+        message->code = 0;
+        message->escape = byte == 'u' ? ESCAPE_HEX : 0;
+        // \b, \n and their kin are in no name that we know.
+        *letter = byte == '/' || byte == '"' || byte == '\\' ? byte : NO_LETTER;
+        return byte != 'u';
+    }
+    unsigned low = (unsigned char)byte | 32u;
+    unsigned digit =
+        low >= 'a' && low <= 'f' ? low - 'a' + 10 : (unsigned char)byte - (unsigned)'0';
+    message->code = message->code * 16 + (digit < 16 ? digit : NO_DIGIT);
+    message->escape = message->escape > 2 ? message->escape - 1 : 0;
+    *letter = message->code < 0x80 ? (char)message->code : NO_LETTER;
+    return message->escape == 0;
+}
+
+// Inside the sound: everything up to the quote is base64. Some JSON writers escape its letters, as
+// "\/" or "\u002B".
 static size_t scan_audio(struct prl_message *message, const char *data, size_t len)
 {
-    if (message->escaped) {
-        message->escaped = false;
-        if (*data != '/')
-            fail(message, PRL_ERR_INVALID, true);
-        else
-            decode(message, data, 1);
+    if (message->escape) {
+        char letter;
+        if (unescape(message, *data, &letter))
+            decode(message, &letter, 1);
         return 1;
     }
     size_t run = 0;
@@ -77,7 +101,7 @@ static size_t scan_audio(struct prl_message *message, const char *data, size_t l
     if (run == len)
         return run;
     if (data[run] == '\\') {
-        message->escaped = true;
+        message->escape = ESCAPE_BEGUN;
         return run + 1;
     }
     end_audio(message);
@@ -86,10 +110,12 @@ static size_t scan_audio(struct prl_message *message, const char *data, size_t l
 
 static void scan_string(struct prl_message *message, char byte)
 {
-    if (message->escaped) {
-        message->escaped = false;
+    if (message->escape) {
+        if (!unescape(message, byte, &byte))
+            return;
     } else if (byte == '\\') {
-        message->escaped = true;
+        message->escape = ESCAPE_BEGUN;
+        return;
     } else if (byte == '"') {
         message->in_string = false;
         return;

@@ -33,7 +33,9 @@ struct prl_message {
     // State of the scanner.
     struct prl_base64 base64;
     uint32_t depth;
-    bool in_string, escaped, in_audio;
+    bool in_string, in_audio;
+    uint8_t escape; // 0: in none
+    uint32_t code;  // of a \u escape so far
     bool key_next; // at depth 1: the next string is a name
     char key[8];   // the last name at depth 1, cut
     size_t key_len;

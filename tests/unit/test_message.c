@@ -36,6 +36,16 @@ PRL_TEST(message_takes_the_sound_out)
     expect_split("{\"audio\":\"\\/\\/\\/\\/\"}", "{\"audio\":\"\"}", "\xFF\xFF\xFF");
 }
 
+// RFC 8259 section 7: any character of a name or a value may be escaped, and some writers do.
+PRL_TEST(message_reads_escaped_names_and_sound)
+{
+    expect_split("{\"\\u0061udio\":\"Zm9v\"}", "{\"\\u0061udio\":\"\"}", "foo");
+    expect_split("{\"a\\u0075\\u0064i\\u006F\":\"Zm9v\",\"b\":1}",
+                 "{\"a\\u0075\\u0064i\\u006F\":\"\",\"b\":1}", "foo");
+    expect_split("{\"audio\":\"Zm9\\u0076\\u002b\\u002B\\u002F\\/\"}", "{\"audio\":\"\"}",
+                 "foo\xFB\xEF\xFF");
+}
+
 PRL_TEST(message_leaves_other_audio_alone)
 {
     static const char *const texts[] = {"{\"session\":{\"audio\":\"Zm9v\"}}",
@@ -46,6 +56,9 @@ PRL_TEST(message_leaves_other_audio_alone)
                                         "{\"a\\\"udio\":\"audio\",\"audi\":\"o\"}",
                                         "\"audio\":\"x\"",
                                         "}}]]\"",
+                                        "{\"\\u0061udi\\u0100\":\"x\"}",
+                                        "{\"\\\\u0061udio\":\"x\",\"y\":\"\\u0022,\"}",
+                                        "{\"\\audio\":\"x\"}",
                                         "{\"audios\":\"x\"}"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         expect_split(texts[i], texts[i], "");
@@ -53,9 +66,11 @@ PRL_TEST(message_leaves_other_audio_alone)
 
 PRL_TEST(message_names_bad_sound)
 {
-    static const char *const texts[] = {"{\"audio\":\"Zm9\\u0076\"}", "{\"audio\":\"Zm 9v\"}",
-                                        "{\"audio\":\"Z\"}", "{\"audio\":\"Zm9v",
-                                        "{\"audio\":\"Zm9v="};
+    static const char *const texts[] = {"{\"audio\":\"Zm9\\u0020\"}", "{\"audio\":\"Zm9\\u003z\"}",
+                                        "{\"audio\":\"Zm 9v\"}",      "{\"audio\":\"Zm9v\\\"\"}",
+                                        "{\"audio\":\"Zm9\\u01",      "{\"audio\":\"Zm9\\u0176\"}",
+                                        "{\"audio\":\"Zm9\\n\"}",     "{\"audio\":\"Z\"}",
+                                        "{\"audio\":\"Zm9v",          "{\"audio\":\"Zm9v="};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         struct prl_message message;
         prl_message_init(&message);
