@@ -74,21 +74,35 @@ void prl_session_input_destroy(struct prl_session *session)
     prl_mem_free(session->ring);
 }
 
+static uint64_t ring_start(const struct prl_session *session)
+{
+    uint64_t held = session->input - session->ring_from;
+    return held < session->ring_size ? session->ring_from : session->input - session->ring_size;
+}
+
+// The newest sound moves along; what was overwritten already cannot come back.
+static void grow_ring(struct prl_session *session, size_t samples)
+{
+    int16_t *ring = prl_mem_array(samples, sizeof(*ring));
+    if (!ring)
+        return; // the old one stays: a shorter prefix, nothing worse
+    uint64_t from = ring_start(session);
+    for (uint64_t at = from; at < session->input; at++)
+        ring[at & (samples - 1)] = session->ring[at & (session->ring_size - 1)];
+    prl_mem_free(session->ring);
+    session->ring = ring;
+    session->ring_size = samples;
+    session->ring_from = from;
+}
+
 void prl_session_input_configure(struct prl_session *session)
 {
     if (session->vad) {
         struct prl_gate_conf conf = gate_conf(session);
         prl_vad_configure(session->vad, &conf);
     }
-    size_t samples = ring_samples(session);
-    if (samples > session->ring_size) {
-        int16_t *ring = prl_mem_array(samples, sizeof(*ring));
-        if (ring) { // else the old one stays: a shorter prefix, nothing worse
-            prl_mem_free(session->ring);
-            session->ring = ring;
-            session->ring_size = samples;
-        }
-    }
+    if (ring_samples(session) > session->ring_size)
+        grow_ring(session, ring_samples(session));
     for (size_t i = 0; i < PRL_SESSION_UTTERANCES_MAX; i++)
         if (session->streams[i]) {
             enum prl_err err = prl_stt_configure(session->streams[i], session->conf.conf.language,
@@ -173,9 +187,8 @@ void prl_session_open_utterance(struct prl_session *session, uint32_t id, uint64
         session->open->id = id; // manual: its sound has been kept since it came
         return;
     }
-    uint64_t kept = session->input > session->ring_size ? session->input - session->ring_size : 0;
-    if (start < kept)
-        start = kept;
+    if (start < ring_start(session))
+        start = ring_start(session);
     session->open = begin_utterance(session, id, start);
     if (!session->open || !session->open->stt)
         return;

@@ -125,6 +125,41 @@ static void hear_voice(const struct world *world, uint64_t ago)
                      &(struct prl_floor_event){.fact = PRL_FACT_VOICE_ON, .sample = input - ago});
 }
 
+PRL_TEST(session_keeps_its_sound_when_the_prefix_grows)
+{
+    static struct world world;
+    char *append = make_append();
+    REQUIRE(append != NULL);
+    REQUIRE(world_open(&world, PRL_API_GA) == PRL_OK);
+    REQUIRE(world_ready(&world));
+    const struct prl_session *session = world.session;
+    for (uint64_t wanted = 7900; wanted < 50000; wanted += 8000) { // 3 s: more than the ring holds
+        world_send(&world, append);
+        for (int i = 0; i < 1000 && session->input < wanted; i++)
+            prl_loop_turn(world.loop, 1000);
+    }
+    size_t size = session->ring_size;
+    int16_t *before = prl_mem_array(size, sizeof(*before));
+    REQUIRE(before != NULL && session->input > size);
+    for (size_t i = 0; i < size; i++)
+        before[i] = session->ring[(session->input - size + i) & (size - 1)];
+    world_send(&world, SESSION("\"audio\":{\"input\":{\"turn_detection\":{\"type\":\"server_vad\","
+                               "\"prefix_padding_ms\":2000}}}"));
+    REQUIRE(session->ring_size > size);
+    size_t wrong = 0;
+    for (size_t i = 0; i < size; i++)
+        wrong += before[i] != session->ring[(session->input - size + i) & (session->ring_size - 1)];
+    EXPECT_INT(wrong, 0);
+    EXPECT_INT(session->ring_from, session->input - size);
+    // An utterance takes what there is, not zeros from before it.
+    hear_voice(&world, 2000);
+    REQUIRE(session->open != NULL);
+    EXPECT_INT(session->open->start, session->ring_from);
+    prl_mem_free(before);
+    prl_mem_free(append);
+    world_close(&world);
+}
+
 PRL_TEST(session_counts_how_long_an_interruption_takes)
 {
     static struct world world;
