@@ -36,8 +36,8 @@ struct prl_message {
     bool in_string, in_audio;
     uint8_t escape; // 0: in none
     uint32_t code;  // of a \u escape so far
-    bool key_next; // at depth 1: the next string is a name
-    char key[8];   // the last name at depth 1, cut
+    bool key_next;  // at depth 1: the next string is a name
+    char key[8];    // the last name at depth 1, cut
     size_t key_len;
 };
 

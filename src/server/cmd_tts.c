@@ -34,9 +34,9 @@ static const char usage[] =
     "  --quality Q      auto, fast (hibari for English) or best (Kokoro)\n"
     "  --fast-zh        FastSpeech2 for Chinese (voice for non-commercial use)\n"
     "  --threads N      default 1\n"
-    "  --phonemes       prints what the English voices would say of each line, and ends: text as "
-    "it\n"
-    "                   is, numbers and signs not yet put into words\n"
+    "  --phonemes       prints what the English voices (with a British --voice: those) would say "
+    "of\n"
+    "                   each line, and ends: text as it is, numbers and signs not put into words\n"
     "  --spoken         prints the spoken form of each line and ends; needs no model\n"
     "  --voices         lists the voices and ends\n"
     "  --help\n";
@@ -326,8 +326,12 @@ static int phonemes_print(struct run *run)
         if (files->paths.ort_library &&
             prl_ort_create(&ort, files->paths.ort_library, why, sizeof(why)))
             (void)fprintf(stderr, "parley tts: %s\n", why);
-        struct prl_en_g2p_conf conf = {
-            .tables = files->paths.en_tables, .ort = ort, .oov = files->paths.en_oov};
+        const struct prl_voice *voice = prl_voice_find(run->options->voice);
+        bool british = voice && strcmp(voice->accent, "en-GB") == 0;
+        const struct prl_tts_paths *paths = &files->paths;
+        struct prl_en_g2p_conf conf = {.tables = british ? paths->en_tables_gb : paths->en_tables,
+                                       .ort = ort,
+                                       .oov = british ? paths->en_oov_gb : paths->en_oov};
         good = prl_en_g2p_create(&g2p, &conf, why, sizeof(why)) == PRL_OK;
         if (!good)
             (void)fprintf(stderr, "parley tts: %s\n", why);

@@ -32,6 +32,7 @@ enum path {
     PATH_EN_TABLES,
     PATH_EN_TABLES_GB,
     PATH_EN_OOV,
+    PATH_EN_OOV_GB,
     PATH_HIBARI,
     PATH_ZH_TABLES,
     PATH_KOKORO,
@@ -162,6 +163,7 @@ static bool find_paths(struct prl_engines *engines, char *why)
               find(engines, PATH_EN_TABLES, "hibari-en-us", true, why) &&
               find(engines, PATH_EN_TABLES_GB, "hibari-en-gb", false, why) &&
               find(engines, PATH_EN_OOV, "hibari-oov-us", true, why) &&
+              find(engines, PATH_EN_OOV_GB, "hibari-oov-gb", false, why) &&
               find(engines, PATH_HIBARI, "hibari", true, why) &&
               find(engines, PATH_ZH_TABLES, "zh-tables", true, why) &&
               find(engines, PATH_KOKORO, "kokoro", true, why) &&
@@ -256,6 +258,7 @@ static enum prl_err start_tts(struct prl_engines *engines)
                                           .en_tables = engines->paths[PATH_EN_TABLES],
                                           .en_tables_gb = engines->paths[PATH_EN_TABLES_GB],
                                           .en_oov = engines->paths[PATH_EN_OOV],
+                                          .en_oov_gb = engines->paths[PATH_EN_OOV_GB],
                                           .hibari_model = engines->paths[PATH_HIBARI],
                                           .zh_tables = engines->paths[PATH_ZH_TABLES],
                                           .kokoro_model = engines->paths[PATH_KOKORO],

@@ -37,6 +37,7 @@ struct prl_tts_paths {
     const char *en_tables;     // made by tools/convert/en_tables.py: American English
     const char *en_tables_gb;  // the same for British voices; NULL: they speak American
     const char *en_oov;        // oov.onnx: reads words that no table has
+    const char *en_oov_gb;     // the same in British; its alphabet is in en_tables_gb
     const char *hibari_model;  // hibari-marks.onnx, made by tools/convert/en_tables.py
     const char *zh_tables;     // made by tools/convert/zh_tables.py
     const char *kokoro_model;  // kokoro-v1.0.int8.onnx

@@ -16,6 +16,7 @@ static const struct {
     {"onnxruntime", offsetof(struct prl_tts_paths, ort_library), false, false},
     {"hibari-en-us", offsetof(struct prl_tts_paths, en_tables), false, false},
     {"hibari-en-gb", offsetof(struct prl_tts_paths, en_tables_gb), false, false},
+    {"hibari-oov-gb", offsetof(struct prl_tts_paths, en_oov_gb), false, false},
     {"hibari-oov-us", offsetof(struct prl_tts_paths, en_oov), false, false},
     {"hibari", offsetof(struct prl_tts_paths, hibari_model), false, false},
     {"zh-tables", offsetof(struct prl_tts_paths, zh_tables), false, false},

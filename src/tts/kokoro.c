@@ -146,6 +146,7 @@ static enum prl_err open_front_ends(struct kokoro *self, const struct prl_tts_ba
     if (!err && paths->en_tables)
         err = prl_en_g2p_create(&self->en, &en, why, why_size);
     en.tables = paths->en_tables_gb;
+    en.oov = paths->en_oov_gb;
     if (!err && paths->en_tables_gb)
         err = prl_en_g2p_create(&self->en_gb, &en, why, why_size);
     if (!err && !self->zh && !self->en) {

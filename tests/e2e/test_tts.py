@@ -110,6 +110,23 @@ def marks(text, clauses, path):
         check(good and ends[-1] <= c["seconds"], f"{text}: marks in order")
 
 
+def british():
+    """British voices have their own lexicon, and their own network for words that no lexicon has."""
+    words = "bath zorbulated frimbelgast quixotrony."
+    for voice, expected in (("af_bella", "bˈæθ zˈɔɹbjʊlˌATᵻd fɹˈɪmbɪlɡˌæst kwˈɪksətɹəni."),
+                            ("bf_emma", "bˈɑːθ zˈɔːbjʊlˌAtɪd fɹˈɪmbɪlɡˌast kwˈɪksətɹəni.")):
+        out, _ = run("tts", "--phonemes", "--voice", voice, text=words + "\n")
+        check(out.decode().strip() == expected, f"{voice}: {out.decode().strip()}")
+    text = SPOKEN[1]
+    with tempfile.TemporaryDirectory() as folder:
+        out, _ = run("tts", "--voice", "bf_emma", "--json", "--out", f"{folder}/a.wav", text)
+        clauses = [json.loads(line) for line in out.decode().splitlines()]
+        check(all(c["engine"] == "kokoro" and c["unknown"] == 0 for c in clauses), f"{clauses}")
+        out, _ = run("stt", "--language", "en", f"{folder}/a.wav")
+    wrong = distance(words_of(text), words_of(out.decode()))
+    check(wrong <= 1, f"a British voice: {out.decode()!r}")
+
+
 def espeak():
     """The last resort is there, in its own process."""
     done = subprocess.run(["espeak-ng", "--version"], capture_output=True, timeout=20, check=False)
@@ -119,6 +136,7 @@ def espeak():
 def main():
     phonemes()
     readback()
+    british()
     espeak()
     print(f"{counts[True]} passed, {counts[False]} failed")
     return 1 if counts[False] else 0
