@@ -100,6 +100,15 @@ static void play_tone(size_t ms)
     }
 }
 
+// Until so many more packets have been sent; a busy machine may take its time.
+static void run_packets(size_t more)
+{
+    size_t until = t.count + more;
+    for (int64_t end_us = prl_clock_now_us() + 3000000;
+         t.count < until && prl_clock_now_us() < end_us;)
+        prl_loop_turn(t.world.loop, 1000);
+}
+
 static size_t loud_packets(size_t from)
 {
     size_t loud = 0;
@@ -147,7 +156,7 @@ PRL_TEST(leg_opus_rests_between_answers)
     run_ms(900);
     // A first sign of life, then one each 400 ms.
     EXPECT(t.count == 3 || stats_of_leg().skipped > 0);
-    EXPECT_INT(t.sent[1].step, 20 * 960);
+    EXPECT(t.sent[1].step == 19200 || stats_of_leg().skipped > 0);
     EXPECT(!t.sent[1].marker);
     size_t quiet = t.count;
     play_tone(100);
@@ -155,7 +164,7 @@ PRL_TEST(leg_opus_rests_between_answers)
     REQUIRE(t.count > quiet + 5);
     EXPECT(t.sent[quiet].marker);
     EXPECT_INT(t.sent[quiet].step % 960, 0);
-    EXPECT_INT(t.sent[quiet + 1].step, 960);
+    EXPECT(t.sent[quiet + 1].step == 960 || stats_of_leg().skipped > 0);
     EXPECT(!t.sent[quiet + 1].marker);
     // Five frames of sound, perhaps a sixth by the borders, and five of silence behind.
     EXPECT(t.count - quiet <= 12);
@@ -166,19 +175,19 @@ PRL_TEST(leg_clear_fades_within_10_ms)
 {
     REQUIRE(begin(PRL_CODEC_PCMU));
     play_tone(300);
-    run_ms(70);
-    EXPECT(stats_of_leg().queued_samples > 4000);
+    run_packets(3);
+    EXPECT(stats_of_leg().queued_samples > 2000);
     prl_leg_clear(t.leg);
     EXPECT(stats_of_leg().queued_samples <= 240);
     size_t before = t.count;
-    run_ms(100);
+    run_packets(5);
     // The fade, and what the resampler keeps for its 3 ms.
     EXPECT(loud_packets(before) <= 1);
     EXPECT_INT(loud_packets(before + 1), 0);
     // The next answer follows in full.
     before = t.count;
     play_tone(100);
-    run_ms(200);
+    run_packets(10);
     EXPECT(loud_packets(before) >= 5);
     prl_leg_clear(t.leg); // of nothing
     EXPECT_INT(stats_of_leg().queued_samples, 0);
@@ -189,28 +198,28 @@ PRL_TEST(leg_pause_keeps_the_rest)
 {
     REQUIRE(begin(PRL_CODEC_PCMU));
     play_tone(300);
-    run_ms(70);
+    run_packets(3);
     prl_leg_pause(t.leg);
     prl_leg_pause(t.leg);
     uint32_t queued = stats_of_leg().queued_samples;
     size_t before = t.count;
-    run_ms(100);
+    run_packets(5);
     EXPECT_INT(stats_of_leg().queued_samples, queued - 240);
     EXPECT(loud_packets(before) <= 1);
     prl_leg_resume(t.leg);
     prl_leg_resume(t.leg);
     before = t.count;
-    run_ms(400);
+    run_packets(20);
     EXPECT_INT(stats_of_leg().queued_samples, 0);
     EXPECT(llabs((int64_t)loud_packets(before) - (int64_t)(queued - 240) / 480) <= 1);
     // Cut while paused: nothing more leaves.
     play_tone(200);
-    run_ms(50);
+    run_packets(2);
     prl_leg_pause(t.leg);
-    run_ms(50);
+    run_packets(2);
     prl_leg_clear(t.leg);
     before = t.count;
-    run_ms(60);
+    run_packets(3);
     EXPECT_INT(stats_of_leg().queued_samples, 0);
     EXPECT_INT(loud_packets(before + 1), 0);
     end();
@@ -246,7 +255,7 @@ PRL_TEST(leg_sees_a_queue_on_the_way_out)
 {
     REQUIRE(begin(PRL_CODEC_PCMU));
     for (int64_t end_us = prl_clock_now_us() + 1300000; prl_clock_now_us() < end_us; run_ms(10))
-        while (stats_of_leg().queued_samples < 4800)
+        while (stats_of_leg().queued_samples < 7200)
             play_tone(20);
     uint64_t units = 0;
     for (size_t i = 1; i < t.count; i++)
@@ -277,9 +286,9 @@ PRL_TEST(leg_skips_what_a_stall_has_cost)
     int64_t begun_us = prl_clock_now_us();
     while (prl_clock_now_us() < begun_us + 300000)
         ;
-    run_ms(5);
-    EXPECT(t.count - before <= PRL_LEG_CATCH_UP + 1);
-    EXPECT(stats_of_leg().skipped >= 10);
+    run_packets(1);
+    EXPECT_INT(t.count - before, PRL_LEG_CATCH_UP);
+    EXPECT(stats_of_leg().skipped >= 9);
     run_ms(100);
     uint64_t units = 0;
     for (size_t i = 0; i < t.count; i++)
@@ -332,7 +341,7 @@ PRL_TEST(leg_carries_a_spoken_turn)
     EXPECT(stats_of_leg().in.samples >= 3200);
     // Latency counts from the packet's arrival, and says what it waited in the jitter buffer.
     struct prl_arrival arrival = prl_session_arrival(t.world.session, 1600);
-    EXPECT(arrival.delay_us > 5000 && arrival.delay_us < 200000);
+    EXPECT(arrival.delay_us > 5000 && arrival.delay_us < 1000000);
     world_send(&t.world, "{\"type\":\"input_audio_buffer.commit\"}");
     size_t before = t.count;
     world_send(&t.world, "{\"type\":\"response.create\"}");
@@ -364,17 +373,21 @@ PRL_TEST(leg_cut_answers_are_truncated_at_what_was_heard)
     world_send(&t.world, "{\"type\":\"response.create\"}");
     REQUIRE(await_event(PRL_SESSION_OUTPUT_AUDIO));
     size_t before = t.count;
-    int64_t started_us = prl_clock_now_us();
     run_ms(300);
-    int64_t sent_ms = (int64_t)(t.count - before) * 20;
     prl_session_cancel(t.world.session, NULL, NULL);
     prl_session_clear_output(t.world.session, NULL); // of what is over: nothing
-    int64_t heard_ms = (prl_clock_now_us() - started_us) / MS - 100;
+    // What left is heard 100 ms later: half a round trip and the client's 80 ms.
+    int64_t heard_us = 0;
+    int64_t now_us = prl_clock_now_us();
+    for (size_t i = before; i < t.count; i++) {
+        int64_t age_us = now_us - t.sent[i].at_us - 100000;
+        heard_us += age_us < 0 ? 0 : age_us < 20000 ? age_us : 20000;
+    }
     EXPECT_INT(t.events[PRL_SESSION_OUTPUT_CLEARED], 1);
     EXPECT_INT(t.events[PRL_SESSION_TRUNCATED], 1);
     EXPECT(t.cleared_before_truncated);
-    EXPECT(llabs(t.truncated_ms - heard_ms) <= 45); // two ticks
-    EXPECT(t.truncated_ms < sent_ms);
+    EXPECT(llabs(t.truncated_ms - heard_us / MS) <= 10);
+    EXPECT(t.truncated_ms < (int64_t)(t.count - before) * 20);
     EXPECT(stats_of_leg().queued_samples <= 240);
     run_ms(100);
     EXPECT_INT(stats_of_leg().queued_samples, 0);
