@@ -272,16 +272,16 @@ void prl_playout_set_relayed(struct prl_playout *playout, bool on, int64_t now_u
     }
 }
 
-void prl_playout_passed(struct prl_playout *playout, uint64_t samples, int64_t now_us)
+void prl_playout_passed(struct prl_playout *playout, uint64_t samples, int64_t at_us)
 {
-    advance(playout, now_us);
+    advance(playout, at_us);
     uint64_t waiting = playout->sent - playout->played.at;
     if (samples > waiting)
         samples = waiting;
     if (!playout->relayed || playout->stopped || samples == 0)
         return;
     playout->passed[playout->passed_count++ % PASSED_MAX] =
-        (struct passed){playout->played.at, samples, playout->now_us};
+        (struct passed){playout->played.at, samples, at_us};
     playout->played.at += samples;
 }
 

@@ -58,8 +58,9 @@ void prl_playout_set_lead(struct prl_playout *playout, uint32_t lead_ms, int64_t
 // what waits there, what was heard is what was passed on one delay ago, to the sample, gaps included;
 // gaps are not counted here.
 void prl_playout_set_relayed(struct prl_playout *playout, bool on, int64_t now_us);
-// So many samples were passed on just now; more than wait are ignored.
-void prl_playout_passed(struct prl_playout *playout, uint64_t samples, int64_t now_us);
+// So many samples were passed on, and were to be at at_us, now or a little earlier: what a late loop
+// sends in one go is still heard one after the other. More than wait are ignored.
+void prl_playout_passed(struct prl_playout *playout, uint64_t samples, int64_t at_us);
 
 uint32_t prl_playout_generation(const struct prl_playout *playout);
 uint64_t prl_playout_sent_samples(const struct prl_playout *playout);

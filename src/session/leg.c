@@ -274,7 +274,7 @@ static void speak(struct prl_leg *leg, int64_t due_us)
         }
     }
     if (counted > 0)
-        prl_session_left(leg->conf.session, counted);
+        prl_session_left(leg->conf.session, counted, due_us);
 }
 
 // ---- inward ----

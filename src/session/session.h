@@ -231,8 +231,9 @@ void prl_session_clear_output(struct prl_session *session, const char *event_id)
 // "heard" are exact; at most PRL_SESSION_RTP_LEAD_MS wait in the leg; the OUTPUT_* events above are
 // told, and TRUNCATED when the session cuts an item. Only while no answer sounds.
 void prl_session_rtp(struct prl_session *session, bool on);
-// `samples` of the present answer were sent just now. May hand over more of it (OUTPUT_AUDIO).
-void prl_session_left(struct prl_session *session, uint64_t samples);
+// `samples` of the present answer were sent, and were to be at at_us (now, or a little earlier). May
+// hand over more of it (OUTPUT_AUDIO).
+void prl_session_left(struct prl_session *session, uint64_t samples, int64_t at_us);
 // From sending to the ear: flight and the client's buffer.
 void prl_session_set_playout_delay(struct prl_session *session, uint32_t delay_ms);
 

@@ -317,9 +317,9 @@ void prl_session_output_due(void *arg)
                         prl_playout_drained_at_us(session->playout, now_us) + 1000);
 }
 
-void prl_session_left(struct prl_session *session, uint64_t samples)
+void prl_session_left(struct prl_session *session, uint64_t samples, int64_t at_us)
 {
-    prl_playout_passed(session->playout, samples, prl_clock_now_us());
+    prl_playout_passed(session->playout, samples, at_us);
     uint32_t generation = prl_playout_generation(session->playout);
     struct prl_work *work = prl_session_work(session, generation);
     if (work && !work->first_byte_us) {

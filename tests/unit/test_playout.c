@@ -231,6 +231,21 @@ PRL_TEST(playout_relayed_hears_what_was_passed_on)
     prl_playout_destroy(&playout);
 }
 
+// What a late loop passes on in one go has its own times, and so is heard one after the other.
+PRL_TEST(playout_relayed_hears_a_burst_in_order)
+{
+    struct prl_playout *playout = create(100, 100);
+    prl_playout_set_relayed(playout, true, 0);
+    prl_playout_release(playout, 0);
+    send_ms(playout, 100, 0);
+    EXPECT_INT(heard_ms(playout, 90), 0); // the clock stands at 90
+    pass_ms(playout, 0, 100);
+    EXPECT_INT(heard_ms(playout, 130), 30);
+    EXPECT_INT(heard_ms(playout, 195), 95);
+    EXPECT(prl_playout_drained(playout, 200 * MS));
+    prl_playout_destroy(&playout);
+}
+
 PRL_TEST(playout_relayed_cuts_at_the_listener)
 {
     struct prl_playout *playout = create(60, 100);
