@@ -13,6 +13,7 @@
 #include "base/str.h"
 #include "net/http.h"
 #include "net/loop.h"
+#include "rtc/rtc.h"
 #include "tts/voices.h"
 
 enum { PAGES_MAX = 64, PAGE_MAX = 1 << 20, BODY_MAX = 256 << 10 };
@@ -208,6 +209,26 @@ static double resident_bytes(void)
     return (double)pages * 4096.0;
 }
 
+static void render_rtc(const struct prl_rest *rest, struct prl_str *text)
+{
+    struct prl_rtc_stats rtc;
+    if (!rest->conf.rtc)
+        return;
+    prl_rtc_stats(rest->conf.rtc, &rtc);
+    (void)prl_metrics_render_one(text, "gauge", "parley_rtc_peers",
+                                 "WebRTC connections now, offers that wait included",
+                                 (double)rtc.peers);
+    (void)prl_metrics_render_one(text, "gauge", "parley_rtc_connected",
+                                 "WebRTC connections that stand", (double)rtc.connected);
+    (void)prl_metrics_render_one(text, "gauge", "parley_rtc_streams", "TCP streams for media now",
+                                 (double)rtc.streams);
+    (void)prl_metrics_render_one(text, "counter", "parley_rtc_unsent_total",
+                                 "Datagrams that a full queue or the system refused",
+                                 (double)rtc.unsent);
+    (void)prl_metrics_render_one(text, "counter", "parley_rtc_oversize_total",
+                                 "Datagrams that came too long", (double)rtc.oversize);
+}
+
 static void on_metrics(void *arg, struct prl_http_request *request)
 {
     struct prl_rest *rest = arg;
@@ -236,6 +257,7 @@ static void on_metrics(void *arg, struct prl_http_request *request)
                                  "Longest callback", (double)loop.stall_us_worst / 1e6);
     (void)prl_metrics_render_one(&text, "gauge", "process_resident_memory_bytes",
                                  "Memory of the process", resident_bytes());
+    render_rtc(rest, &text);
     prl_reply_text(request, 200, "text/plain; version=0.0.4; charset=utf-8", &text);
     prl_str_free(&text);
 }

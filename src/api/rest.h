@@ -11,11 +11,13 @@
 
 struct prl_http;
 struct prl_rest;
+struct prl_rtc;
 
 struct prl_rest_conf {
     const struct prl_auth *auth;
     const struct prl_talks *talks;
     const struct prl_calls *calls;
+    const struct prl_rtc *rtc; // NULL: none
     struct prl_loop *loop;
     const char *web_dir; // folder of the page; NULL: no page
     const char *version;

@@ -55,9 +55,7 @@
     X(RTC_DROPPED_REPEATED, COUNTER, "parley_rtc_dropped_repeated_total",                          \
       "RTP and RTCP seen before, or too old")                                                      \
     X(RTC_DROPPED_UNAGREED, COUNTER, "parley_rtc_dropped_unagreed_total",                          \
-      "RTP of a payload or direction that was not agreed on")                                      \
-    X(RTC_DROPPED_FULL, COUNTER, "parley_rtc_dropped_full_total",                                  \
-      "Datagrams not sent: queue full or refused by the system")
+      "RTP of a payload or direction that was not agreed on")
 
 enum prl_metric {
 #define PRL_METRIC_ENUM(id, kind, name, help) PRL_METRIC_##id,

@@ -377,6 +377,7 @@ static enum prl_err create_api(struct server *server)
     struct prl_rest_conf rest = {.auth = server->auth,
                                  .talks = server->talks,
                                  .calls = server->calls,
+                                 .rtc = prl_webrtc_rtc(server->webrtc),
                                  .loop = server->loop,
                                  .web_dir = find_web(settings, web, sizeof(web)),
                                  .version = PRL_VERSION,
@@ -412,9 +413,9 @@ static void destroy_server(struct server *server)
     prl_http_destroy(&server->http); // ends every session
     prl_rest_destroy(&server->rest);
     prl_realtime_destroy(&server->realtime);
+    prl_calls_destroy(&server->calls);
     prl_webrtc_destroy(&server->webrtc);
     prl_ice_servers_destroy(&server->ice_servers);
-    prl_calls_destroy(&server->calls);
     prl_talks_destroy(&server->talks);
     prl_secrets_destroy(&server->secrets);
     prl_engines_destroy(&server->engines);
