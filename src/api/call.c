@@ -164,18 +164,53 @@ static void end_call(void *arg, uint16_t code, const char *reason)
 static void let_go(void *arg)
 {
     struct call *call = arg;
-    call->talk = NULL;
     prl_leg_destroy(&call->leg);
+    prl_session_rtp(prl_talk_session(call->talk), false);
+    call->talk = NULL;
 }
 
 static const struct prl_talk_ops talk_ops = {
     .send = send_event, .pause = NULL, .end = end_call, .over = let_go};
 
+static void send_sound(void *arg, const uint8_t *payload, size_t size, uint32_t timestamp_step,
+                       bool marker)
+{
+    struct call *call = arg;
+    prl_rtc_send_audio(call->peer, payload, size, timestamp_step, marker);
+}
+
+// A leg costs 170 KiB and fifty ticks a second: an offer that never connects has none.
+static void need_leg(struct call *call)
+{
+    static const enum prl_codec codecs[] = {[PRL_RTC_OPUS] = PRL_CODEC_OPUS,
+                                            [PRL_RTC_PCMU] = PRL_CODEC_PCMU,
+                                            [PRL_RTC_PCMA] = PRL_CODEC_PCMA};
+    if (call->leg || !call->talk || call->end_us)
+        return;
+    struct prl_leg_conf conf = {.loop = call->calls->conf.loop,
+                                .session = prl_talk_session(call->talk),
+                                .codec = codecs[prl_rtc_codec(call->peer)],
+                                .send = send_sound,
+                                .send_arg = call};
+    enum prl_err err = prl_leg_create(&call->leg, &conf);
+    if (err)
+        end_call(call, PRL_TALK_CLOSE_INTERNAL, "there is no memory for its sound");
+}
+
 static void on_session_event(void *arg, const struct prl_session_event *event)
 {
     struct call *call = arg;
+    // A sideband may have asked for an answer before the client has connected.
+    if (event->type == PRL_SESSION_OUTPUT_STARTED)
+        need_leg(call);
     if (call->leg)
         prl_leg_on_session(call->leg, event);
+}
+
+static void expect_sound(struct call *call)
+{
+    prl_session_rtp(prl_talk_session(call->talk), true);
+    prl_talk_tap(call->talk, on_session_event, call);
 }
 
 // ---- the connection's side ----
@@ -183,6 +218,7 @@ static void on_session_event(void *arg, const struct prl_session_event *event)
 static void on_connected(void *arg)
 {
     struct call *call = arg;
+    need_leg(call);
     prl_log(PRL_LOG_INFO, "api", "%s: connected", call->id);
 }
 
@@ -253,13 +289,6 @@ static const struct prl_rtc_ops rtc_ops = {.on_connected = on_connected,
                                            .on_packet = on_packet,
                                            .on_report = on_report,
                                            .on_closed = on_closed};
-
-static void send_sound(void *arg, const uint8_t *payload, size_t size, uint32_t timestamp_step,
-                       bool marker)
-{
-    struct call *call = arg;
-    prl_rtc_send_audio(call->peer, payload, size, timestamp_step, marker);
-}
 
 // ---- an offer ----
 
@@ -411,22 +440,6 @@ static enum prl_err join_talk(struct offer *offer, struct call *call, struct prl
     return err;
 }
 
-static enum prl_err create_leg(struct call *call)
-{
-    static const enum prl_codec codecs[] = {[PRL_RTC_OPUS] = PRL_CODEC_OPUS,
-                                            [PRL_RTC_PCMU] = PRL_CODEC_PCMU,
-                                            [PRL_RTC_PCMA] = PRL_CODEC_PCMA};
-    struct prl_leg_conf conf = {.loop = call->calls->conf.loop,
-                                .session = prl_talk_session(call->talk),
-                                .codec = codecs[prl_rtc_codec(call->peer)],
-                                .send = send_sound,
-                                .send_arg = call};
-    enum prl_err err = prl_leg_create(&call->leg, &conf);
-    if (!err)
-        prl_talk_tap(call->talk, on_session_event, call);
-    return err;
-}
-
 static void reply_answer(struct prl_http_request *request, unsigned status,
                          const struct prl_str *answer, const struct call *call)
 {
@@ -503,9 +516,8 @@ static void make_call(struct offer *offer)
     bool sdp = err != PRL_OK;
     if (!err)
         err = join_talk(offer, call, &problem);
-    if (!err)
-        err = create_leg(call);
     if (!err) {
+        expect_sound(call);
         begin_call(call, offer->request);
         reply_answer(offer->request, 201, &answer, call);
     } else {

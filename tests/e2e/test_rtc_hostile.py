@@ -355,7 +355,7 @@ async def test_offers_that_never_connect(server):
     assert set(statuses) <= {201, 429} and sum(statuses.values()) == 5000, statuses
     grown_kib = server.memory_kib() - memory
     print(f"      5,000 offers: {statuses}, {grown_kib} KiB", flush=True)
-    assert grown_kib < 400 * 1024, grown_kib
+    assert grown_kib < 250 * 1024, grown_kib
     await grown(server, "rtc_never_connected_total", before, statuses[201], 30)
     assert metrics(server)["rtc_peers"] == 0
     async with AiortcCaller(server) as caller:
