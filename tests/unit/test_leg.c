@@ -376,7 +376,7 @@ PRL_TEST(leg_cut_answers_are_truncated_at_what_was_heard)
     run_ms(300);
     int64_t now_us = prl_clock_now_us();
     prl_session_cancel(t.world.session, NULL, NULL);
-    int64_t slack_us = 10 * MS + prl_clock_now_us() - now_us + stats_of_leg().pacing_us_max;
+    int64_t slack_us = INT64_C(10000) + prl_clock_now_us() - now_us + stats_of_leg().pacing_us_max;
     prl_session_clear_output(t.world.session, NULL); // of what is over: nothing
     // What left is heard 100 ms later: half a round trip and the client's 80 ms.
     int64_t heard_us = 0;
