@@ -37,7 +37,7 @@ static void must(bool holds, const char *what)
     if (holds)
         return;
     fprintf(stderr, "sctp: %s failed\n", what);
-    exit(1);
+    abort();
 }
 
 static void send_one(size_t server)
