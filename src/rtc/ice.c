@@ -27,7 +27,7 @@ struct prl_ice {
 
     int64_t begun_us;   // of the last create or restart
     bool connected;     // something has been verified once
-    int64_t consent_us; // last check on the selected path
+    int64_t consent_us; // last check or authenticated media on the selected path
     int selected;       // index into paths, or NONE
     size_t path_count;
     struct path paths[PRL_ICE_PATHS_MAX];
@@ -209,6 +209,8 @@ bool prl_ice_heard(struct prl_ice *ice, const struct prl_ice_path *path, int64_t
     bool fresh = now_us - entry->check_us < PRL_ICE_CONSENT_US;
     bool move = index != ice->selected && fresh && is_quiet(ice, now_us);
     entry->heard_us = now_us;
+    if (index == ice->selected)
+        ice->consent_us = now_us;
     return move && select_path(ice, index);
 }
 

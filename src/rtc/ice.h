@@ -13,7 +13,9 @@
 // Moving it on each check lost 70 % of the packets of a client with two interfaces.
 // Consent: RFC 7675 gives consent by an answer to one's own check. A lite agent sends no check, so
 // the peer's authenticated checks on the selected path, which full agents send every 5 s (there),
-// stand for it: the path that such a check names is one where the peer wants to be sent to.
+// stand for it: the path that such a check names is one where the peer wants to be sent to. So does
+// authenticated media that comes over it: pion/ice 2 sends no checks at all while packets flow both
+// ways, and calls of its users ended after 30 s.
 // Units:    microseconds, monotonic, given by the caller.
 // Threads:  one owner.
 // Memory:   one block; at most PRL_ICE_PATHS_MAX paths, the one longest without a check makes room.
