@@ -42,8 +42,8 @@ static void add_wildcards(struct prl_rtc_conf *conf)
         }
 }
 
-// Where nothing is said it is where HTTP is. Browsers use no loopback candidates, so a server on
-// loopback takes every address of the machine, and then serves this machine only.
+// Where nothing is said it is where HTTP is. Firefox sends no check to a loopback candidate, so a server
+// on loopback takes every address of the machine, and then serves this machine only (decision 031).
 static void choose_addresses(struct prl_rtc_conf *conf, const struct prl_settings *settings,
                              char *list)
 {
