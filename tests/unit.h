@@ -44,6 +44,12 @@ void prl_test_text(const char *file, int line, const char *what, const char *a, 
 
 // True while an allocation failure is being provoked (-o).
 bool prl_test_oom(void);
+// Longest wait for what must come: generous, because a busy machine may leave a test a fiftieth of a
+// core, and reached only when the test fails. While an allocation fails it may never come.
+#define PRL_TEST_WAIT_US (prl_test_oom() ? 3000000 : 120000000)
+// A millisecond passes on a clock that is held (prl_clock_hold), else nothing happens. Called once a
+// turn of a loop, what has arrived is always read before the time for it is over.
+void prl_test_pass_ms(void);
 // Seeded random numbers (-s), the same in every run with the same seed.
 uint32_t prl_test_random(void);
 // A temporary folder of this test's own, removed by the runner afterwards; valid until it ends.

@@ -293,6 +293,8 @@ void prl_timer_start(struct prl_timer *timer, int64_t at_us)
     timer->at_us = at_us;
     int64_t delay_us = at_us - prl_clock_now_us();
     uint64_t delay_ms = delay_us > 0 ? (uint64_t)(delay_us + 999) / 1000 : 0;
+    if (prl_clock_is_held()) // says nothing about when to look again
+        delay_ms = 1;
     uv_update_time(&timer->loop->uv);
     uv_timer_start(&timer->uv, run_timer, delay_ms, 0);
 }

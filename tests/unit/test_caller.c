@@ -11,7 +11,7 @@
 #include "net/loop.h"
 #include "tests/unit.h"
 
-enum { DEADLINE_US = 20000000, TURN_US = 20000, SAMPLES = 2400 };
+enum { TURN_US = 20000, SAMPLES = 2400 };
 
 struct fixture {
     struct prl_loop *loop;
@@ -100,7 +100,7 @@ static enum prl_err set_up(struct fixture *f, struct prl_ring *microphone)
                                    .pcm = microphone ? NULL : f->pcm,
                                    .samples = microphone ? 0 : SAMPLES,
                                    .microphone = microphone,
-                                   .timeout_us = DEADLINE_US,
+                                   .timeout_us = PRL_TEST_WAIT_US,
                                    .line = on_line,
                                    .done = on_done,
                                    .arg = f};
@@ -116,7 +116,7 @@ static void tear_down(struct fixture *f)
 
 static bool await(struct fixture *f, const int *count)
 {
-    int64_t end_us = prl_clock_now_us() + DEADLINE_US;
+    int64_t end_us = prl_clock_now_us() + PRL_TEST_WAIT_US;
     while (*count == 0 && prl_clock_now_us() < end_us)
         prl_loop_turn(f->loop, TURN_US);
     return *count > 0;

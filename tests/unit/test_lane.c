@@ -9,7 +9,7 @@
 #include "net/lane.h"
 #include "tests/unit.h"
 
-enum { DEADLINE_US = 10000000, TURN_US = 50000 };
+enum { TURN_US = 50000 };
 
 // A worker whose thread can be held, so that the order of what waits can be seen without sleeping.
 struct worker {
@@ -45,7 +45,7 @@ static void worker_message(void *ctx, struct prl_msg *msg)
         return;
     }
     // The payload goes back to the loop, changing owner twice.
-    if (prl_port_send_wait(worker->port, msg, DEADLINE_US) == PRL_OK)
+    if (prl_port_send_wait(worker->port, msg, PRL_TEST_WAIT_US) == PRL_OK)
         msg->data = NULL;
 }
 
@@ -83,7 +83,7 @@ static void on_report(void *arg, struct prl_msg *msg)
 
 static bool run_until(struct prl_loop *loop, const int *flag, int want)
 {
-    int64_t end_us = prl_clock_now_us() + DEADLINE_US;
+    int64_t end_us = prl_clock_now_us() + PRL_TEST_WAIT_US;
     while (*flag < want && prl_clock_now_us() < end_us)
         prl_loop_turn(loop, TURN_US);
     return *flag >= want;
@@ -115,7 +115,7 @@ PRL_TEST(lane_is_bounded_and_urgent_messages_overtake)
     pthread_mutex_lock(&worker.gate);
     EXPECT_OK(prl_lane_send(lane, &(struct prl_msg){.type = 1}));
     struct prl_lane_stats stats;
-    int64_t end_us = prl_clock_now_us() + DEADLINE_US;
+    int64_t end_us = prl_clock_now_us() + PRL_TEST_WAIT_US;
     do
         prl_lane_stats(lane, &stats); // until the lane has taken it and stands at the gate
     while (stats.messages < 1 && prl_clock_now_us() < end_us);
@@ -131,7 +131,7 @@ PRL_TEST(lane_is_bounded_and_urgent_messages_overtake)
         EXPECT_INT(worker.order[i], expected[i]);
 
     EXPECT_OK(prl_lane_send(lane, &(struct prl_msg){.type = 99, .value = {1000}}));
-    end_us = prl_clock_now_us() + DEADLINE_US;
+    end_us = prl_clock_now_us() + PRL_TEST_WAIT_US;
     while (atomic_load(&worker.steps_done) < 1000 && prl_clock_now_us() < end_us)
         prl_loop_turn(loop, 1000);
     EXPECT_INT(atomic_load(&worker.steps_done), 1000);

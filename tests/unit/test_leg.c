@@ -68,6 +68,7 @@ static void on_event(void *arg, const struct prl_session_event *event)
 static bool begin(enum prl_codec codec)
 {
     memset(&t, 0, sizeof(t));
+    prl_clock_hold(prl_clock_now_us());
     enum prl_err err = world_open(&t.world, PRL_API_GA);
     t.world.tap = on_event;
     struct prl_leg_conf conf = {.loop = t.world.loop,
@@ -82,12 +83,17 @@ static void end(void)
 {
     prl_leg_destroy(&t.leg);
     world_close(&t.world);
+    prl_clock_hold(-1);
 }
 
+// Time passes only here, a few milliseconds at once, so that a busy machine is not late.
 static void run_ms(int64_t ms)
 {
-    for (int64_t end_us = prl_clock_now_us() + ms * MS; prl_clock_now_us() < end_us;)
-        prl_loop_turn(t.world.loop, 1000);
+    for (int64_t step; ms > 0; ms -= step) {
+        step = ms < 4 ? ms : 4;
+        prl_clock_hold(prl_clock_now_us() + step * MS);
+        prl_loop_turn(t.world.loop, 2000);
+    }
 }
 
 static void play_tone(size_t ms)
@@ -104,9 +110,8 @@ static void play_tone(size_t ms)
 static void run_packets(size_t more)
 {
     size_t until = t.count + more;
-    for (int64_t end_us = prl_clock_now_us() + 3000000;
-         t.count < until && prl_clock_now_us() < end_us;)
-        prl_loop_turn(t.world.loop, 1000);
+    for (int ms = 0; t.count < until && ms < 3000; ms++)
+        run_ms(1);
 }
 
 static size_t loud_packets(size_t from)
@@ -283,9 +288,7 @@ PRL_TEST(leg_skips_what_a_stall_has_cost)
     REQUIRE(begin(PRL_CODEC_PCMU));
     run_ms(100);
     size_t before = t.count;
-    int64_t begun_us = prl_clock_now_us();
-    while (prl_clock_now_us() < begun_us + 300000)
-        ;
+    prl_clock_hold(prl_clock_now_us() + 300 * MS);
     run_packets(1);
     EXPECT(t.count - before >= PRL_LEG_CATCH_UP && t.count - before <= PRL_LEG_CATCH_UP + 2);
     EXPECT(stats_of_leg().skipped >= 9);
@@ -326,9 +329,8 @@ static void speak_packets(int count)
 
 static bool await_event(enum prl_session_event_type type)
 {
-    int64_t end_us = prl_clock_now_us() + 3000000;
-    while (t.events[type] == 0 && prl_clock_now_us() < end_us)
-        prl_loop_turn(t.world.loop, 1000);
+    for (int ms = 0; t.events[type] == 0 && ms < 60000; ms++)
+        run_ms(1); // lanes need real time: a turn of the loop waits for it
     return t.events[type] > 0;
 }
 

@@ -10,8 +10,6 @@
 #include "tests/unit.h"
 #include "tests/unit/llm_fake.h"
 
-enum { WAIT_US = 10000000 };
-
 static const struct fake_reply replies[] = {{"long", "One two three four five six seven."},
                                             {"tool", "{\"name\": \"f\", \"arguments\": {\"a\":1}}"},
                                             {NULL, "Yes, 好."}};
@@ -93,10 +91,10 @@ static enum prl_err ask(struct world *world, uint32_t generation, const char *us
     return prl_llm_generate(world->stream, generation, &prompt, &params);
 }
 
-// Turns the loop until *count reaches `wanted`, at most WAIT_US.
+// Turns the loop until *count reaches `wanted`, at most PRL_TEST_WAIT_US.
 static bool wait_for(struct world *world, const int *count, int wanted)
 {
-    int64_t until = prl_clock_now_us() + WAIT_US;
+    int64_t until = prl_clock_now_us() + PRL_TEST_WAIT_US;
     while (*count < wanted && prl_clock_now_us() < until)
         prl_loop_turn(world->loop, 20000);
     return *count >= wanted;
@@ -157,7 +155,7 @@ PRL_TEST(llm_close_inside_an_event)
     world.close_at_first = true;
     EXPECT_OK(ask(&world, 1, "long", false));
     EXPECT(wait_for(&world, &world.states, 1));
-    int64_t until = prl_clock_now_us() + WAIT_US;
+    int64_t until = prl_clock_now_us() + PRL_TEST_WAIT_US;
     while (world.stream && prl_clock_now_us() < until)
         prl_loop_turn(world.loop, 20000);
     EXPECT(world.stream == NULL);
@@ -226,7 +224,7 @@ PRL_TEST(llm_streams_are_bounded)
     EXPECT(wait_for(&world, &world.done, 1));
     // A closed stream keeps its place until the lane has heard of it, which may take a turn more.
     enum prl_err err = prl_llm_open(world.llm, &conf, &more);
-    int64_t until = prl_clock_now_us() + WAIT_US;
+    int64_t until = prl_clock_now_us() + PRL_TEST_WAIT_US;
     while (err == PRL_ERR_LIMIT && prl_clock_now_us() < until) {
         prl_loop_turn(world.loop, 20000);
         err = prl_llm_open(world.llm, &conf, &more);
@@ -281,7 +279,7 @@ PRL_TEST_OOM(llm_memory)
     if (!err)
         err = ask(&world, 1, "long", false);
     EXPECT(!err || (prl_test_oom() && err == PRL_ERR_NOMEM));
-    int64_t until = prl_clock_now_us() + WAIT_US;
+    int64_t until = prl_clock_now_us() + PRL_TEST_WAIT_US;
     while (!err && world.done + world.errors == 0 && prl_clock_now_us() < until)
         prl_loop_turn(world.loop, 20000);
     EXPECT(err || world.done + world.errors == 1);

@@ -10,12 +10,12 @@
 #include "net/loop.h"
 #include "tests/unit.h"
 
-enum { DEADLINE_US = 10000000, TURN_US = 100000 };
+enum { TURN_US = 100000 };
 
 // Runs the loop until *flag reaches `want`; false when the deadline passes.
 static bool run_until(struct prl_loop *loop, const int *flag, int want)
 {
-    int64_t end_us = prl_clock_now_us() + DEADLINE_US;
+    int64_t end_us = prl_clock_now_us() + PRL_TEST_WAIT_US;
     while (*flag < want && prl_clock_now_us() < end_us)
         prl_loop_turn(loop, TURN_US);
     return *flag >= want;
@@ -180,7 +180,7 @@ enum { EACH = 2000 };
 static void *send_many(void *arg)
 {
     for (int i = 0; i < EACH; i++)
-        EXPECT_OK(prl_port_send_wait(arg, &(struct prl_msg){.value = {i}}, DEADLINE_US));
+        EXPECT_OK(prl_port_send_wait(arg, &(struct prl_msg){.value = {i}}, PRL_TEST_WAIT_US));
     return NULL;
 }
 

@@ -15,7 +15,7 @@
 #include "tests/unit.h"
 #include "tests/unit/rtc_client.h"
 
-enum { DEADLINE_US = 2500000, TURN_US = 2000, MANY = 5000 };
+enum { TURN_US = 2000, MANY = 5000 };
 
 enum close_in { CLOSE_NOWHERE, CLOSE_IN_CONNECTED, CLOSE_IN_PACKET, CLOSE_IN_CLOSED };
 
@@ -157,7 +157,7 @@ static void on_client_data(void *arg, const uint8_t *data, size_t size)
 
 static bool until(struct world *world, const int *count, int want)
 {
-    int64_t end_us = prl_clock_now_us() + DEADLINE_US;
+    int64_t end_us = prl_clock_now_us() + PRL_TEST_WAIT_US;
     while (*count < want && prl_clock_now_us() < end_us) {
         prl_loop_turn(world->loop, TURN_US);
         world->client.now_us = prl_clock_now_us();

@@ -176,10 +176,10 @@ static void on_error(void *arg, const char *why)
     EXPECT_TEXT(why, "bad: cannot be loaded");
 }
 
-// Turns the loop until it has something to show, at most 2 s.
+// Turns the loop until it has something to show.
 #define WAIT(loop, condition)                                                                      \
     do {                                                                                           \
-        int64_t until_ = prl_clock_now_us() + 2000000;                                             \
+        int64_t until_ = prl_clock_now_us() + PRL_TEST_WAIT_US;                                    \
         while (!(condition) && prl_clock_now_us() < until_)                                        \
             prl_loop_turn(loop, 10000);                                                            \
         EXPECT(condition);                                                                         \
@@ -449,7 +449,7 @@ PRL_TEST_OOM(stt_whole_life)
         err = prl_stt_decode(bench.a, 2, PRL_STT_WANT_FINAL);
     if (!err) { // exactly one answer, whatever fails
         size_t finals = 0;
-        int64_t until_us = prl_clock_now_us() + 2000000;
+        int64_t until_us = prl_clock_now_us() + PRL_TEST_WAIT_US;
         while (finals == 0 && prl_clock_now_us() < until_us) {
             prl_loop_turn(bench.loop, 10000);
             for (size_t i = 0; i < bench.count; i++)

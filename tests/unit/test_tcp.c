@@ -11,7 +11,7 @@
 #include "rtc/tcp.h"
 #include "tests/unit.h"
 
-enum { DEADLINE_US = 5000000, TURN_US = 10000, CLIENTS = PRL_TCP_STRANGERS_MAX + 2 };
+enum { TURN_US = 10000, CLIENTS = PRL_TCP_STRANGERS_MAX + 2 };
 
 struct world {
     struct prl_loop *loop;
@@ -105,7 +105,7 @@ static bool is_over(int fd)
 
 static bool until_over(struct world *world, int fd)
 {
-    int64_t end_us = prl_clock_now_us() + DEADLINE_US;
+    int64_t end_us = prl_clock_now_us() + PRL_TEST_WAIT_US;
     while (!is_over(fd) && prl_clock_now_us() < end_us)
         prl_loop_turn(world->loop, TURN_US);
     return is_over(fd);
@@ -113,7 +113,7 @@ static bool until_over(struct world *world, int fd)
 
 static bool until(struct world *world, const int *count, int want)
 {
-    int64_t end_us = prl_clock_now_us() + DEADLINE_US;
+    int64_t end_us = prl_clock_now_us() + PRL_TEST_WAIT_US;
     while (*count < want && prl_clock_now_us() < end_us)
         prl_loop_turn(world->loop, TURN_US);
     return *count >= want;

@@ -16,7 +16,7 @@
 
 static const struct prl_tts_ops *const fakes[] = {&tts_fake_hibari, &tts_fake_kokoro,
                                                   &tts_fake_espeak, NULL};
-enum { EVENTS_MAX = 256, WAIT_US = 2000000 };
+enum { EVENTS_MAX = 256 };
 
 struct seen {
     enum prl_tts_event_type type;
@@ -99,7 +99,7 @@ static void fixture_close(struct fixture *fixture)
 
 static void turn_until(struct fixture *fixture, const size_t *count, size_t wanted)
 {
-    int64_t end_us = prl_clock_now_us() + WAIT_US;
+    int64_t end_us = prl_clock_now_us() + PRL_TEST_WAIT_US;
     while (*count < wanted && prl_clock_now_us() < end_us)
         prl_loop_turn(fixture->loop, 10000);
     EXPECT(*count >= wanted);
@@ -107,7 +107,7 @@ static void turn_until(struct fixture *fixture, const size_t *count, size_t want
 
 static void wait_ready(struct fixture *fixture)
 {
-    int64_t end_us = prl_clock_now_us() + WAIT_US;
+    int64_t end_us = prl_clock_now_us() + PRL_TEST_WAIT_US;
     while (!fixture->ready && !fixture->error[0] && prl_clock_now_us() < end_us)
         prl_loop_turn(fixture->loop, 10000);
 }
@@ -242,7 +242,7 @@ PRL_TEST(tts_cancel_is_final)
     tts_fake.hold = 1;
     say(&fixture, 1, 1, "One two three.");
     say(&fixture, 1, 2, "Four.");
-    int64_t end_us = prl_clock_now_us() + WAIT_US;
+    int64_t end_us = prl_clock_now_us() + PRL_TEST_WAIT_US;
     for (int before = tts_fake.begins; tts_fake.begins == before && prl_clock_now_us() < end_us;)
         prl_loop_turn(fixture.loop, 1000);
     prl_tts_cancel(fixture.stream, 1);
@@ -309,8 +309,10 @@ PRL_TEST(tts_urgent_stream_first)
     wait_ready(&fixture);
     struct prl_tts_stream_conf conf = {.fn = on_event, .arg = &fixture};
     REQUIRE(prl_tts_open(fixture.tts, &conf, &other) == PRL_OK);
-    // The first clause makes a lead of 12 units (0.6 s); so the other's first clause goes before the
-    // second one of this stream, although it was asked for later.
+    // The first clause makes a lead of 12 units (0.6 s), which does not shrink while the clock stands;
+    // so the other's first clause goes before the second one of this stream, although it was asked
+    // for later.
+    prl_clock_hold(prl_clock_now_us());
     say(&fixture, 1, 1, "one two three four five six seven eight nine ten eleven twelve");
     turn_until(&fixture, &fixture.ends, 1);
     tts_fake.hold = 1;
@@ -319,6 +321,7 @@ PRL_TEST(tts_urgent_stream_first)
     EXPECT_OK(prl_tts_say(other, 1, 77, "first", 5));
     tts_fake.hold = 0;
     turn_until(&fixture, &fixture.ends, 4);
+    prl_clock_hold(-1);
     size_t at = 0;
     while (at < fixture.count && fixture.seen[at].clause_id != 77)
         at++;

@@ -8,7 +8,7 @@
 #include "net/udp.h"
 #include "tests/unit.h"
 
-enum { DEADLINE_US = 5000000, TURN_US = 20000, LOG = 600 };
+enum { TURN_US = 20000, LOG = 600 };
 
 struct sink {
     struct prl_udp *udp;
@@ -34,7 +34,7 @@ static void on_datagram(void *arg, const struct prl_udp_datagram *datagram)
 
 static bool run_until(struct prl_loop *loop, const int *count, int want)
 {
-    int64_t end_us = prl_clock_now_us() + DEADLINE_US;
+    int64_t end_us = prl_clock_now_us() + PRL_TEST_WAIT_US;
     while (*count < want && prl_clock_now_us() < end_us)
         prl_loop_turn(loop, TURN_US);
     return *count >= want;

@@ -10,7 +10,7 @@
 #include "tests/unit.h"
 #include "tests/unit/tts_fake.h"
 
-enum { SAID_MAX = 8 << 20, LIMIT_US = 5000000, TURN_US = 5000 };
+enum { SAID_MAX = 8 << 20, TURN_US = 5000 };
 
 // NOLINTNEXTLINE(readability-non-const-parameter): the table's signature
 // NOLINTNEXTLINE(readability-non-const-parameter): the table's signature
@@ -152,7 +152,7 @@ enum prl_err world_open(struct world *world, enum prl_api_dialect dialect)
 
 bool world_ready(struct world *world)
 {
-    int64_t end_us = prl_clock_now_us() + LIMIT_US;
+    int64_t end_us = prl_clock_now_us() + PRL_TEST_WAIT_US;
     while (world->loaded < 3 && prl_clock_now_us() < end_us)
         prl_loop_turn(world->loop, TURN_US);
     return world->loaded == 3;
@@ -194,12 +194,12 @@ void world_send(struct world *world, const char *json)
 
 bool world_await(struct world *world, const char *part)
 {
-    int64_t end_us = prl_clock_now_us() + LIMIT_US;
+    int64_t end_us = prl_clock_now_us() + PRL_TEST_WAIT_US;
     while (!strstr(prl_str_text(&world->said), part)) {
         // Once memory ran out the event may never come; the client is told, or the connection lost.
         if (prl_clock_now_us() > end_us || world->lost ||
             (prl_test_oom() && prl_mem_fail_hit() &&
-             prl_clock_now_us() > end_us - LIMIT_US + 60000))
+             prl_clock_now_us() > end_us - PRL_TEST_WAIT_US + 60000))
             return false;
         prl_loop_turn(world->loop, TURN_US);
     }
