@@ -26,11 +26,11 @@ struct fake_llm {
     // Set by the test.
     const struct fake_reply *replies; // ends with a NULL question: the answer for all others
     const char *words_only;           // answer when words_only is set
-    int fail_decode_at;               // this decode fails (1 = first); 0 never
+    _Atomic int fail_decode_at;       // this decode fails (1 = first); 0 never
     bool fail_load;
     bool no_form; // lacks the control tokens
     // Seen by the test.
-    int decodes;
+    _Atomic int decodes;
     int computed; // tokens
     int copies;
     int loads, unloads;
