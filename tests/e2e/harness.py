@@ -51,7 +51,7 @@ def jfk():
 
 def synthesise(text, path, *options):
     """Our own voice, as a stand-in where no recording is at hand; named as such by the tests."""
-    subprocess.run([PARLEY, "tts", "--out", str(path), *options, text], check=True, timeout=120,
+    subprocess.run([PARLEY, "tts", "--out", str(path), *options, text], check=True, timeout=120 * PATIENCE,
                    stdout=subprocess.DEVNULL)
     return path
 
@@ -79,6 +79,36 @@ def free_port():
         return probe.getsockname()[1]
 
 
+# Limits only end what will never come: on a busy machine everything may take this many times longer.
+PATIENCE = 5
+
+
+def slowness():
+    """How many times longer than its own CPU time a piece of work takes here just now; 1 on a quiet machine."""
+    wall, cpu = time.monotonic(), time.thread_time()
+    while time.thread_time() - cpu < 0.2:
+        pass
+    return max(1.0, (time.monotonic() - wall) / 0.2)
+
+
+class Lag:
+    """How late this process itself wakes up: what a test may add to a limit on times that it took itself."""
+
+    async def __aenter__(self):
+        self.worst = 0.0
+        self.task = asyncio.create_task(self.watch())
+        return self
+
+    async def __aexit__(self, *_):
+        self.task.cancel()
+
+    async def watch(self):
+        while True:
+            due = time.monotonic() + 0.02
+            await asyncio.sleep(0.02)
+            self.worst = max(self.worst, time.monotonic() - due)
+
+
 class Server:
     """`parley serve` on a free port, ready, with what it said in `log`. With a `network` of tests/net it stands on
     the other side of that network's cable and asks for a key."""
@@ -96,6 +126,8 @@ class Server:
                    "--set", "rtc.udp_port=0", "--set", "rtc.tcp_port=0"]
         if not any(s.startswith("llm.model") for s in settings):
             command += ["--set", "llm.model=small"]
+        # What a slow engine costs is tested with scripted ones; here slowness is the machine's.
+        settings = ("turn.engine_first_byte_ms=120000", "turn.apology_max_ms=60000", *settings)
         for setting in settings:
             command += ["--set", setting]
         self.process = subprocess.Popen(command, stdout=self.log_file, stderr=self.log_file,
@@ -103,7 +135,7 @@ class Server:
         if wait:
             self.wait_ready()
 
-    def wait_ready(self, limit_s=180):
+    def wait_ready(self, limit_s=180 * PATIENCE):
         end = time.monotonic() + limit_s
         while time.monotonic() < end:
             if self.process.poll() is not None:
@@ -140,7 +172,7 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             try:
-                self.process.wait(20)
+                self.process.wait(20 * PATIENCE)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -181,6 +213,7 @@ class Talk:
         return event
 
     async def until(self, type_, limit_s=60, allow_error=False):
+        limit_s *= PATIENCE
         end = time.monotonic() + limit_s
         while True:
             left = end - time.monotonic()
@@ -217,7 +250,8 @@ class Client(Talk):
         self.url, self.options = url, options
 
     async def __aenter__(self):
-        self.socket = await websockets.connect(self.url, max_size=None, **self.options)
+        self.socket = await websockets.connect(self.url, max_size=None, open_timeout=10 * PATIENCE,
+                                               ping_timeout=20 * PATIENCE, **self.options)
         return self
 
     async def __aexit__(self, *_):
@@ -272,7 +306,7 @@ def run(tests, server=None):
         try:
             arguments = [server] if inspect.signature(test).parameters else []
             if inspect.iscoroutinefunction(test):
-                asyncio.run(asyncio.wait_for(test(*arguments), 300))
+                asyncio.run(asyncio.wait_for(test(*arguments), 300 * PATIENCE))
             else:
                 test(*arguments)
             passed += 1

@@ -36,7 +36,7 @@ def llm(*args, text, tools=None, status=0):
             pathlib.Path(path).write_text(json.dumps(tools), encoding="utf-8")
             extra = ["--tools", path]
         done = subprocess.run([PROGRAM, "llm", "--json", *extra, *args], input=text.encode(),
-                              capture_output=True, timeout=300, check=False)
+                              capture_output=True, timeout=3000, check=False)
     err = done.stderr.decode(errors="replace")
     if done.returncode != status:
         check(False, f"{args} {text!r}: exit status {done.returncode}, {err}")

@@ -23,7 +23,7 @@ def check(good, what):
 
 def models(*args, **env):
     done = subprocess.run([PROGRAM, "models", *args], env=dict(os.environ, **env), cwd="/",
-                          capture_output=True, text=True, timeout=120, check=False)
+                          capture_output=True, text=True, timeout=600, check=False)
     return done.returncode, done.stdout, done.stderr
 
 

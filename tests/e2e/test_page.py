@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 
-from harness import ROOT, SHARED, Server, jfk, pcm24, recording, run, share_of_words, synthesise
+from harness import PATIENCE, ROOT, SHARED, Server, jfk, pcm24, recording, run, share_of_words, slowness, synthesise
 from playwright.sync_api import sync_playwright
 
 SHOTS = pathlib.Path(os.environ.get("PARLEY_SHOTS") or ROOT / "build/shots")
@@ -47,6 +47,7 @@ def talk_through_page(server, wav, language, ui, query="", kind="WebRTC"):
             args=ARGUMENTS + ["--use-fake-ui-for-media-stream",
                               f"--use-file-for-fake-audio-capture={microphone}%noloop"])
         page = browser.new_context(locale=ui).new_page()
+        page.set_default_timeout(30000 * PATIENCE)
         problems = []
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", lambda line: problems.append(line.text) if line.type == "error" else None)
@@ -54,12 +55,12 @@ def talk_through_page(server, wav, language, ui, query="", kind="WebRTC"):
         page.wait_for_selector("#voice option:nth-child(11)", state="attached")
         page.select_option("#language", language)
         page.click("#talk")
-        page.wait_for_selector("#link[data-state=up]", timeout=20000)
+        page.wait_for_selector("#link[data-state=up]", timeout=20000 * PATIENCE)
         assert page.inner_text("#link").startswith(kind), page.inner_text("#link")
-        page.wait_for_selector("#talk-log li.user", timeout=60000)
-        page.wait_for_selector("#talk-log li.assistant", timeout=120000)
-        page.wait_for_selector(".bar", timeout=120000)
-        page.wait_for_selector("#state[data-state=listening]", timeout=120000)
+        page.wait_for_selector("#talk-log li.user", timeout=60000 * PATIENCE)
+        page.wait_for_selector("#talk-log li.assistant", timeout=120000 * PATIENCE)
+        page.wait_for_selector(".bar", timeout=120000 * PATIENCE)
+        page.wait_for_selector("#state[data-state=listening]", timeout=120000 * PATIENCE)
         page.screenshot(path=str(SHOTS / f"page-{kind}-{language}.png"), full_page=True)
         user = page.inner_text("#talk-log li.user")
         answer = page.inner_text("#talk-log li.assistant")
@@ -127,6 +128,7 @@ def test_page_comes_back_to_the_conversation(server):
             args=ARGUMENTS + ["--use-fake-ui-for-media-stream",
                               f"--use-file-for-fake-audio-capture={with_silence(path, folder)}"])
         page = browser.new_context(locale="en-US").new_page()
+        page.set_default_timeout(30000 * PATIENCE)
         page.add_init_script("""window.seen = [];
             const open = RTCPeerConnection.prototype.createDataChannel;
             RTCPeerConnection.prototype.createDataChannel = function (...args) {
@@ -143,19 +145,19 @@ def test_page_comes_back_to_the_conversation(server):
         page.route(re.compile("/v1/realtime/calls\\?"), through_relay)
         page.goto(server.http("/"))
         page.click("#talk")
-        page.wait_for_selector("#talk-log li.assistant", timeout=120000)
+        page.wait_for_selector("#talk-log li.assistant", timeout=120000 * PATIENCE)
         relays[0].blackout()
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 60 * PATIENCE
         while len(page.evaluate("window.seen")) < 2 and time.monotonic() < deadline:
             page.wait_for_timeout(50)
         seen = page.evaluate("window.seen")
         took = seen[1][0] - page.evaluate("window.lostAt")
         print(f"      back {took:.0f} ms after the loss was noticed")
         assert seen[0][1] == seen[1][1], seen  # the same session
-        assert took < 4000, took  # 2 s on a quiet machine
+        assert took < 4000 * slowness(), took  # 2 s on a quiet machine
         # It goes on listening: the recording repeats, and is heard again.
         before = page.locator("#talk-log li.user").count()
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 90 * PATIENCE
         while page.locator("#talk-log li.user").count() <= before and time.monotonic() < deadline:
             page.wait_for_timeout(200)
         assert page.locator("#talk-log li.user").count() > before
@@ -187,6 +189,7 @@ def test_voices_come_with_the_key(_):
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
             page = browser.new_context(locale="en-US").new_page()
+            page.set_default_timeout(30000 * PATIENCE)
             page.goto(guarded.http("/"))
             page.wait_for_selector("#key-label:not([hidden])")
             for key, count in (("wrong", 0), ("open-sesame", 11)):
@@ -206,9 +209,10 @@ def test_blocked_microphone_says_what_to_do(server):
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium",
                                              args=ARGUMENTS + ["--deny-permission-prompts"])
         page = browser.new_context(locale="en-US").new_page()
+        page.set_default_timeout(30000 * PATIENCE)
         page.goto(server.http("/"))
         page.click("#talk")
-        page.wait_for_selector("#problem:not([hidden])", timeout=20000)
+        page.wait_for_selector("#problem:not([hidden])", timeout=20000 * PATIENCE)
         assert "microphone" in page.inner_text("#problem").lower(), page.inner_text("#problem")
         page.screenshot(path=str(SHOTS / "page-blocked.png"))
         browser.close()

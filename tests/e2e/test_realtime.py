@@ -3,9 +3,10 @@ import asyncio
 import base64
 import json
 import sys
+import time
 
 import websockets
-from harness import Client, Server, free_port, jfk, loudness, pcm24, run
+from harness import Client, Lag, Server, free_port, jfk, loudness, pcm24, run, slowness
 
 
 async def test_session_is_created_and_updated(server):
@@ -44,7 +45,8 @@ async def test_audio_answer_has_the_order_of_the_protocol(server):
     async with Client(server.ws()) as client:
         await client.session(output_modalities=["audio"])
         await client.ask("Say hello to me in five words.")
-        await client.until("response.done", 120)
+        async with Lag() as lag:
+            await client.until("response.done", 120)
         types = client.types()
         order = ["response.created", "response.output_item.added", "response.content_part.added",
                  "response.output_audio_transcript.delta", "response.output_audio.done",
@@ -62,7 +64,7 @@ async def test_audio_answer_has_the_order_of_the_protocol(server):
         first, last = [client.times[i] for i, t in enumerate(types) if t == "response.output_audio.delta"][::
                        max(1, types.count("response.output_audio.delta") - 1)][:2]
         seconds = len(client.audio) / 48000
-        assert last - first >= seconds - 0.4 - 0.25, (last - first, seconds)
+        assert last - first >= seconds - 0.4 - 0.25 - lag.worst, (last - first, seconds, lag.worst)
 
 
 async def test_spoken_turn_with_server_vad(server):
@@ -302,7 +304,7 @@ async def test_control_tokens_are_plain_text(server):
 
 
 async def test_large_appends_do_not_stop_another_session(server):
-    """15 MiB of base64 in one message, while another session hears its answer in time."""
+    """15 MiB of base64 in one message, while another session hears its answer, and is answered in time."""
     sound = base64.b64encode(bytes((15 << 20) // 4 * 3 // 2 * 2)).decode()[:15 << 20]
     sound = sound[:len(sound) // 4 * 4]
     async with Client(server.ws()) as big, Client(server.ws()) as other:
@@ -310,12 +312,18 @@ async def test_large_appends_do_not_stop_another_session(server):
         await other.session(output_modalities=["audio"])
         await other.ask("Count from one to twenty in words.")
         await other.until("response.output_audio.delta", 120)
-        task = asyncio.create_task(big.send("input_audio_buffer.append", audio=sound))
+        waits = []
+        async with Lag() as lag, Client(server.ws()) as third:
+            await third.until("session.created")
+            task = asyncio.create_task(big.send("input_audio_buffer.append", audio=sound))
+            while not task.done() or len(waits) < 20:
+                asked = time.monotonic()
+                await third.send("conversation.item.retrieve", item_id="nobody")
+                await third.until("error", allow_error=True)
+                waits.append(time.monotonic() - asked)
+        # In one piece the message would take the loop's thread more than a second.
+        assert max(waits) < 0.5 * slowness() + lag.worst, (sorted(waits)[-3:], lag.worst)
         await other.until("response.done", 120)
-        times = [other.times[i] for i, t in enumerate(other.types()) if t == "response.output_audio.delta"]
-        gaps = sorted(b - a for a, b in zip(times, times[1:]))
-        assert not gaps or gaps[-1] < 1.5, gaps[-3:]
-        task.cancel()
 
 
 async def test_vanishing_and_deaf_clients(server):
@@ -330,7 +338,7 @@ async def test_vanishing_and_deaf_clients(server):
         await client.session(output_modalities=["text"])
         await client.ask("Say ok.")
         assert (await client.until("response.done", 120))["response"]["status"] == "completed"
-    for _ in range(100):
+    for _ in range(600):
         if server.threads_and_files()[1] <= before[1] + 1:
             break
         await asyncio.sleep(0.1)
@@ -349,7 +357,10 @@ async def test_many_sessions_leave_nothing(server):
     memory, (threads, files) = server.memory_kib(), server.threads_and_files()
     for _ in range(10):
         await asyncio.gather(*(one() for _ in range(4)))
-    await asyncio.sleep(0.5)
+    for _ in range(600):
+        if abs(server.threads_and_files()[1] - files) <= 2:
+            break
+        await asyncio.sleep(0.1)
     grown = server.memory_kib() - memory
     assert grown < 12 * 1024, f"{grown} KiB more after 40 sessions"
     assert server.threads_and_files()[0] == threads
@@ -380,7 +391,7 @@ def test_access_rules(server):
     import http.client
 
     def status(path="/v1/models", headers=None):
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
         connection.request("GET", path, headers=headers or {})
         return connection.getresponse().status
     assert status() == 200
@@ -414,7 +425,7 @@ async def test_keys_and_exposure():
     exposed = subprocess.run([PARLEY, "serve", "--set", "http.address=0.0.0.0", "--set", f"http.port={free_port()}",
                               "--set", "http.tls=false", "--set", "rtc.enabled=false"], capture_output=True, text=True, timeout=120)
     assert exposed.returncode == 1 and "no API key" in exposed.stderr, exposed
-    typo = subprocess.run([PARLEY, "serve", "--set", "http.prot=1"], capture_output=True, text=True, timeout=20)
+    typo = subprocess.run([PARLEY, "serve", "--set", "http.prot=1"], capture_output=True, text=True, timeout=120)
     assert typo.returncode == 2 and "did you mean 'http.port'" in typo.stderr, typo
 
 

@@ -31,7 +31,7 @@ def check(good, what):
         print(f"FAIL  {what}", flush=True)
 
 
-def run(*args, data=b"", status=0, limit_s=300):
+def run(*args, data=b"", status=0, limit_s=1500):
     """Runs the program; its stdout (stderr when it is to fail)."""
     done = subprocess.run([PROGRAM, *args], input=data, capture_output=True, timeout=limit_s, check=False)
     if done.returncode != status:

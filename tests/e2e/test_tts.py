@@ -39,7 +39,7 @@ def check(good, what):
 
 
 def run(*args, text=""):
-    done = subprocess.run([PROGRAM, *args], input=text.encode(), capture_output=True, timeout=600,
+    done = subprocess.run([PROGRAM, *args], input=text.encode(), capture_output=True, timeout=6000,
                           check=False)
     if done.returncode:
         check(False, f"{args}: exit status {done.returncode}, {done.stderr.decode(errors='replace')}")
