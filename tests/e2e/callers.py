@@ -161,6 +161,7 @@ class Caller(Talk):
         super().__init__(check)
         self.server, self.what = server, what
         self.rtp, self.states, self.call_id, self.relay, self.answer = [], [], None, None, None
+        self.heard, self.ear = [], None
         self.inbox, self.changed = asyncio.Queue(), asyncio.Event()
         self.said = asyncio.Event()
 
@@ -256,11 +257,10 @@ class Caller(Talk):
 
     def levels(self, since=0.0):
         """(time, loudness) of each packet off the wire."""
-        if not self.rtp:
-            return []
-        ear = Ear(self.rtp[0].type)
-        heard = [(packet.time, rms(ear.hear(packet.payload))) for packet in self.rtp]
-        return [(at, level) for at, level in heard if at >= since]
+        for packet in self.rtp[len(self.heard):]:
+            self.ear = self.ear or Ear(packet.type)
+            self.heard.append((packet.time, rms(self.ear.hear(packet.payload))))
+        return [(at, level) for at, level in self.heard if at >= since]
 
     def last_sound(self, since=0.0):
         """When the last packet came that one can hear."""

@@ -324,6 +324,6 @@ def run(tests, server=None):
                 failed += 1
                 print(f"FAIL  the server's exit status is {status}")
         if failed:
-            print("---- the server's log, its end ----\n" + server.log()[-4000:])
+            print("---- the server's log, its end ----\n" + server.log()[-20000:])
     print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
     return failed > 0

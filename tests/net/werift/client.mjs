@@ -18,7 +18,8 @@ const put = value => process.stdout.write(JSON.stringify({...value, t: (performa
 const codec = pcmu
     ? new RTCRtpCodecParameters({mimeType: "audio/PCMU", clockRate: 8000, channels: 1, payloadType: 0})
     : new RTCRtpCodecParameters({mimeType: "audio/opus", clockRate: 48000, channels: 2, payloadType: 96});
-const peer = new RTCPeerConnection({iceServers: [], codecs: {audio: [codec]}});
+const video = new RTCRtpCodecParameters({mimeType: "video/VP8", clockRate: 90000, payloadType: 97});
+const peer = new RTCPeerConnection({iceServers: [], codecs: {audio: [codec], video: [video]}});
 
 function packets(path) {
     const data = readFileSync(path), list = [];
