@@ -41,6 +41,7 @@ struct prl_loop {
     void *signal_arg;
     size_t ports;
     int64_t stall_logged_us;
+    bool in_timer; // a timer's callback runs
     struct prl_loop_stats stats;
 };
 
@@ -262,7 +263,9 @@ static void run_timer(uv_timer_t *handle)
         return;
     }
     const char *what = timer->what;
+    loop->in_timer = true;
     timer->fn(timer->arg);
+    loop->in_timer = false;
     end_span(loop, what, start_us);
 }
 
@@ -294,6 +297,10 @@ void prl_timer_start(struct prl_timer *timer, int64_t at_us)
     int64_t delay_us = at_us - prl_clock_now_us();
     uint64_t delay_ms = delay_us > 0 ? (uint64_t)(delay_us + 999) / 1000 : 0;
     if (prl_clock_is_held()) // says nothing about when to look again
+        delay_ms = 1;
+    // libuv 1.44 runs timers until none is due: one that starts itself for now, from its own callback,
+    // would keep it from ever looking at a socket.
+    if (delay_ms == 0 && timer->loop->in_timer)
         delay_ms = 1;
     uv_update_time(&timer->loop->uv);
     uv_timer_start(&timer->uv, run_timer, delay_ms, 0);

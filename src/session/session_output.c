@@ -295,7 +295,8 @@ void prl_session_send(struct prl_session *session, struct prl_work *work)
     if (waiting)
         at_us =
             prl_playout_room_at_us(session->playout, sent + PRL_SESSION_CHUNK_SAMPLES / 2, now_us);
-    else if (sent > 0)
+    else if (sent > 0 &&
+             !prl_playout_drained(session->playout, now_us)) // else the next words wake us
         at_us = prl_playout_drained_at_us(session->playout, now_us);
     if (at_us != INT64_MAX)
         prl_timer_start(session->output_timer, at_us);

@@ -74,6 +74,38 @@ PRL_TEST(loop_timer_is_never_early)
     EXPECT(loop == NULL);
 }
 
+static void on_tick_again(void *arg)
+{
+    struct tick *tick = arg;
+    tick->count++;
+    prl_timer_start(tick->timer, prl_clock_now_us() - 1000);
+}
+
+static void on_tick_message(void *arg, struct prl_msg *msg)
+{
+    (void)msg;
+    (*(int *)arg)++;
+}
+
+// A timer that is always due must not keep the loop from everything else.
+PRL_TEST(loop_timer_that_is_always_due_leaves_room)
+{
+    struct prl_loop *loop;
+    REQUIRE(prl_loop_create(&loop, NULL) == PRL_OK);
+    struct tick tick = {0};
+    int messages = 0;
+    struct prl_port *port;
+    REQUIRE(prl_port_open(&port, loop, 4, on_tick_message, &messages) == PRL_OK);
+    REQUIRE(prl_timer_create(&tick.timer, loop, "again", on_tick_again, &tick) == PRL_OK);
+    prl_timer_start(tick.timer, prl_clock_now_us());
+    EXPECT(run_until(loop, &tick.count, 3));
+    EXPECT_OK(prl_port_send(port, &(struct prl_msg){0}));
+    EXPECT(run_until(loop, &messages, 1));
+    prl_timer_destroy(&tick.timer);
+    prl_port_destroy(&port);
+    prl_loop_destroy(&loop);
+}
+
 PRL_TEST(loop_timer_may_destroy_itself_and_count_is_bounded)
 {
     struct prl_loop *loop;
