@@ -14,7 +14,7 @@
 enum {
     CONTEXT_DEFAULT = 4096,
     SEQUENCES_DEFAULT = 4,
-    NICE = 15, // below the other lanes: the voice of the first clause is waited for
+    NICE = 15,                 // below the other lanes: the voice of the first clause is waited for
     SEND_TIMEOUT_US = 5000000, // a loop that stands for so long has lost its sessions anyway
     // A stream has one message on its way at a time.
     QUEUE_MAX = PRL_LLM_STREAMS_MAX + 8,
