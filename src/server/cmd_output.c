@@ -33,8 +33,10 @@ bool prl_cmd_sound_write(const char *command, const char *path, uint32_t rate_hz
     bool good = file && fwrite(header, sizeof(header), 1, file) == 1;
     if (good && samples > 0)
         good = fwrite(pcm, sizeof(*pcm), samples, file) == samples;
-    if (file)
-        good = (path ? fclose(file) : fflush(file)) == 0 && good;
+    if (path && file)
+        good = fclose(file) == 0 && good;
+    else if (!path)
+        good = fflush(stdout) == 0 && good;
     if (!good)
         (void)fprintf(stderr, "parley %s: cannot write %s\n", command, path ? path : "the sound");
     return good;
