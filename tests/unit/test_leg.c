@@ -288,7 +288,7 @@ PRL_TEST(leg_skips_what_a_stall_has_cost)
     REQUIRE(begin(PRL_CODEC_PCMU));
     run_ms(100);
     size_t before = t.count;
-    prl_clock_hold(prl_clock_now_us() + 300 * MS);
+    prl_clock_hold(prl_clock_now_us() + (int64_t)300 * MS);
     run_packets(1);
     EXPECT(t.count - before >= PRL_LEG_CATCH_UP && t.count - before <= PRL_LEG_CATCH_UP + 2);
     EXPECT(stats_of_leg().skipped >= 9);
