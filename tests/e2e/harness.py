@@ -299,29 +299,43 @@ def loudness(data):
     return (sum(s * s for s in samples[::7]) / max(1, len(samples[::7]))) ** 0.5
 
 
+def attempt(test, name, server):
+    """Runs one test: "ok", "skip" or "FAIL", said with its time."""
+    started = time.monotonic()
+    try:
+        arguments = [server] if inspect.signature(test).parameters else []
+        if inspect.iscoroutinefunction(test):
+            asyncio.run(asyncio.wait_for(test(*arguments), 300 * PATIENCE))
+        else:
+            test(*arguments)
+        print(f"ok    {name} ({time.monotonic() - started:.1f} s)", flush=True)
+        return "ok"
+    except Skip as why:
+        print(f"skip  {name}: {why}", flush=True)
+        return "skip"
+    except Exception:  # noqa: BLE001  a test's failure, whatever it is
+        print(f"FAIL  {name} ({time.monotonic() - started:.1f} s)\n{traceback.format_exc()}", flush=True)
+        return "FAIL"
+
+
 def run(tests, server=None):
-    """Runs test functions (sync or async, taking the server if they ask for it) and prints the counts."""
-    passed = failed = skipped = 0
+    """Runs test functions (sync or async, taking the server if they ask for it) and prints the counts. PARLEY_TEST_TRIES
+    says how many failed ones get a second try (tools/runtests.py sets it); they are named as unstable."""
+    results = []
+    tries = int(os.environ.get("PARLEY_TEST_TRIES", "0"))
     wanted = sys.argv[1:]
     for test in tests:
         name = test.__name__.removeprefix("test_")
         if wanted and not any(part in name for part in wanted):
             continue
-        started = time.monotonic()
-        try:
-            arguments = [server] if inspect.signature(test).parameters else []
-            if inspect.iscoroutinefunction(test):
-                asyncio.run(asyncio.wait_for(test(*arguments), 300 * PATIENCE))
-            else:
-                test(*arguments)
-            passed += 1
-            print(f"ok    {name} ({time.monotonic() - started:.1f} s)", flush=True)
-        except Skip as why:
-            skipped += 1
-            print(f"skip  {name}: {why}", flush=True)
-        except Exception:  # noqa: BLE001  a test's failure, whatever it is
-            failed += 1
-            print(f"FAIL  {name} ({time.monotonic() - started:.1f} s)\n{traceback.format_exc()}", flush=True)
+        result = attempt(test, name, server)
+        if result == "FAIL" and tries > 0:
+            tries -= 1
+            result = attempt(test, name, server)
+            if result == "ok":
+                print(f"UNSTABLE  {name} passed at the second try", flush=True)
+        results.append(result)
+    passed, failed, skipped = (results.count(kind) for kind in ("ok", "FAIL", "skip"))
     if server:
         with contextlib.suppress(AssertionError):
             status = server.stop()

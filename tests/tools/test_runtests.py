@@ -9,7 +9,7 @@ import runtests
 
 def count(code, limit_s=20):
     with contextlib.redirect_stdout(io.StringIO()):
-        return runtests.run_suite("trial", [sys.executable, "-c", code], limit_s)
+        return runtests.run_suite("trial", [sys.executable, "-c", code], limit_s, [])
 
 
 class Counting(unittest.TestCase):
@@ -30,3 +30,16 @@ class Counting(unittest.TestCase):
 
     def test_too_slow_is_a_failure(self):
         self.assertEqual(count("import threading; threading.Event().wait(60)", limit_s=1), [0, 1, 0])
+
+    def test_unstable_tests_are_named(self):
+        unstable = []
+        code = "print('UNSTABLE  thing passed at the second try'); print('1 passed, 0 failed')"
+        self.assertEqual(runtests.run_suite("trial", [sys.executable, "-c", code], 60, unstable), [1, 0, 0])
+        self.assertEqual(len(unstable), 1)
+
+    def test_unstable_tests_are_named(self):
+        unstable = []
+        code = "print('UNSTABLE  thing passed at the second try'); print('1 passed, 0 failed')"
+        with contextlib.redirect_stdout(io.StringIO()):
+            self.assertEqual(runtests.run_suite("trial", [sys.executable, "-c", code], 20, unstable), [1, 0, 0])
+        self.assertEqual(len(unstable), 1)
