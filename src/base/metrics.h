@@ -17,6 +17,10 @@
       "Last sample of speech to first byte of the answer")                                         \
     X(EOT_DELAY, HISTOGRAM, "parley_eot_delay_seconds", "Last sample of speech to the commit")     \
     X(BARGE_IN, HISTOGRAM, "parley_barge_in_seconds", "Onset of an interruption to silence")       \
+    X(EOT_ASKS, COUNTER, "parley_eot_asks_total", "Questions to the end-of-turn model")            \
+    X(EOT_SKIPPED, COUNTER, "parley_eot_skipped_total",                                            \
+      "Pauses judged without the end-of-turn model, because it was busy or absent")                \
+    X(EOT_WORK, FINE, "parley_eot_work_seconds", "Time the end-of-turn model took")                \
     X(SESSIONS, COUNTER, "parley_sessions_total", "Sessions opened")                               \
     X(SESSIONS_REFUSED, COUNTER, "parley_sessions_refused_total",                                  \
       "Sessions refused for lack of room")                                                         \

@@ -25,6 +25,7 @@
 
 struct prl_loop;
 struct prl_vad;
+struct prl_eot;
 struct prl_stt;
 struct prl_llm;
 struct prl_tts;
@@ -42,6 +43,7 @@ enum {
 struct prl_session_engines {
     struct prl_loop *loop;
     struct prl_vad *vad;
+    struct prl_eot *eot; // see eot/eot.h; absent, or not ready: text and silence decide alone
     struct prl_stt *stt;
     struct prl_llm *llm;
     struct prl_tts *tts;

@@ -8,7 +8,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "tts/fft.h"
+#include "dsp/fft.h"
 
 enum {
     SIZE = 1200, // of the transform

@@ -4,11 +4,11 @@
 #include <sys/stat.h>
 
 #include "base/mem.h"
+#include "dsp/fft.h"
 #include "media/wav.h"
 #include "tests/unit.h"
 #include "tts/backend.h"
 #include "tts/espeak.h"
-#include "tts/fft.h"
 
 // A program that runs `body` as a shell script.
 static const char *script_make(const char *body)

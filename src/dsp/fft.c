@@ -1,6 +1,6 @@
 // fft.c -- see fft.h. The library's state is put into memory of ours, so that it goes through
 // base/mem.h like everything else.
-#include "tts/fft.h"
+#include "dsp/fft.h"
 
 #include <kiss_fftr.h>
 #include <string.h>

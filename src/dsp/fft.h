@@ -5,8 +5,8 @@
 // Threads:  one owner (it holds scratch memory).
 // Memory:   two blocks, made in create.
 // Source:   kissfft (BSD), wrapped here and nowhere else. FFTW would be GPL.
-#ifndef PRL_TTS_FFT_H
-#define PRL_TTS_FFT_H
+#ifndef PRL_DSP_FFT_H
+#define PRL_DSP_FFT_H
 
 #include <stddef.h>
 
