@@ -248,8 +248,10 @@ static void say(struct world *world)
 // The server may have connected before its last flight has come back.
 static void wait_for_keys(struct world *world)
 {
-    for (int i = 0; i < 1000 && !rtc_client_connected(&world->client); i++) {
+    int64_t end_us = prl_clock_now_us() + PRL_TEST_WAIT_US;
+    while (!rtc_client_connected(&world->client) && prl_clock_now_us() < end_us) {
         prl_loop_turn(world->loop, TURN_US);
+        world->client.now_us = prl_clock_now_us();
         read_stream(world);
     }
 }
@@ -323,7 +325,8 @@ PRL_TEST(rtc_a_call_by_tcp)
     EXPECT(until(&world, &world.packets, 2));
     uint8_t byte;
     struct prl_rtc_stats now = {.streams = 2};
-    for (int i = 0; i < 1000 && recv(other, &byte, 1, MSG_DONTWAIT) != 0; i++)
+    int64_t end_us = prl_clock_now_us() + PRL_TEST_WAIT_US;
+    while (recv(other, &byte, 1, MSG_DONTWAIT) != 0 && prl_clock_now_us() < end_us)
         prl_loop_turn(world.loop, TURN_US);
     prl_rtc_stats(world.rtc, &now);
     EXPECT(now.streams == 1 && world.packets == 2);
@@ -331,7 +334,8 @@ PRL_TEST(rtc_a_call_by_tcp)
     // The end of the stream is the end of the path, not of the call.
     close(world.stream);
     world.stream = -1;
-    for (int i = 0; i < 1000 && now.streams > 0; i++) {
+    end_us = prl_clock_now_us() + PRL_TEST_WAIT_US;
+    while (now.streams > 0 && prl_clock_now_us() < end_us) {
         prl_loop_turn(world.loop, TURN_US);
         prl_rtc_stats(world.rtc, &now);
     }
@@ -359,7 +363,8 @@ PRL_TEST(rtc_owners_close_inside_callbacks)
             prl_dtls_close(world.client.dtls);
             size_t size = prl_dtls_output(world.client.dtls, data);
             client_send(&world, data, size);
-            for (int i = 0; i < 500 && world.peer; i++)
+            int64_t end_us = prl_clock_now_us() + PRL_TEST_WAIT_US;
+            while (world.peer && prl_clock_now_us() < end_us)
                 prl_loop_turn(world.loop, TURN_US);
             EXPECT_TEXT(world.why, "closed by the client");
         }
@@ -382,7 +387,8 @@ PRL_TEST(rtc_an_ended_peer_waits_for_its_owner)
     wait_for_keys(&world);
     prl_dtls_close(world.client.dtls);
     client_send(&world, data, prl_dtls_output(world.client.dtls, data));
-    for (int i = 0; i < 500 && !*world.why; i++)
+    int64_t end_us = prl_clock_now_us() + PRL_TEST_WAIT_US;
+    while (!*world.why && prl_clock_now_us() < end_us)
         prl_loop_turn(world.loop, TURN_US);
     EXPECT_TEXT(world.why, "closed by the client");
     prl_rtc_stats(world.rtc, &stats);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "session/session.h"
@@ -54,6 +55,15 @@ static char *make_append(void)
     return text;
 }
 
+// Until so many samples of the input have been looked at.
+static bool await_input(struct world *world, uint64_t samples)
+{
+    int64_t end_us = prl_clock_now_us() + PRL_TEST_WAIT_US;
+    while (world->session->input < samples && prl_clock_now_us() < end_us)
+        prl_loop_turn(world->loop, 1000);
+    return world->session->input >= samples;
+}
+
 PRL_TEST(session_answers_a_typed_question)
 {
     static struct world world;
@@ -102,8 +112,7 @@ PRL_TEST(session_takes_sound_on_commit)
     world_send(&world, "{\"type\":\"input_audio_buffer.commit\",\"event_id\":\"e1\"}");
     EXPECT(world_await(&world, "input_audio_buffer_commit_empty"));
     world_send(&world, append);
-    for (int i = 0; i < 20; i++)
-        prl_loop_turn(world.loop, 1000);
+    EXPECT(await_input(&world, 7900));
     world_send(&world, "{\"type\":\"input_audio_buffer.commit\"}");
     EXPECT(world_await(&world, "input_audio_buffer.committed"));
     world_send(&world, "{\"type\":\"response.create\"}");
@@ -135,8 +144,7 @@ PRL_TEST(session_keeps_its_sound_when_the_prefix_grows)
     const struct prl_session *session = world.session;
     for (uint64_t wanted = 7900; wanted < 50000; wanted += 8000) { // 3 s: more than the ring holds
         world_send(&world, append);
-        for (int i = 0; i < 1000 && session->input < wanted; i++)
-            prl_loop_turn(world.loop, 1000);
+        EXPECT(await_input(&world, wanted));
     }
     size_t size = session->ring_size;
     int16_t *before = prl_mem_array(size, sizeof(*before));
@@ -170,8 +178,7 @@ PRL_TEST(session_counts_how_long_an_interruption_takes)
     REQUIRE(world_ready(&world));
     uint64_t before = prl_metrics_value(PRL_METRIC_BARGE_IN);
     world_send(&world, append);
-    for (int i = 0; i < 1000 && world.session->input < VOICED; i++)
-        prl_loop_turn(world.loop, 1000);
+    EXPECT(await_input(&world, VOICED));
     world_send(&world, USER("tell me a story"));
     world_send(&world, "{\"type\":\"response.create\"}");
     EXPECT(world_await(&world, "response.output_audio.delta"));
@@ -179,8 +186,10 @@ PRL_TEST(session_counts_how_long_an_interruption_takes)
     EXPECT_INT(prl_metrics_value(PRL_METRIC_BARGE_IN), before);
     prl_str_clear(&world.said);
     world_send(&world, "{\"type\":\"response.create\"}");
+    prl_clock_hold(prl_clock_now_us()); // the answer does not end before it is interrupted
     EXPECT(world_await(&world, "response.output_audio.delta"));
     hear_voice(&world, VOICED);
+    prl_clock_hold(-1);
     EXPECT(world_await(&world, "turn_detected"));
     EXPECT_INT(prl_metrics_value(PRL_METRIC_BARGE_IN), before + 1);
     prl_mem_free(append);
