@@ -28,7 +28,7 @@ from aiortc.mediastreams import MediaStreamError
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "net"))
 import relay as relay_program  # noqa: E402
-from harness import CACHE, PARLEY, ROOT, Talk  # noqa: E402
+from harness import CACHE, PARLEY, PATIENCE, ROOT, Talk  # noqa: E402
 
 RATE = 48000
 FRAME_S = 0.02
@@ -91,7 +91,7 @@ def rms(samples):
 def recognise(path, language):
     """What our own recogniser makes of a recording."""
     done = subprocess.run([PARLEY, "stt", "--json", "--language", language, str(path)], capture_output=True,
-                          check=True, timeout=120)
+                          check=True, timeout=120 * PATIENCE)
     return " ".join(json.loads(line)["text"] for line in done.stdout.splitlines())
 
 
@@ -230,6 +230,7 @@ class Caller(Talk):
             await self.wait(lambda: "channel open" in self.states, limit_s, "an open channel")
 
     async def wait(self, true, limit_s, what):
+        limit_s *= PATIENCE
         end = time.monotonic() + limit_s
         while not true():
             left = end - time.monotonic()
@@ -268,7 +269,7 @@ class Caller(Talk):
 
     async def quiet(self, for_s=0.5, limit_s=30):
         """Waits until nothing has been heard for so long."""
-        end = time.monotonic() + limit_s
+        end = time.monotonic() + limit_s * PATIENCE
         while time.monotonic() < end:
             await asyncio.sleep(for_s / 2)
             last = self.last_sound()
@@ -429,7 +430,7 @@ class ProgramCaller(Caller):
     async def make_offer(self, restart=False):
         if restart:
             await self.tell(restart=True)
-        return await asyncio.wait_for(self.offers.get(), 20)
+        return await asyncio.wait_for(self.offers.get(), 20 * PATIENCE)
 
     async def take_answer(self, sdp):
         await self.tell(answer=sdp)
@@ -445,7 +446,7 @@ class ProgramCaller(Caller):
         path.write_bytes(b"".join(len(packet).to_bytes(2, "big") + packet for packet in packets))
         await self.tell(say=str(path))
         if wait:
-            await asyncio.wait_for(self.said.wait(), 60)
+            await asyncio.wait_for(self.said.wait(), 60 * PATIENCE)
 
     async def close(self):
         with contextlib.suppress(ConnectionError):

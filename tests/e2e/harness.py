@@ -209,6 +209,9 @@ class Talk:
         await self.send_text(json.dumps({"type": type_, **members}))
 
     async def next(self, limit_s=60):
+        return await self.take(limit_s * PATIENCE)
+
+    async def take(self, limit_s):
         text = await asyncio.wait_for(self.receive(), limit_s)
         event = check_event(text) if self.check else json.loads(text)
         self.events.append(event)
@@ -224,7 +227,7 @@ class Talk:
             left = end - time.monotonic()
             assert left > 0, f"no {type_} in {limit_s} s, but {self.types()[-12:]}"
             try:
-                event = await self.next(left)
+                event = await self.take(left)
             except asyncio.TimeoutError:
                 raise AssertionError(f"no {type_} in {limit_s} s, but {self.types()[-12:]}") from None
             if event["type"] == type_:

@@ -12,11 +12,17 @@ NETWORK = Network() if __name__ == "__main__" else None  # before anything opens
 
 import websockets.exceptions  # noqa: E402
 from callers import QUIET, AiortcCaller, PionCaller  # noqa: E402
-from harness import Client, Server, jfk, pcm24, run  # noqa: E402
+from harness import PATIENCE, Client, Server, jfk, pcm24, run, slowness  # noqa: E402
 
 NAME = "My name is Otto. Remember it."
 COUNT = "Count slowly from one to forty in words."
 BACK_WITHIN_S = 2.0
+
+
+def back_in_time(started):
+    """Within two seconds, of a machine that is not busy with something else."""
+    took = time.monotonic() - started
+    assert took < BACK_WITHIN_S or took < BACK_WITHIN_S * slowness(), took
 
 
 def with_token(kind, server, token):
@@ -72,7 +78,7 @@ async def test_from_websocket_to_call_and_back(server):
             started = time.monotonic()
             await caller.dial()
             token = await came_back(caller, session_id)
-            assert time.monotonic() - started < BACK_WITHIN_S, time.monotonic() - started
+            back_in_time(started)
             try:
                 await old.next(5)
                 raise AssertionError("an event for the old connection")
@@ -106,7 +112,7 @@ async def test_call_that_drops_in_the_middle_of_an_answer(server):
             started = time.monotonic()
             await caller.dial()
             await came_back(caller, session_id)
-            assert time.monotonic() - started < BACK_WITHIN_S, time.monotonic() - started
+            back_in_time(started)
             # The answer ended there, and only what was heard of it is remembered.
             await caller.send("conversation.item.retrieve", item_id=item)
             kept = (await caller.until("conversation.item.retrieved"))["item"]
@@ -129,7 +135,7 @@ async def test_call_whose_client_vanishes_is_waited_for(server):
         call_id = caller.call_id
     # Its client said good-bye: the call is gone, the session is not.
     async with AiortcCaller(server) as other:
-        end = time.monotonic() + 5
+        end = time.monotonic() + 5 * PATIENCE
         while (await other.request("POST", f"/v1/realtime/calls/{call_id}", data="x"))[0] != 404:
             assert time.monotonic() < end, "the call is still there"
             await asyncio.sleep(0.1)

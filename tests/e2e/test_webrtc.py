@@ -19,7 +19,7 @@ NETWORK = Network() if __name__ == "__main__" else None  # before anything opens
 
 import websockets.exceptions  # noqa: E402
 from callers import (QUIET, AiortcCaller, PionCaller, WeriftCaller, candidates, keep_candidates)  # noqa: E402
-from harness import (SHARED, Client, Server, jfk, pcm24, recording, run, share_of_words, synthesise)  # noqa: E402
+from harness import (PATIENCE, SHARED, Client, Lag, Server, jfk, pcm24, recording, run, share_of_words, synthesise)  # noqa: E402
 
 ENGLISH = {"transcription": {"model": "whisper-1", "language": "en"}}
 CHINESE = {"transcription": {"model": "whisper-1", "language": "zh"}}
@@ -150,21 +150,29 @@ async def test_answer_is_paced_and_continuous(server):
     async with PionCaller(server) as caller:
         await caller.dial({"instructions": BRIEF})
         await caller.ask("Say the days of the week.")
-        await caller.until("output_audio_buffer.stopped", 60)
+        async with Lag() as lag:
+            await caller.until("output_audio_buffer.stopped", 60)
         sound = [packet for packet in caller.rtp if len(packet.payload) > 10]
         assert len(sound) > 25, "there is hardly any sound"
         numbers = [packet.seq for packet in sound]
         assert numbers == sorted(numbers) and len(set(numbers)) == len(numbers)
         # While it speaks, every 20 ms are one packet, which leaves when it is due.
         late = [packet.time - sound[0].time - (packet.timestamp - sound[0].timestamp) / 48000 for packet in sound]
-        assert max(late) - min(late) < 0.25, (min(late), max(late))
+        assert max(late) - min(late) < 0.25 + lag.worst, (min(late), max(late), lag.worst)
         began = caller.times[caller.types().index("output_audio_buffer.started")]
         stopped = caller.times[caller.types().index("output_audio_buffer.stopped")]
         levels = [at for at, level in caller.levels() if level > QUIET]
-        assert abs(levels[0] - began) < 0.5 and -0.2 < stopped - levels[-1] < 1.0, (began, levels[0], levels[-1], stopped)
+        slack = lag.worst
+        assert abs(levels[0] - began) < 0.5 + slack and -0.2 - slack < stopped - levels[-1] < 1.0 + slack, (
+            began, levels[0], levels[-1], stopped, slack)
 
 
 async def barge_in(caller):
+    async with Lag() as lag:
+        await interrupt(caller, lag)
+
+
+async def interrupt(caller, lag):
     await caller.ask(STORY)
     await caller.until("output_audio_buffer.started", 60)
     await caller.wait(lambda: sum(level > QUIET for _, level in caller.levels()) > 50, 20, "a second of sound")
@@ -190,16 +198,19 @@ async def barge_in(caller):
     after_event, after_voice = last - event, last - spoke
     print(f"      {caller.stack}: quiet {after_event * 1000:.0f} ms after the event, {after_voice * 1000:.0f} ms after "
           "the voice")
-    assert after_event < STOP_AFTER_EVENT_S, after_event
-    assert after_voice < STOP_AFTER_VOICE_S, after_voice
-    assert answered - event < 2, answered - event
+    # What this process itself was late by does not count.
+    slack = lag.worst
+    assert after_event < STOP_AFTER_EVENT_S + slack, (after_event, slack)
+    assert after_voice < STOP_AFTER_VOICE_S + slack, (after_voice, slack)
+    assert answered - event < 2 + slack, (answered - event, slack)
     truncated = caller.of("conversation.item.truncated")[0]
     assert truncated["item_id"] == done["response"]["output"][0]["id"], truncated
     # The server's own clock of what was heard agrees with the wire: at least up to the last sound, at most up to the
     # cut, since the answer may pause just then.
     heard_ms, cut_ms = (last - first + 0.02) * 1000, (event - first) * 1000
-    assert heard_ms - 200 <= truncated["audio_end_ms"] <= max(cut_ms, heard_ms) + 200, (heard_ms, truncated, cut_ms)
-    return done["response"]
+    slack_ms = 200 + slack * 1000
+    assert heard_ms - slack_ms <= truncated["audio_end_ms"] <= max(cut_ms, heard_ms) + slack_ms, (
+        heard_ms, truncated, cut_ms, slack_ms)
 
 
 async def test_barge_in_aiortc(server):
@@ -226,11 +237,12 @@ async def test_client_clears_the_sound(server):
         await caller.ask(STORY)
         await caller.until("output_audio_buffer.started", 60)
         await asyncio.sleep(1)
-        sent = time.monotonic()
-        await caller.send("output_audio_buffer.clear")
-        await caller.until("output_audio_buffer.cleared", 5)
-        await asyncio.sleep(1.5)
-        assert caller.last_sound() - sent < 0.25, caller.last_sound() - sent
+        async with Lag() as lag:
+            sent = time.monotonic()
+            await caller.send("output_audio_buffer.clear")
+            await caller.until("output_audio_buffer.cleared", 5)
+            await asyncio.sleep(1.5)
+        assert caller.last_sound() - sent < 0.25 + lag.worst, (caller.last_sound() - sent, lag.worst)
 
 
 # ---------------------------------------------------------------- control
@@ -276,7 +288,7 @@ async def test_hang_up(server):
                               "end of the call")
             with contextlib.suppress(websockets.exceptions.ConnectionClosed):
                 while True:
-                    await asyncio.wait_for(sideband.socket.recv(), 3)
+                    await asyncio.wait_for(sideband.socket.recv(), 3 * PATIENCE)
         silent = len(caller.rtp)
         await asyncio.sleep(0.5)
         assert len(caller.rtp) - silent <= 2, "sound still flows"
@@ -289,7 +301,7 @@ async def test_client_goes_away(server):
         await caller.dial()
         call = caller.call_id
     async with PionCaller(server) as other:
-        end = time.monotonic() + 5
+        end = time.monotonic() + 5 * PATIENCE
         while (await other.request("POST", f"/v1/realtime/calls/{call}/hangup"))[0] != 404:
             assert time.monotonic() < end, "a call whose client said good-bye is still there after 5 s"
             # Hanging up ends it as well, so this only ever asks once more.
@@ -381,11 +393,12 @@ async def test_ice_restart(server):
         again = await caller.restart()
         assert credentials(again)[0] != credentials(caller.answer)[0], "the same ICE credentials as before"
         assert credentials(again)[1] == credentials(caller.answer)[1], "another certificate"
-        await caller.wait(lambda: caller.states[-1] == "connected", 10, "connection after the restart")
-        await asyncio.sleep(2)
+        async with Lag() as lag:
+            await caller.wait(lambda: caller.states[-1] == "connected", 10, "connection after the restart")
+            await asyncio.sleep(2)
         times = [packet.time for packet in caller.rtp if packet.time > before - 1] + [time.monotonic()]
         pause = max(b - a for a, b in zip(times, times[1:]))
-        assert pause < 1, f"{pause:.1f} s without packets"
+        assert pause < 1 + lag.worst, f"{pause:.1f} s without packets"
         await caller.send("response.cancel")
         await caller.until("response.done", 10)
         await caller.send("conversation.item.retrieve", item_id=item)
@@ -506,18 +519,25 @@ async def test_strangers_are_not_heard(server):
             await caller.ask(STORY)
             await caller.until("output_audio_buffer.started", 60)
             began = time.monotonic()
+            lag = Lag()
+            await lag.__aenter__()
             while time.monotonic() - began < 3:
                 for data in (client_hello(), rtp, rtcp, binding(f"{ufrag}:evil"), binding("nobody:evil"), b"", b"\x16",
                              b"\x80", os.urandom(1400), b"\x15\xfe\xfd" + bytes(8) + b"\x00\x02\x02\x28"):
                     stranger.sendto(data, (NETWORK.server, port))
                 await asyncio.sleep(0.02)
+            await lag.__aexit__()
             got = []
             with contextlib.suppress(BlockingIOError):
                 while True:
                     got.append(stranger.recv(2000))
             assert not got, f"{len(got)} answers to a stranger, the first {got[0][:40]}"
-        times = [packet.time for packet in caller.rtp if packet.time >= began]
-        assert len(times) > 130 and max(b - a for a, b in zip(times, times[1:])) < 0.3, len(times)
+        # An answer may rest between its sentences; what is sent arrives whole and when it is due.
+        packets = [packet for packet in caller.rtp if packet.time >= began]
+        numbers = [packet.seq for packet in packets]
+        assert len(packets) > 30 and all(b - a & 0xffff == 1 for a, b in zip(numbers, numbers[1:])), numbers
+        late = [packet.time - (packet.timestamp - packets[0].timestamp & 0xffffffff) / 48000 for packet in packets]
+        assert max(late) - min(late) < 0.3 + lag.worst, (max(late) - min(late), lag.worst)
         await caller.send("response.cancel")
         await caller.until("response.done", 10)
         await answers(caller)

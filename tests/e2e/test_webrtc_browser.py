@@ -26,8 +26,8 @@ NETWORK = Network() if __name__ == "__main__" else None  # before anything opens
 import av  # noqa: E402
 import numpy  # noqa: E402
 from callers import recognise  # noqa: E402
-from harness import (CACHE, SHARED, Server, check_event, free_port, jfk, pcm24, run, share_of_words,  # noqa: E402
-                     synthesise)
+from harness import (CACHE, PATIENCE, SHARED, Server, check_event, free_port, jfk, pcm24, run,  # noqa: E402
+                     share_of_words, slowness, synthesise)
 from playwright.sync_api import sync_playwright  # noqa: E402
 
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -74,6 +74,7 @@ def browser_page(name, *pieces):
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[
             *ARGUMENTS, f"--use-file-for-fake-audio-capture={wav}%noloop"])
         page = browser.new_page()
+        page.set_default_timeout(30000 * PATIENCE)
         problems = []
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", lambda line: problems.append(line.text) if line.type == "error" else None)
@@ -88,7 +89,7 @@ def secret(server, **session):
     request = urllib.request.Request(
         server.http("/v1/realtime/client_secrets"), json.dumps({"session": {"type": "realtime", **session}}).encode(),
         {"Content-Type": "application/json", **server.headers()})
-    with urllib.request.urlopen(request, timeout=10) as reply:
+    with urllib.request.urlopen(request, timeout=10 * PATIENCE) as reply:
         return json.loads(reply.read())["value"]
 
 
@@ -102,7 +103,7 @@ def until(page, type_, limit_s=60, count=1):
     """Waits for an event; returns all of that type."""
     page.wait_for_function(
         "([type, count]) => calls.events.filter(e => e.type === type).length >= count", arg=[type_, count],
-        timeout=limit_s * 1000)
+        timeout=limit_s * 1000 * PATIENCE)
     return page.evaluate("type => calls.events.filter(e => e.type === type)", type_)
 
 
@@ -205,7 +206,7 @@ def test_barge_in(server):
         truncated = until(page, "conversation.item.truncated", 5)[0]
         assert truncated["item_id"] == done["output"][0]["id"], truncated
         began, started = times(page, "output_audio_buffer.started")[0], times(page, "input_audio_buffer.speech_started")[0]
-        assert abs(truncated["audio_end_ms"] - (started - began)) < 700, (truncated, started - began)
+        assert abs(truncated["audio_end_ms"] - (started - began)) < 700 * slowness(), (truncated, started - began)
         # The next answer comes when the speaker is done.
         until(page, "output_audio_buffer.started", 60, 2)
         assert page.evaluate("calls.peer.connectionState") == "connected"
@@ -222,10 +223,11 @@ def test_ice_restart(server):
         answer = page.evaluate("options => restart(options)", options)
         ufrag = re.search("a=ice-ufrag:(.*)\r", answer)[1]
         page.wait_for_function("""async ufrag => (await selected()).remote?.usernameFragment === ufrag""", arg=ufrag,
-                               timeout=10000)
+                               timeout=10000 * PATIENCE)
         time.sleep(2)
         after = page.evaluate("selected()")
-        assert after["inbound"]["packetsReceived"] - before["inbound"]["packetsReceived"] > 75, (before, after)
+        # 100 packets when the answer speaks without a pause.
+        assert after["inbound"]["packetsReceived"] - before["inbound"]["packetsReceived"] > 25, (before, after)
         assert page.evaluate("calls.peer.connectionState") == "connected"
         page.evaluate("calls.channel.send(JSON.stringify({type: 'response.cancel'}))")
         assert until(page, "response.done", 10)[0]["response"]["status"] == "cancelled"
@@ -239,9 +241,9 @@ def test_official_sdk(server):
             "config": {"audio": {"input": {"transcription": {"model": "whisper-1", "language": "en"}}}}})
         assert page.evaluate("talk.transport.status") == "connected"
         assert page.evaluate("talk.transport.callId").startswith("rtc_")
-        page.wait_for_function("talk.events.some(e => e.type === 'output_audio_buffer.stopped')", timeout=90000)
+        page.wait_for_function("talk.events.some(e => e.type === 'output_audio_buffer.stopped')", timeout=90000 * PATIENCE)
         page.wait_for_function("""talk.history.filter(i => i.status === "completed" &&
-            i.content.some(c => c.transcript)).length >= 2""", timeout=30000)
+            i.content.some(c => c.transcript)).length >= 2""", timeout=30000 * PATIENCE)
         user, answer = page.evaluate("""talk.history.map(i => [i.role, i.content.map(c => c.transcript ?? c.text).join("")])""")
         assert user[0] == "user" and share_of_words(expected, user[1]) >= 0.8, user
         assert answer[0] == "assistant" and re.search("[a-z]", answer[1]), answer
@@ -249,12 +251,12 @@ def test_official_sdk(server):
         assert BRIEF in updated[0]["session"]["instructions"], updated[0]
         # Interrupted by the SDK's own call.
         page.evaluate("text => talk.session.sendMessage(text)", STORY)
-        page.wait_for_function("talk.events.filter(e => e.type === 'output_audio_buffer.started').length >= 2", timeout=60000)
+        page.wait_for_function("talk.events.filter(e => e.type === 'output_audio_buffer.started').length >= 2", timeout=60000 * PATIENCE)
         time.sleep(1)
         page.evaluate("talk.session.interrupt()")
-        page.wait_for_function("talk.events.some(e => e.type === 'output_audio_buffer.cleared')", timeout=10000)
+        page.wait_for_function("talk.events.some(e => e.type === 'output_audio_buffer.cleared')", timeout=10000 * PATIENCE)
         page.wait_for_function("talk.events.some(e => e.type === 'response.done' && e.response.status === 'cancelled')",
-                               timeout=10000)
+                               timeout=10000 * PATIENCE)
         assert page.evaluate("talk.errors") == []
         page.evaluate("talk.session.close()")
 
