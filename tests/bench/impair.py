@@ -57,7 +57,7 @@ async def heard_words(caller, path):
             # Done when nothing is open and nothing new began for a second.
             closed = count("conversation.item.input_audio_transcription.completed")
             idle = closed and closed == count("input_audio_buffer.speech_started")
-            await caller.next(1.0 if idle else max(0.1, end - time.monotonic()))
+            await caller.take(1.0 if idle else max(0.1, end - time.monotonic()))
     return " ".join(event["transcript"] for event in caller.events[before:]
                     if event["type"] == "conversation.item.input_audio_transcription.completed")
 

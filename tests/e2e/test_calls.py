@@ -304,7 +304,7 @@ async def test_call_that_never_connects_is_given_up(server):
 
 async def token_of(client):
     event = await client.until("parley.resume")
-    assert re.fullmatch(r"[0-9a-f]{64}", event["token"]) and event["expires_in_s"] == 3, event
+    assert re.fullmatch(r"[0-9a-f]{64}", event["token"]) and event["expires_in_s"] == 10, event
     return event
 
 
