@@ -11,7 +11,7 @@ B := build/$(MODE)
 CC := gcc
 FUZZ_CC := clang-14
 
-PKGS := libuv openssl jansson yaml-0.1 speexdsp kissfft-float opencc opus libsrtp2 usrsctp
+PKGS := libuv libcurl openssl jansson yaml-0.1 speexdsp kissfft-float opencc opus libsrtp2 usrsctp
 # Third-party headers are system headers, so that their warnings are not ours.
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null | sed 's/-I/-isystem /g')
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
