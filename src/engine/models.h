@@ -21,7 +21,7 @@ enum { PRL_MODELS_PATH_MAX = 1024, PRL_MODELS_WHY_MAX = 512 };
 // One entry of the list. Texts are never NULL; "" where the list says nothing.
 struct prl_model {
     const char *name;
-    const char *job;       // vad, stt, llm, tts, runtime, …
+    const char *job;       // vad, eot, stt, llm, tts, runtime, …
     const char *file;      // absolute path in the cache, or the user's own path
     const char *source;    // first source, e.g. "pypi:silero-vad==6.2.3"
     const char *sha256;    // 64 hex digits, or "" when the file is built here and not pinned

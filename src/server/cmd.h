@@ -11,6 +11,7 @@ int prl_cmd_stt(int argc, char **argv);
 int prl_cmd_tts(int argc, char **argv);
 int prl_cmd_llm(int argc, char **argv);
 int prl_cmd_vad(int argc, char **argv);
+int prl_cmd_eot(int argc, char **argv);
 int prl_cmd_models(int argc, char **argv);
 int prl_cmd_config(int argc, char **argv);
 int prl_cmd_check(int argc, char **argv);

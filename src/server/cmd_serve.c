@@ -157,6 +157,7 @@ static bool tell_ready(void *arg, struct prl_str *out)
     prl_json_write_object(&json, NULL);
     prl_json_write_bool(&json, "ready", server->ready);
     prl_json_write_bool(&json, "vad", state.vad);
+    prl_json_write_bool(&json, "eot", state.eot);
     prl_json_write_bool(&json, "stt", state.stt);
     prl_json_write_bool(&json, "llm", state.llm);
     prl_json_write_bool(&json, "tts", state.tts);

@@ -13,6 +13,7 @@
 #include "base/str.h"
 #include "engine/models.h"
 #include "engine/ort.h"
+#include "eot/eot.h"
 #include "llm/llm.h"
 #include "stt/stt.h"
 #include "tts/tts.h"
@@ -50,17 +51,20 @@ struct prl_engines {
     struct prl_cores *cores;
     struct prl_ort *ort;
     struct prl_vad *vad;
+    struct prl_eot *eot; // NULL: not wanted, or not there
     struct prl_stt *stt;
     struct prl_llm *llm;
     struct prl_tts *tts;
     struct prl_engines_state state;
+    bool eot_settled; // loaded, or known to stay away
     bool failed;
 };
 
 static void check_ready(struct prl_engines *engines)
 {
     const struct prl_engines_state *state = &engines->state;
-    if (state->vad && state->stt && state->llm && state->tts && !engines->failed)
+    bool all = state->vad && state->stt && state->llm && state->tts && engines->eot_settled;
+    if (all && !engines->failed)
         engines->conf.ready(engines->conf.arg);
 }
 
@@ -70,6 +74,22 @@ static void fail(struct prl_engines *engines, const char *why)
         return;
     engines->failed = true;
     engines->conf.failed(engines->conf.arg, why);
+}
+
+static void on_eot_ready(void *arg)
+{
+    struct prl_engines *engines = arg;
+    engines->state.eot = true;
+    engines->eot_settled = true;
+    check_ready(engines);
+}
+
+static void on_eot_error(void *arg, const char *why)
+{
+    struct prl_engines *engines = arg;
+    prl_log(PRL_LOG_WARN, "eot", "semantic_vad decides by text and silence alone: %s", why);
+    engines->eot_settled = true;
+    check_ready(engines);
 }
 
 static void on_stt_ready(void *arg)
@@ -197,6 +217,29 @@ static enum prl_err start_vad(struct prl_engines *engines, char *why)
     return err;
 }
 
+// The one engine that serving does without.
+static enum prl_err start_eot(struct prl_engines *engines)
+{
+    const struct prl_settings *settings = engines->conf.settings;
+    char path[PRL_MODELS_PATH_MAX];
+    if (!settings->eot_enabled) {
+        engines->eot_settled = true;
+        return PRL_OK;
+    }
+    if (prl_models_path(settings->eot_model, path) != PRL_OK) {
+        on_eot_error(engines, path); // the sentence
+        return PRL_OK;
+    }
+    struct prl_eot_conf conf = {.loop = engines->conf.loop,
+                                .ort = engines->ort,
+                                .model = path,
+                                .cores = engines->cores,
+                                .on_ready = on_eot_ready,
+                                .on_error = on_eot_error,
+                                .arg = engines};
+    return prl_eot_create(&engines->eot, &conf);
+}
+
 static enum prl_err start_stt(struct prl_engines *engines)
 {
     const struct prl_settings *settings = engines->conf.settings;
@@ -292,6 +335,8 @@ enum prl_err prl_engines_create(struct prl_engines **out, const struct prl_engin
     if (!err)
         err = start_vad(*out, why);
     if (!err)
+        err = start_eot(*out);
+    if (!err)
         err = start_stt(*out);
     if (!err)
         err = start_llm(*out);
@@ -308,6 +353,7 @@ void prl_engines_destroy(struct prl_engines **engines)
 {
     if (!*engines)
         return;
+    prl_eot_destroy(&(*engines)->eot);
     prl_stt_destroy(&(*engines)->stt);
     prl_llm_destroy(&(*engines)->llm);
     prl_tts_destroy(&(*engines)->tts);
@@ -324,6 +370,7 @@ void prl_engines_session(const struct prl_engines *engines, struct prl_session_e
 {
     *out = (struct prl_session_engines){.loop = engines->conf.loop,
                                         .vad = engines->vad,
+                                        .eot = engines->eot,
                                         .stt = engines->stt,
                                         .llm = engines->llm,
                                         .tts = engines->tts};

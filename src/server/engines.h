@@ -29,7 +29,7 @@ void prl_engines_destroy(struct prl_engines **engines);
 void prl_engines_session(const struct prl_engines *engines, struct prl_session_engines *out);
 
 struct prl_engines_state {
-    bool vad, stt, llm, tts;
+    bool vad, eot, stt, llm, tts; // `eot` may stay false: nothing waits for it
 };
 void prl_engines_state(const struct prl_engines *engines, struct prl_engines_state *state);
 

@@ -25,6 +25,7 @@ static const struct {
     {"talk", prl_cmd_talk, "talk to a server from microphone or recording"},
     {"stt", prl_cmd_stt, "transcribe sound"},
     {"vad", prl_cmd_vad, "find speech in sound"},
+    {"eot", prl_cmd_eot, "judge at pauses whether the speaker is done"},
     {"llm", prl_cmd_llm, "ask the language model"},
     {"tts", prl_cmd_tts, "speak text into a WAV file"},
     {"models", prl_cmd_models, "list, fetch and verify models"},

@@ -26,6 +26,9 @@ struct prl_settings {
     // api
     char *api_key_file;
     int64_t api_sessions_max, api_session_max_s;
+    // eot
+    bool eot_enabled;
+    char *eot_model;
     // llm
     char *llm_model;
     int64_t llm_context_tokens, llm_sequences, llm_threads, llm_max_output_tokens;
