@@ -62,7 +62,7 @@ FUZZ_OBJ := $(FUZZ_SRC:%.c=$(B)/%.o)
 SIM_SRC := $(wildcard tests/sim/*.c)
 SIM_OBJ := $(SIM_SRC:%.c=$(B)/%.o)
 
-.PHONY: .always coverage bench micro media-bench all dev quick check check-fast unit sim fuzz lint lint-all fmt generated clean oom tsan
+.PHONY: .always coverage echo-scenes bench micro media-bench all dev quick check check-fast unit sim fuzz lint lint-all fmt generated clean oom tsan
 all: $(B)/libparley.a $(if $(wildcard src/server/main.c),$(B)/parley)
 
 include $(wildcard tools/*.mk)
@@ -115,6 +115,13 @@ $(B)/tests/media-bench: $(B)/tests/bench/media_bench.o $(B)/tests/unit/jitter_tr
 
 media-bench: $(B)/tests/media-bench
 	$(B)/tests/media-bench $(ARGS)
+
+# docs/TUNING.md, "Echo": tests/bench/echo_scenes.py makes the table, tests/e2e/test_echo.py a short run.
+ECHO_SCENES := $(B)/tests/bench/echo_scenes
+echo-scenes: all $(ECHO_SCENES)
+$(ECHO_SCENES): $(B)/tests/bench/echo_scenes.o $(B)/tests/unit/llm_fake.o $(B)/libparley.a
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # Small programs that measure one module: make build/release/tests/bench/NAME.
 $(B)/tests/bench/%: tests/bench/%.c $(B)/libparley.a

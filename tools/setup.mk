@@ -4,6 +4,7 @@ PARLEY_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/parley
 LLAMA_DIR := $(PARLEY_CACHE)/engines/llama-0.3.36
 WHISPER_DIR := $(PARLEY_CACHE)/engines/whisper-1.8.5
 SHERPA_DIR := $(PARLEY_CACHE)/engines/sherpa-2.0.1
+AEC3_DIR := $(PARLEY_CACHE)/engines/aec3-1.0.1
 STD += -isystem $(SHERPA_DIR)/include
 
 .PHONY: setup setup-test run test e2e
@@ -52,3 +53,22 @@ endif
 endef
 $(eval $(call engine_module,llama,src/llm/llama_module.c,$(LLAMA_DIR),-lllama -lggml -lggml-cpu -lggml-base -lvendor-hash))
 $(eval $(call engine_module,whisper,src/stt/whisper_module.c,$(WHISPER_DIR),-lwhisper -lggml -lggml-cpu -lggml-base))
+
+# WebRTC's AEC3 has no C interface, so its adapter is the one C++ file. Where the library is missing the
+# server cancels echo with speexdsp and says so.
+AEC3_FLAGS := -std=c++20 -O2 -g -fPIC -Wall -Wextra -Werror -DNDEBUG -DWEBRTC_POSIX \
+ -DWEBRTC_LINUX -DWEBRTC_APM_DEBUG_DUMP=0 -Isrc -isystem $(AEC3_DIR)/include
+ifneq ($(wildcard $(AEC3_DIR)/lib/libaec3.a),)
+all: $(B)/lib/libparley_aec3.so
+endif
+
+$(B)/lib/libparley_aec3.so: src/dsp/aec3_module.cpp src/dsp/aec3_module.h $(wildcard $(AEC3_DIR)/lib/*.a) tools/setup.mk
+	@[ -d $(AEC3_DIR)/lib ] || { echo "parley: the aec3 library is not in $(AEC3_DIR); run 'make setup' first" >&2; exit 1; }
+	@mkdir -p $(@D) $(B)/src/dsp
+	@echo "  MODULE $@"
+	@g++ $(AEC3_FLAGS) -c -o $(B)/src/dsp/aec3_module.o $<
+	@printf '{ global: prl_aec3_module; local: *; };\n' > $(B)/lib/aec3.map
+	@g++ -shared -o $@.tmp $(B)/src/dsp/aec3_module.o -Wl,--version-script=$(B)/lib/aec3.map \
+	 -Wl,-z,relro,-z,now,--no-undefined,--gc-sections -L$(AEC3_DIR)/lib \
+	 -laec3 -lpthread -lm
+	@mv $@.tmp $@

@@ -28,6 +28,7 @@ enum prl_err prl_api_session_init(struct prl_api_session *object, const char *mo
         .prefix_padding_ms = base->floor.prefix_padding_ms,
         .silence_duration_ms = base->floor.silence_duration_ms,
         .eagerness = "auto",
+        .echo_control = -1,
         .create_response = true,
         .interrupt_response = true,
     };
@@ -291,6 +292,9 @@ static void read_extension(struct reader *reader, const struct prl_fields *field
     (void)prl_fields_bool(&own, "partials", &reader->object->partials);
     (void)prl_fields_bool(&own, "latency", &reader->object->latency);
     (void)prl_fields_bool(&own, "resume", &reader->object->resume);
+    bool echo = false;
+    if (prl_fields_bool(&own, "echo_control", &echo))
+        reader->object->echo_control = echo;
 }
 
 static void read_all(struct reader *reader, const struct prl_fields *fields)
@@ -602,4 +606,5 @@ void prl_api_session_conf(const struct prl_api_session *object, struct prl_sessi
     conf->tool_count = object->tools.count;
     conf->tool_choice = object->tools.choice;
     conf->tool_name = object->tools.choice_name;
+    conf->echo_wish = object->echo_control;
 }

@@ -61,6 +61,7 @@ struct prl_api_session {
     char *prompt_json;       // owned, echoed
     bool partials, latency;  // our extension: session.parley {partials, latency, resume}
     bool resume;             // the client wants to be able to come back after a drop
+    int echo_control;        // session.parley.echo_control: 1, 0, or -1 when it was not given
 };
 
 // A new session as the server's configuration `base` has it; NOMEM.

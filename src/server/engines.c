@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "dsp/echo.h"
 #include "engine/models.h"
 #include "engine/ort.h"
 #include "eot/eot.h"
@@ -50,6 +51,7 @@ struct prl_engines {
     char *paths[PATH_COUNT]; // owned; NULL where the file is not there
     struct prl_cores *cores;
     struct prl_ort *ort;
+    struct prl_echo_kit *echo;
     struct prl_vad *vad;
     struct prl_eot *eot; // NULL: not wanted, or not there
     struct prl_stt *stt;
@@ -240,6 +242,19 @@ static enum prl_err start_eot(struct prl_engines *engines)
     return prl_eot_create(&engines->eot, &conf);
 }
 
+// Without its module there is a poorer echo control, which is worth a line and no more.
+static enum prl_err start_echo(struct prl_engines *engines)
+{
+    char why[PRL_ENGINES_WHY_SIZE];
+    char *module = beside_program("/lib/libparley_aec3.so");
+    enum prl_err err = prl_echo_kit_create(&engines->echo, module, why, sizeof(why));
+    if (!err && *why)
+        prl_log(PRL_LOG_WARN, "echo", "%s; echo is cancelled with %s", why,
+                prl_echo_kit_name(engines->echo));
+    prl_mem_free(module);
+    return err;
+}
+
 static enum prl_err start_stt(struct prl_engines *engines)
 {
     const struct prl_settings *settings = engines->conf.settings;
@@ -337,6 +352,8 @@ enum prl_err prl_engines_create(struct prl_engines **out, const struct prl_engin
     if (!err)
         err = start_eot(*out);
     if (!err)
+        err = start_echo(*out);
+    if (!err)
         err = start_stt(*out);
     if (!err)
         err = start_llm(*out);
@@ -358,6 +375,7 @@ void prl_engines_destroy(struct prl_engines **engines)
     prl_llm_destroy(&(*engines)->llm);
     prl_tts_destroy(&(*engines)->tts);
     prl_vad_destroy(&(*engines)->vad);
+    prl_echo_kit_destroy(&(*engines)->echo);
     prl_cores_destroy(&(*engines)->cores); // the lanes are gone
     prl_ort_destroy(&(*engines)->ort);
     for (int i = 0; i < PATH_COUNT; i++)
@@ -373,7 +391,8 @@ void prl_engines_session(const struct prl_engines *engines, struct prl_session_e
                                         .eot = engines->eot,
                                         .stt = engines->stt,
                                         .llm = engines->llm,
-                                        .tts = engines->tts};
+                                        .tts = engines->tts,
+                                        .echo = engines->echo};
 }
 
 void prl_engines_state(const struct prl_engines *engines, struct prl_engines_state *state)

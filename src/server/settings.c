@@ -27,6 +27,7 @@
     }
 
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
+static const char *const echo_modes[] = {"auto", "on", "off", NULL};
 static const char *const qualities[] = {"auto", "fast", "best", NULL};
 
 // Sorted by section; within a section in the order of a reader's interest.
@@ -52,6 +53,10 @@ static const struct prl_conf_key keys[] = {
         "Most conversations at a time; further ones get 429."),
     INT("api.session_max_s", api_session_max_s, "3600", 0, 604800,
         "Longest life of a conversation in seconds; 0: no limit."),
+    CHOICE("echo.mode", echo_mode, "auto", echo_modes,
+           "Take the server's voice out of the microphone's sound: on (unless the client refuses), "
+           "off, "
+           "or auto (when it asks by parley.echo_control; browsers do it themselves)."),
     BOOL("eot.enabled", eot_enabled, "true",
          "semantic_vad asks a model whether the speaker is done; else text and silence decide."),
     TEXT("eot.model", eot_model, "smart-turn",

@@ -45,6 +45,8 @@ struct prl_settings {
     char *rtc_public_address;
     int64_t rtc_peers_max;
     char *rtc_ice_servers;
+    // echo
+    int64_t echo_mode;
     // session
     char *session_instructions, *session_language, *session_locale;
     int64_t session_history_bytes, session_lead_ms, session_resume_s, session_frozen_max;

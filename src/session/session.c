@@ -33,6 +33,7 @@ void prl_session_conf_init(struct prl_session_conf *conf)
         .tool_choice = PRL_LLM_TOOLS_AUTO,
         .prompt_bytes_max = PROMPT_BYTES_MAX,
         .lead_ms = LEAD_MS,
+        .echo_wish = -1,
     };
     prl_floor_conf_init(&conf->floor);
     prl_history_conf_init(&conf->history);
@@ -108,7 +109,9 @@ bool prl_session_chinese(const struct prl_session *session)
 uint32_t prl_session_lead_ms(const struct prl_session *session)
 {
     uint32_t lead_ms = session->conf.conf.lead_ms;
-    return session->rtp && lead_ms > PRL_SESSION_RTP_LEAD_MS ? PRL_SESSION_RTP_LEAD_MS : lead_ms;
+    if (session->rtp)
+        return lead_ms > PRL_SESSION_RTP_LEAD_MS ? PRL_SESSION_RTP_LEAD_MS : lead_ms;
+    return prl_session_echo_lead_ms(session, lead_ms);
 }
 
 // ---- telling ----
@@ -207,7 +210,11 @@ static enum prl_err create_parts(struct prl_session *session)
     if (!err)
         err = prl_timer_create(&session->output_timer, loop, "session output",
                                prl_session_output_due, session);
-    return err ? err : prl_session_input_create(session);
+    if (!err)
+        err = prl_session_input_create(session);
+    if (!err)
+        prl_playout_set_lead(session->playout, prl_session_lead_ms(session), prl_clock_now_us());
+    return err;
 }
 
 enum prl_err prl_session_create(struct prl_session **out, const struct prl_session_engines *engines,
@@ -333,6 +340,7 @@ void prl_session_commit(struct prl_session *session, const char *event_id)
 static void drop_waiting(struct prl_session *session)
 {
     session->received -= session->waiting_count;
+    prl_session_echo_taken(session, session->waiting_count);
     session->waiting_count = 0;
 }
 

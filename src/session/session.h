@@ -29,6 +29,7 @@ struct prl_eot;
 struct prl_stt;
 struct prl_llm;
 struct prl_tts;
+struct prl_echo_kit;
 struct prl_session;
 
 enum {
@@ -47,7 +48,12 @@ struct prl_session_engines {
     struct prl_stt *stt;
     struct prl_llm *llm;
     struct prl_tts *tts;
+    const struct prl_echo_kit *echo;
 };
+
+// Whether the server takes its own voice out of the microphone's sound: never, where the client does not
+// refuse, or where the client asks for it.
+enum prl_session_echo_mode { PRL_SESSION_ECHO_AUTO, PRL_SESSION_ECHO_ON, PRL_SESSION_ECHO_OFF };
 
 // What a session speaks and does. Texts are borrowed for the call that takes the struct and copied.
 struct prl_session_conf {
@@ -70,7 +76,9 @@ struct prl_session_conf {
     enum prl_llm_tool_choice tool_choice;
     const char *tool_name;   // for a named choice
     size_t prompt_bytes_max; // history shown to the model
-    uint32_t lead_ms;        // sound sent ahead of real time
+    uint32_t lead_ms;        // sound sent ahead of real time; at most 100 with echo control
+    enum prl_session_echo_mode echo_mode; // the server's
+    int echo_wish;                        // the client's: 1 yes, 0 no, -1 it has not said
 };
 
 // The wishes of one response.create; a NULL or negative member takes the session's value.

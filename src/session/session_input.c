@@ -58,6 +58,8 @@ enum prl_err prl_session_input_create(struct prl_session *session)
         struct prl_gate_conf conf = gate_conf(session);
         err = prl_vad_open(session->engines.vad, &conf, on_voice, session, &session->vad);
     }
+    if (!err)
+        prl_session_echo_configure(session);
     return err;
 }
 
@@ -68,6 +70,7 @@ void prl_session_input_destroy(struct prl_session *session)
         prl_stt_close(&session->streams[i]);
     }
     prl_vad_close(&session->vad);
+    prl_session_echo_destroy(session);
     prl_timer_destroy(&session->input_timer);
     prl_resample_destroy(&session->resample);
     prl_mem_free(session->waiting);
@@ -97,6 +100,7 @@ static void grow_ring(struct prl_session *session, size_t samples)
 
 void prl_session_input_configure(struct prl_session *session)
 {
+    prl_session_echo_configure(session);
     if (session->vad) {
         struct prl_gate_conf conf = gate_conf(session);
         prl_vad_configure(session->vad, &conf);
@@ -375,6 +379,7 @@ static void on_input_due(void *arg)
     struct prl_session *session = arg;
     bool was_full = prl_session_input_room(session) < PRL_SESSION_TURN_SAMPLES * 3 / 2;
     size_t done = 0;
+    bool short_of = false; // what waits is less than a frame of the echo control
     while (session->waiting_count > 0 && done < PRL_SESSION_TURN_SAMPLES) {
         if (allowed_now(session, prl_clock_now_us()) == 0)
             break;
@@ -383,13 +388,18 @@ static void on_input_due(void *arg)
             count = session->waiting_count;
         if (count > WAITING_MAX - session->waiting_first)
             count = WAITING_MAX - session->waiting_first;
+        count = prl_session_echo_ready(session, count);
+        short_of = count == 0;
+        if (short_of)
+            break;
+        prl_session_echo_taken(session, count);
         const int16_t *pcm = session->waiting + session->waiting_first;
         session->waiting_first = (session->waiting_first + count) % WAITING_MAX;
         session->waiting_count -= count;
         done += count;
         process_piece(session, pcm, count);
     }
-    if (session->waiting_count > 0)
+    if (session->waiting_count > 0 && !short_of)
         prl_timer_start(session->input_timer, prl_clock_now_us() + (done ? 0 : PACE_US));
     if (was_full && session->room_fn && done > 0)
         session->room_fn(session->room_arg);
@@ -456,6 +466,7 @@ enum prl_err prl_session_append_at(struct prl_session *session, const int16_t *p
     }
     int64_t delay_us = prl_clock_now_us() - arrival_us;
     remember_arrival(session, arrival_us, delay_us > 0 ? delay_us : 0);
+    prl_session_echo_arrived(session, prl_clock_now_us());
     if (!prl_timer_active(session->input_timer))
         prl_timer_start(session->input_timer, 0);
     return PRL_OK;

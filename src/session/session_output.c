@@ -194,8 +194,10 @@ static void send_audio(struct prl_session *session, struct prl_work *work)
         if (count == 0)
             break;
         sent = true;
-        if (!work->out_of_band)
+        if (!work->out_of_band) {
+            prl_session_echo_sent(session, pcm, count);
             prl_playout_sent(session->playout, count, prl_clock_now_us());
+        }
         // Words first: a client that shows them has them when they sound.
         begin_message(session, work);
         send_words(session, work);
@@ -274,6 +276,13 @@ static void send_calls(struct prl_session *session, struct prl_work *work)
     }
 }
 
+// Room that is worth an event: a whole one, but the client must not run dry before it comes.
+static uint64_t refill_samples(const struct prl_session *session)
+{
+    uint64_t half_lead = (uint64_t)prl_session_lead_ms(session) * OUT_SAMPLES_PER_MS / 2;
+    return half_lead < PRL_SESSION_CHUNK_SAMPLES ? half_lead : PRL_SESSION_CHUNK_SAMPLES;
+}
+
 void prl_session_send(struct prl_session *session, struct prl_work *work)
 {
     if (!work->answer || !work->released || !work->visible)
@@ -293,8 +302,7 @@ void prl_session_send(struct prl_session *session, struct prl_work *work)
     bool waiting = work->answer && prl_speech_made(prl_answer_speech(work->answer)) >
                                        prl_speech_taken(prl_answer_speech(work->answer));
     if (waiting)
-        at_us =
-            prl_playout_room_at_us(session->playout, sent + PRL_SESSION_CHUNK_SAMPLES / 2, now_us);
+        at_us = prl_playout_room_at_us(session->playout, refill_samples(session), now_us);
     else if (sent > 0 &&
              !prl_playout_drained(session->playout, now_us)) // else the next words wake us
         at_us = prl_playout_drained_at_us(session->playout, now_us);
@@ -320,6 +328,7 @@ void prl_session_output_due(void *arg)
 
 void prl_session_left(struct prl_session *session, uint64_t samples, int64_t at_us)
 {
+    prl_session_echo_left(session, samples, at_us);
     prl_playout_passed(session->playout, samples, at_us);
     uint32_t generation = prl_playout_generation(session->playout);
     struct prl_work *work = prl_session_work(session, generation);

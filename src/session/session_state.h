@@ -123,6 +123,7 @@ struct prl_session {
     struct prl_timer *floor_timer, *input_timer, *output_timer;
     struct prl_answer *answers[PRL_SESSION_ANSWERS_MAX];
     struct prl_answer *asides[PRL_SESSION_ASIDES_MAX];
+    struct prl_session_echo *echo; // while it is wanted
     struct prl_resample *resample;
     uint32_t resample_hz;
     int16_t *ring;      // newest sound, for the prefix of an utterance
@@ -198,6 +199,20 @@ void prl_session_drop_utterance(struct prl_session *session, struct prl_utteranc
 void prl_session_transcribe(struct prl_session *session, const struct prl_floor_action *action,
                             enum prl_stt_want want);
 struct prl_arrival prl_session_arrival(const struct prl_session *session, uint64_t sample);
+
+// session_echo.c: nothing of it does anything while echo control is off.
+void prl_session_echo_configure(struct prl_session *session);
+void prl_session_echo_destroy(struct prl_session *session);
+bool prl_session_echo_on(const struct prl_session *session);
+uint32_t prl_session_echo_lead_ms(const struct prl_session *session, uint32_t lead_ms);
+// Sound of the present answer is handed over (before the output clock knows of it); RTP: has left.
+void prl_session_echo_sent(struct prl_session *session, const int16_t *pcm, size_t samples);
+void prl_session_echo_left(struct prl_session *session, uint64_t samples, int64_t at_us);
+// Sound of the microphone has come; how much of the next `count` waiting samples may be processed; they
+// are.
+void prl_session_echo_arrived(struct prl_session *session, int64_t now_us);
+size_t prl_session_echo_ready(struct prl_session *session, size_t count);
+void prl_session_echo_taken(struct prl_session *session, size_t count);
 
 // session_output.c
 void prl_session_start_response(struct prl_session *session, struct prl_work *work);

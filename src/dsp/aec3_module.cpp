@@ -1,0 +1,77 @@
+// aec3_module.cpp -- see aec3_module.h. AEC3 without the rest of WebRTC's audio processing: no second
+// noise suppressor, no gain control, no queue between threads.
+#include "dsp/aec3_module.h"
+
+#include <new>
+#include <optional>
+
+#include "modules/audio_processing/aec3/echo_canceller3.h"
+#include "modules/audio_processing/audio_buffer.h"
+
+namespace {
+
+constexpr int kHz = 16000;
+// Eight windows of the delay search reach 800 ms; the library's own five end at 500.
+constexpr size_t kDelayFilters = 8;
+
+struct Canceller {
+    webrtc::AudioBuffer mic{kHz, 1, kHz, 1, kHz, 1};
+    webrtc::AudioBuffer reference{kHz, 1, kHz, 1, kHz, 1};
+    webrtc::StreamConfig stream{kHz, 1};
+    webrtc::EchoCanceller3 aec;
+
+    static webrtc::EchoCanceller3Config conf()
+    {
+        webrtc::EchoCanceller3Config conf;
+        conf.delay.num_filters = kDelayFilters;
+        webrtc::EchoCanceller3Config::Validate(&conf);
+        return conf;
+    }
+    Canceller() : aec(conf(), std::nullopt, kHz, 1, 1)
+    {
+    }
+};
+
+int create(void **state)
+{
+    *state = nullptr;
+    try {
+        *state = new Canceller;
+    } catch (...) {
+        return 1;
+    }
+    return 0;
+}
+
+void destroy(void **state)
+{
+    delete static_cast<Canceller *>(*state);
+    *state = nullptr;
+}
+
+void process(void *state, int16_t *mic, const int16_t *reference)
+{
+    Canceller &self = *static_cast<Canceller *>(state);
+    self.reference.CopyFrom(reference, self.stream);
+    self.aec.AnalyzeRender(&self.reference);
+    self.mic.CopyFrom(mic, self.stream);
+    self.aec.AnalyzeCapture(&self.mic);
+    self.aec.ProcessCapture(&self.mic, false);
+    self.mic.CopyTo(self.stream, mic);
+}
+
+void stats(const void *state, float *removed_db, int *delay_ms)
+{
+    webrtc::EchoControl::Metrics now = static_cast<const Canceller *>(state)->aec.GetMetrics();
+    *removed_db = static_cast<float>(now.echo_return_loss_enhancement);
+    *delay_ms = now.delay_ms;
+}
+
+const struct prl_aec3_ops ops = {PRL_AEC3_VERSION, create, destroy, process, stats};
+
+} // namespace
+
+extern "C" const struct prl_aec3_ops *prl_aec3_module(void)
+{
+    return &ops;
+}
