@@ -4,7 +4,7 @@
 // A pure core for Chinese and English, mixed text included; it needs no punctuation and trusts no
 // full stop, because recognisers put one behind every text. Of other languages only the signs
 // (question mark, trailing comma or dots) are read.
-// Units:    bytes of UTF-8; malformed bytes are no letters. Only the last 4 KiB of a text are read.
+// Units:    bytes of UTF-8; malformed bytes are no letters. Only the last 1 KiB of a text is read.
 // Threads:  any. Memory: none. Errors: none; a text that says nothing gives 0.
 // Source:   the lists are our own; docs/TUNING.md has what they decide on recordings.
 #ifndef PRL_EOT_WORDS_H
@@ -27,9 +27,9 @@ enum prl_eot_flag {
 uint32_t prl_eot_words(const char *text, size_t len, const char *language);
 
 // True when `text`, or nearly all of it, repeats words of `answer` in their order: our own voice that
-// came back. Needs two words (three characters of Chinese), and is never true of a text that asks to
-// stop (等, 停, 不, "stop", "wait", "no"). Reads the last 64 words of the text, the last 1,024 of
-// the answer.
+// came back. Needs two words (three characters of Chinese). What asks to stop (等, 停, 不, "stop",
+// "wait", "no") must be the answer's own word, and is never an echo in a text of up to four words.
+// Reads the last 64 words of the text and the last 1,024 of the answer, or at least half of them.
 bool prl_eot_echoes(const char *text, size_t len, const char *answer, size_t answer_len);
 
 #endif

@@ -67,16 +67,17 @@ PRL_TEST(mel_equals_the_definition)
 
 PRL_TEST(mel_shortest_signal_and_silence)
 {
-    float signal[2 * PRL_MEL_HOP_SAMPLES] = {0};
-    float features[2 * PRL_MEL_BANDS];
+    enum { SHORT = 2 * PRL_MEL_HOP_SAMPLES, VALUES = 2 * PRL_MEL_BANDS };
+    float signal[SHORT] = {0};
+    float features[VALUES];
     struct prl_mel *mel;
     REQUIRE(prl_mel_create(&mel) == PRL_OK);
-    prl_mel_normalise(signal, 2 * PRL_MEL_HOP_SAMPLES);
+    prl_mel_normalise(signal, SHORT);
     prl_mel_features(mel, signal, 2, features);
-    for (size_t i = 0; i < 2 * PRL_MEL_BANDS; i++)
+    for (size_t i = 0; i < VALUES; i++)
         EXPECT(fabsf(features[i] - (-10.0F + 4.0F) / 4.0F) < 1e-5F);
     // A click at the very end is seen through the mirror, without reading beyond the signal.
-    signal[2 * PRL_MEL_HOP_SAMPLES - 1] = 1.0F;
+    signal[SHORT - 1] = 1.0F;
     prl_mel_features(mel, signal, 2, features);
     EXPECT(features[1] > features[0]);
     prl_mel_destroy(&mel);
