@@ -666,6 +666,12 @@ static void on_latency(struct prl_events *events, const struct prl_session_event
     write_span(json, "first_audio_ms", spans->first_audio_us);
     write_span(json, "first_byte_ms", spans->first_byte_us);
     write_span(json, "heard_end_ms", spans->heard_end_us);
+    if (spans->spoken) {
+        write_span(json, "eot_delay_ms", spans->detected_us);
+        write_span(json, "answer_delay_ms", spans->first_byte_us);
+        write_span(json, "hold_ms", spans->hold_us);
+        write_span(json, "late_ms", spans->late_us);
+    }
     if (spans->input_delay_us > 0)
         write_span(json, "input_delay_ms", spans->input_delay_us);
     end(events);

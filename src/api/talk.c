@@ -127,6 +127,8 @@ static void on_session_event(void *arg, const struct prl_session_event *event)
         event->spans->heard_end_us < 0) {
         prl_metrics_observe(PRL_METRIC_EOT_DELAY, event->spans->detected_us);
         prl_metrics_observe(PRL_METRIC_ANSWER_DELAY, event->spans->first_byte_us);
+        prl_metrics_observe(PRL_METRIC_HOLD, event->spans->hold_us);
+        prl_metrics_observe(PRL_METRIC_LATE, event->spans->late_us);
     }
     if (talk->tap)
         talk->tap(talk->tap_arg, event);

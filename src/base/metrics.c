@@ -2,6 +2,7 @@
 #include "base/metrics.h"
 
 #include <stdatomic.h>
+#include <string.h>
 
 #include "base/check.h"
 
@@ -76,8 +77,11 @@ enum prl_err prl_metrics_render(struct prl_str *out)
     for (int i = 0; i < PRL_METRIC_COUNT; i++) {
         unsigned long long count = atomic_load(&values[i].count);
         bool histogram = infos[i].kind != COUNTER;
-        (void)prl_str_addf(out, "# HELP %s %s\n# TYPE %s %s\n", infos[i].name, infos[i].help,
-                           infos[i].name, histogram ? "histogram" : "counter");
+        int family = (int)strcspn(infos[i].name, "{");
+        if (i == 0 || strncmp(infos[i - 1].name, infos[i].name, (size_t)family) != 0)
+            (void)prl_str_addf(out, "# HELP %.*s %s\n# TYPE %.*s %s\n", family, infos[i].name,
+                               infos[i].help, family, infos[i].name,
+                               histogram ? "histogram" : "counter");
         if (histogram)
             render_histogram(out, i, count);
         else

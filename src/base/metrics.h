@@ -10,13 +10,29 @@
 
 #include "base/str.h"
 
-// Name, kind, help. Names in Prometheus form; histograms observe microseconds and show seconds, FINE
+// Name, kind, help. A name may end in a label (the ids of one family follow each other). Names in Prometheus form; histograms observe microseconds and show seconds, FINE
 // ones from 0.5 ms on.
 #define PRL_METRICS(X)                                                                             \
     X(ANSWER_DELAY, HISTOGRAM, "parley_answer_delay_seconds",                                      \
       "Last sample of speech to first byte of the answer")                                         \
     X(EOT_DELAY, HISTOGRAM, "parley_eot_delay_seconds", "Last sample of speech to the commit")     \
+    X(HOLD, HISTOGRAM, "parley_hold_seconds", "Sound of an answer waited for the commit")          \
+    X(LATE, HISTOGRAM, "parley_late_seconds", "The commit waited for the answer's sound")          \
     X(BARGE_IN, HISTOGRAM, "parley_barge_in_seconds", "Onset of an interruption to silence")       \
+    X(RESUME_GAP, HISTOGRAM, "parley_resume_gap_seconds",                                          \
+      "Pause of an answer that a false interruption made")                                         \
+    X(INTERRUPTIONS_REAL, COUNTER, "parley_interruptions_total{verdict=\"real\"}",                 \
+      "Sounds in overlap, by what they proved to be")                                              \
+    X(INTERRUPTIONS_FALSE, COUNTER, "parley_interruptions_total{verdict=\"false\"}",               \
+      "Sounds in overlap, by what they proved to be")                                              \
+    X(SPECULATIONS_USED, COUNTER, "parley_speculations_total{result=\"used\"}",                    \
+      "Answers begun before the turn was over")                                                    \
+    X(SPECULATIONS_DROPPED, COUNTER, "parley_speculations_total{result=\"dropped\"}",              \
+      "Answers begun before the turn was over")                                                    \
+    X(HEARD_WORDS_CUT, COUNTER, "parley_heard_words_cut_total",                                    \
+      "Words that were sent and cut from the history, unheard")                                    \
+    X(EMPTY_TURNS, COUNTER, "parley_empty_turns_total", "Utterances without words")                \
+    X(FILLERS, COUNTER, "parley_fillers_total", "Waits that got a filler")                         \
     X(EOT_ASKS, COUNTER, "parley_eot_asks_total", "Questions to the end-of-turn model")            \
     X(EOT_SKIPPED, COUNTER, "parley_eot_skipped_total",                                            \
       "Pauses judged without the end-of-turn model, because it was busy or absent")                \

@@ -304,6 +304,13 @@ static void session_defaults(const struct prl_settings *settings, struct prl_ses
     conf->floor.silence_duration_ms = (uint32_t)settings->turn_silence_duration_ms;
     conf->floor.probe_ms = (uint32_t)settings->turn_probe_ms;
     conf->floor.speculations_max = (uint32_t)settings->turn_speculations_max;
+    conf->floor.speculate_early = settings->turn_speculate_early;
+    conf->floor.silence_min_ms = (uint32_t)settings->turn_silence_min_ms;
+    conf->floor.interrupt_max_ms = (uint32_t)settings->turn_interrupt_max_ms;
+    conf->floor.interrupt_unjudged_ms = (uint32_t)settings->turn_interrupt_unjudged_ms;
+    conf->floor.resume_ms = (uint32_t)settings->turn_resume_ms;
+    conf->floor.verdict_max_ms = (uint32_t)settings->turn_verdict_max_ms;
+    conf->floor.filler_after_ms = (uint32_t)settings->turn_filler_after_ms;
     conf->floor.interrupt_min_ms = (uint32_t)settings->turn_interrupt_min_ms;
     conf->floor.utterance_max_ms = (uint32_t)settings->turn_utterance_max_ms;
     conf->floor.input_stall_ms = (uint32_t)settings->turn_input_stall_ms;

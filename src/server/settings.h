@@ -63,7 +63,9 @@ struct prl_settings {
     // turn
     int64_t turn_apology_max_ms, turn_engine_first_byte_ms, turn_input_stall_ms;
     int64_t turn_interrupt_min_ms, turn_prefix_padding_ms, turn_probe_ms, turn_silence_duration_ms;
-    int64_t turn_speculations_max;
+    int64_t turn_speculations_max, turn_silence_min_ms, turn_interrupt_max_ms;
+    int64_t turn_interrupt_unjudged_ms, turn_resume_ms, turn_verdict_max_ms, turn_filler_after_ms;
+    bool turn_speculate_early;
     double turn_threshold;
     int64_t turn_utterance_max_ms;
     // vad

@@ -40,10 +40,10 @@ static void nothing(struct prl_floor *floor, const struct prl_floor_event *event
     {                                                                                              \
         REST(f), ROW(f), ROW(f)                                                                    \
     }
-// Facts about a living generation: an answer, or a speculation, which runs in PENDING x NONE only.
+// Facts about a living generation: an answer, a speculation, or a filler while a tool runs.
 #define MADE(f)                                                                                    \
     {                                                                                              \
-        {NULL, f, f, NULL}, {NULL, f, f, f}, ROW(f)                                                \
+        REST(f), ROW(f), ROW(f)                                                                    \
     }
 
 static fact_fn *const TABLE[PRL_FACT_COUNT][PRL_FLOOR_USERS][PRL_FLOOR_ANSWERS] = {
@@ -93,6 +93,7 @@ void prl_floor_conf_init(struct prl_floor_conf *conf)
         .commit_min_ms = 100,
         .engine_first_byte_ms = 15000,
         .apology_max_ms = 2000,
+        .speculate_early = true,
     };
 }
 
@@ -104,6 +105,7 @@ enum prl_err prl_floor_create(struct prl_floor **out, const struct prl_floor_con
         return PRL_ERR_NOMEM;
     (*out)->conf = *conf;
     (*out)->idle_from_us = -1;
+    (*out)->wait_us = -1;
     return PRL_OK;
 }
 
@@ -146,7 +148,7 @@ static bool generation_alive(const struct prl_floor *floor, uint32_t generation)
         if (floor->transcripts[i].generation == generation)
             return true;
     return generation == floor->current.generation || generation == floor->speculation.generation ||
-           generation == floor->tail.generation ||
+           generation == floor->tail.generation || generation == floor->filler.generation ||
            (floor->utterance.id != 0 && generation == floor->utterance.judge);
 }
 
@@ -176,7 +178,8 @@ static bool fact_is_sane(struct prl_floor *floor, const struct prl_floor_event *
     case PRL_FACT_ANSWER_DONE:
     case PRL_FACT_TOOL_CALL:
         late = event->generation == 0 || (event->generation != floor->current.generation &&
-                                          event->generation != floor->speculation.generation);
+                                          event->generation != floor->speculation.generation &&
+                                          event->generation != floor->filler.generation);
         break;
     case PRL_FACT_STT_FINAL:
     case PRL_FACT_ENGINE_FAILED:
@@ -184,7 +187,8 @@ static bool fact_is_sane(struct prl_floor *floor, const struct prl_floor_event *
         break;
     case PRL_FACT_HEARD:
         late = event->generation == 0 || (event->generation != floor->current.generation &&
-                                          event->generation != floor->tail.generation);
+                                          event->generation != floor->tail.generation &&
+                                          event->generation != floor->filler.generation);
         break;
     case PRL_FACT_INPUT:
     case PRL_FACT_COMMIT:
@@ -224,6 +228,7 @@ static void settle(struct prl_floor *floor)
         enum prl_floor_answer answer = floor->answer;
         prl_floor_user_rules(floor);
         prl_floor_answer_rules(floor);
+        prl_floor_filler_rules(floor);
         if (said == floor->out->count && user == floor->user && answer == floor->answer)
             return;
         PRL_DCHECK(round + 1 < SETTLE_ROUNDS_MAX);
@@ -237,7 +242,9 @@ static void check_state(const struct prl_floor *floor)
     PRL_CHECK(floor->answer != PRL_FLOOR_PAUSED || floor->user != PRL_FLOOR_QUIET);
     PRL_CHECK(!floor->utterance.tentative || floor->answer != PRL_FLOOR_NONE);
     PRL_CHECK(floor->speculation.generation == 0 ||
-              (floor->user == PRL_FLOOR_PENDING && floor->answer == PRL_FLOOR_NONE));
+              (floor->answer == PRL_FLOOR_NONE &&
+               (floor->user == PRL_FLOOR_PENDING ||
+                (floor->user == PRL_FLOOR_TALKING && floor->speculation.early))));
     PRL_CHECK(floor->prepared.generation == 0);
 }
 
@@ -261,7 +268,9 @@ void prl_floor_step(struct prl_floor *floor, const struct prl_floor_event *event
     if (!floor->frozen) {
         int64_t user_us = prl_floor_user_deadline(floor);
         int64_t answer_us = prl_floor_answer_deadline(floor);
+        int64_t filler_us = prl_floor_filler_deadline(floor);
         deadline_us = user_us < answer_us ? user_us : answer_us;
+        deadline_us = filler_us < deadline_us ? filler_us : deadline_us;
         if (deadline_us < floor->now_us + DEADLINE_MIN_US)
             deadline_us = floor->now_us + DEADLINE_MIN_US;
     }

@@ -48,6 +48,7 @@ struct prl_floor_conf {
     uint32_t silence_max_ms;        // semantic_vad: latest commit (eagerness 8000 / 4000 / 2000)
     uint32_t probe_ms;              // silence after which a speculation starts
     uint32_t speculations_max;      // a turn; 0 switches speculation off
+    bool speculate_early;           // also on a stable partial while the user still talks
     uint32_t interrupt_min_ms;      // voiced sound that is real (server_vad) or pauses (semantic)
     uint32_t interrupt_max_ms;      // semantic_vad: voiced sound that is real without words
     uint32_t interrupt_unjudged_ms; // semantic_vad: the same when no verdict came in time
@@ -59,6 +60,7 @@ struct prl_floor_conf {
     uint32_t idle_timeout_ms;       // 0: off; server_vad only
     uint32_t engine_first_byte_ms;  // an engine silent for so long counts as failed
     uint32_t apology_max_ms;        // and an apology too
+    uint32_t filler_after_ms;       // a wait so long gets a filler; 0: off
 };
 
 // The defaults of every key; server_vad.
@@ -75,7 +77,7 @@ enum prl_floor_fact {
                           // the floor counts the silence
     PRL_FACT_PARTIAL,     // transcript of the open utterance changed: words, flags
     PRL_FACT_STT_FINAL,   // gen, words, flags
-    PRL_FACT_EOT,         // utterance, permille: answer to ASK_EOT
+    PRL_FACT_EOT,         // utterance, permille: answer to ASK_EOT; flag SKIPPED: nobody had time
     PRL_FACT_ANSWER_TEXT, // gen: the language model made progress; flag ASKED
     PRL_FACT_ANSWER_AUDIO,  // gen, samples: sound made so far in all, held or not; flag ASKED
     PRL_FACT_ANSWER_DONE,   // gen, samples: everything is made, so much sound in all (0: text or
@@ -101,7 +103,11 @@ enum prl_floor_flag {
     PRL_FLOOR_BACKCHANNEL = 1, // the words are only a sign of listening
     PRL_FLOOR_OPEN_ENDED = 2,  // the words ask for more ("and", 然后, a number being dictated)
     PRL_FLOOR_STABLE = 4,      // the words have not changed for a while
-    PRL_FLOOR_ASKED = 8        // the answer's last sentence is a question
+    PRL_FLOOR_ASKED = 8,       // the answer's last sentence is a question
+    PRL_FLOOR_COMPLETE = 16,   // the words alone say that the turn is over
+    PRL_FLOOR_ECHO = 32,       // the words only repeat what the answer just said: our own voice
+    PRL_FLOOR_SAME = 64,       // the words are those that the running speculation answers
+    PRL_FLOOR_SKIPPED = 128    // EOT: the question was not asked
 };
 
 enum prl_floor_stage { PRL_FLOOR_STAGE_STT, PRL_FLOOR_STAGE_LLM, PRL_FLOOR_STAGE_TTS };
@@ -142,6 +148,10 @@ enum prl_floor_act {
                                // follows
     // The answer.
     PRL_ACT_SPECULATE,        // generation, utterance, end: start STT; invisible, sound held
+    PRL_ACT_ANTICIPATE,       // generation, utterance: the user still talks, but the words stand
+                              // still: start LLM and TTS on the last partial; invisible, held
+    PRL_ACT_CONFIRM,          // generation, utterance, end: start STT of what was anticipated; its
+                              // final carries SAME when the words are the same
     PRL_ACT_DROP_SPECULATION, // generation: end whatever runs under it (also after JUDGE)
     PRL_ACT_GENERATE,         // generation, flag apology: start LLM and TTS on history (and the
                               // transcript of this generation, when it is a speculation)
@@ -160,6 +170,8 @@ enum prl_floor_act {
     PRL_ACT_END_AT,           // generation, samples: the answer ends there, a later part is void
     PRL_ACT_FINISH,           // generation, reason: all sent; response.done
     PRL_ACT_PLAYED,           // generation: heard to its end
+    PRL_ACT_FILLER,           // generation: say something short while the user waits; it may leave
+                              // at once, is no item, and ends with PLAYED or CANCEL
     PRL_ACT_REFUSE,           // refusal: the request that this step carried fails
     PRL_ACT_COUNT
 };
@@ -211,7 +223,7 @@ struct prl_floor_actions {
 struct prl_floor_stats {
     uint64_t speculations_used, speculations_dropped;
     uint64_t interruptions_real, interruptions_false;
-    uint64_t eot_skipped, empty_turns, late, odd, impossible;
+    uint64_t eot_skipped, empty_turns, fillers, late, odd, impossible;
 };
 
 struct prl_floor;

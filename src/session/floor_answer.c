@@ -13,8 +13,13 @@ static int64_t first_byte_us(const struct prl_floor *floor)
 
 static void answer_none(struct prl_floor *floor)
 {
+    bool called = floor->current.called;
     floor->answer = PRL_FLOOR_NONE;
     floor->current = (struct prl_floor_slot){0};
+    if (called)
+        prl_floor_wait_begins(floor, true);
+    else
+        prl_floor_wait_ends(floor);
 }
 
 static void idle_begins(struct prl_floor *floor)
@@ -37,12 +42,30 @@ static void say_cancel(struct prl_floor *floor, const struct prl_floor_slot *slo
         action->start = floor->utterance.onset;
 }
 
+// An answer that was made on a partial transcript is of no use: it is made anew from the final one.
+void prl_floor_forget_early(struct prl_floor *floor)
+{
+    struct prl_floor_slot *slot = &floor->current;
+    if (!slot->early)
+        return;
+    prl_floor_say_gen(floor, PRL_ACT_DROP_SPECULATION, slot->generation);
+    floor->stats.speculations_used--;
+    floor->stats.speculations_dropped++;
+    slot->generation = prl_floor_new_generation(floor);
+    slot->generating = slot->early = slot->confirming = slot->adopted = false;
+    slot->done = slot->asked = slot->called = false;
+    slot->produced = 0;
+    slot->progress_us = floor->now_us;
+}
+
 // Rule 7: one function, and it waits for nothing.
 void prl_floor_end_answer(struct prl_floor *floor, enum prl_floor_reason reason)
 {
     if (floor->answer == PRL_FLOOR_NONE)
         return;
+    floor->current.called = false; // nobody waits for its tools any more
     say_cancel(floor, &floor->current, reason);
+    prl_floor_end_filler(floor, reason);
     bool unheard = floor->current.sent == 0;
     bool stays = reason == PRL_FLOOR_BY_TURN || reason == PRL_FLOOR_BY_REPLACEMENT;
     // Rule 4: the user is going on; the next answer takes both utterances.
@@ -105,9 +128,25 @@ static bool transcript_failed(struct prl_floor *floor, uint32_t generation,
         if (floor->transcripts[i].owed)
             floor->owed_failed = true;
         remove_transcript(floor, i);
+        if (generation == floor->current.generation)
+            prl_floor_forget_early(floor);
         return true;
     }
     return false;
+}
+
+// The final transcript of what was anticipated: the same words keep it, others begin it anew.
+static void early_is_confirmed(struct prl_floor *floor, const struct prl_floor_event *event)
+{
+    struct prl_floor_slot *slot = &floor->speculation;
+    if (!slot->early || event->generation != slot->generation)
+        return;
+    if (event->words > 0 && (event->flags & PRL_FLOOR_SAME)) {
+        slot->early = false;
+        return;
+    }
+    prl_floor_drop_speculation(floor);
+    floor->utterance.pause_tried = false;
 }
 
 void prl_floor_on_stt_final(struct prl_floor *floor, const struct prl_floor_event *event)
@@ -124,15 +163,23 @@ void prl_floor_on_stt_final(struct prl_floor *floor, const struct prl_floor_even
         utterance->words = event->words;
         utterance->flags = event->flags;
         utterance->revision++;
+        early_is_confirmed(floor, event);
         return;
     }
     prl_floor_transcript_done(floor, generation, event->words);
+    if (generation != floor->current.generation)
+        return;
+    if (event->words > 0 && (event->flags & PRL_FLOOR_SAME))
+        floor->current.early = false;
+    prl_floor_forget_early(floor);
 }
 
 void prl_floor_on_progress(struct prl_floor *floor, const struct prl_floor_event *event)
 {
     struct prl_floor_slot *slot =
         event->generation == floor->current.generation ? &floor->current : &floor->speculation;
+    if (event->generation == floor->filler.generation)
+        slot = &floor->filler;
     if (slot->done) {
         floor->stats.odd++;
         return;
@@ -144,6 +191,8 @@ void prl_floor_on_progress(struct prl_floor *floor, const struct prl_floor_event
         slot->asked = true;
     else if (event->fact == PRL_FACT_ANSWER_TEXT)
         slot->asked = false;
+    if (event->fact == PRL_FACT_TOOL_CALL)
+        slot->called = true;
     if (event->fact == PRL_FACT_ANSWER_DONE)
         slot->done = true;
 }
@@ -152,6 +201,8 @@ void prl_floor_on_heard(struct prl_floor *floor, const struct prl_floor_event *e
 {
     struct prl_floor_slot *slot =
         event->generation == floor->current.generation ? &floor->current : &floor->tail;
+    if (event->generation == floor->filler.generation)
+        slot = &floor->filler;
     bool moved = false;
     if (event->sent > slot->sent) {
         slot->sent = event->sent;
@@ -170,6 +221,10 @@ void prl_floor_on_heard(struct prl_floor *floor, const struct prl_floor_event *e
 static void answer_failed(struct prl_floor *floor, enum prl_floor_reason reason, uint64_t good)
 {
     struct prl_floor_slot *slot = &floor->current;
+    if (slot->early) {
+        prl_floor_forget_early(floor);
+        return;
+    }
     uint64_t end = good > slot->sent ? good : slot->sent;
     end = end < slot->produced ? end : slot->produced;
     // Whole sentences that were held when it failed are worth hearing; half a word is not.
@@ -227,6 +282,8 @@ void prl_floor_on_failed(struct prl_floor *floor, const struct prl_floor_event *
     } else if (generation == floor->utterance.judge) {
         floor->utterance.judged = true;
         floor->utterance.judge_failed = true;
+    } else if (generation == floor->filler.generation) {
+        prl_floor_end_filler(floor, PRL_FLOOR_BY_FAILURE);
     } else if (generation == floor->current.generation && !floor->current.done) {
         answer_failed(floor, PRL_FLOOR_BY_FAILURE, event->samples);
     } else {
@@ -245,6 +302,7 @@ static void begin_answer(struct prl_floor *floor, struct prl_floor_slot slot)
     floor->current = slot;
     floor->answer = PRL_FLOOR_THINKING;
     floor->idle_from_us = -1;
+    prl_floor_wait_begins(floor, false);
 }
 
 static void say_start(struct prl_floor *floor)
@@ -275,6 +333,7 @@ void prl_floor_on_create(struct prl_floor *floor, const struct prl_floor_event *
     (void)event;
     if (floor->answer == PRL_FLOOR_THINKING && !floor->current.visible) {
         // An automatic answer waits for its transcript: this request is about the same one.
+        prl_floor_forget_early(floor);
         floor->current.client = true;
         say_start(floor);
         return;
@@ -291,6 +350,12 @@ void prl_floor_on_create(struct prl_floor *floor, const struct prl_floor_event *
 
 void prl_floor_on_cancel(struct prl_floor *floor, const struct prl_floor_event *event)
 {
+    if (floor->filler.generation != 0 &&
+        (event->generation == floor->filler.generation ||
+         (event->generation == 0 && floor->answer == PRL_FLOOR_NONE))) {
+        prl_floor_end_filler(floor, PRL_FLOOR_BY_CLIENT);
+        return;
+    }
     bool other = event->generation != 0 && event->generation != floor->current.generation;
     if (floor->answer == PRL_FLOOR_NONE || floor->current.finished || other)
         prl_floor_refuse(floor, PRL_FLOOR_RESPONSE_NOT_ACTIVE);
@@ -305,6 +370,8 @@ void prl_floor_on_silence_wanted(struct prl_floor *floor, const struct prl_floor
     bool sounding = floor->answer == PRL_FLOOR_SPEAKING || floor->answer == PRL_FLOOR_PAUSED;
     if (floor->tail.generation != 0 && (any || event->generation == floor->tail.generation))
         prl_floor_end_tail(floor, PRL_FLOOR_BY_CLIENT);
+    if (floor->filler.generation != 0 && (any || event->generation == floor->filler.generation))
+        prl_floor_end_filler(floor, PRL_FLOOR_BY_CLIENT);
     if (sounding && (any || event->generation == floor->current.generation))
         prl_floor_end_answer(floor, PRL_FLOOR_BY_CLIENT);
 }
@@ -317,6 +384,8 @@ void prl_floor_on_gone(struct prl_floor *floor, const struct prl_floor_event *ev
     prl_floor_drop_judge(floor);
     prl_floor_end_answer(floor, PRL_FLOOR_BY_LEAVING);
     prl_floor_end_tail(floor, PRL_FLOOR_BY_LEAVING);
+    prl_floor_end_filler(floor, PRL_FLOOR_BY_LEAVING);
+    prl_floor_wait_ends(floor);
     while (floor->transcript_count > 0)
         (void)transcript_failed(floor, floor->transcripts[0].generation, PRL_FLOOR_BY_LEAVING);
     floor->owed = false;
@@ -352,8 +421,8 @@ static void idle_rule(struct prl_floor *floor)
 {
     const struct prl_floor_conf *conf = &floor->conf;
     if (conf->idle_timeout_ms == 0 || floor->tail.generation != 0 ||
-        conf->turns != PRL_FLOOR_SERVER_VAD || floor->idle_from_us < 0 ||
-        floor->user != PRL_FLOOR_QUIET || floor->transcript_count > 0 ||
+        floor->filler.generation != 0 || conf->turns != PRL_FLOOR_SERVER_VAD ||
+        floor->idle_from_us < 0 || floor->user != PRL_FLOOR_QUIET || floor->transcript_count > 0 ||
         floor->now_us - floor->idle_from_us < (int64_t)conf->idle_timeout_ms * US_PER_MS)
         return;
     struct prl_floor_action *action = prl_floor_say(floor, PRL_ACT_IDLE_TIMEOUT);
@@ -414,7 +483,8 @@ static bool must_hold(const struct prl_floor *floor)
     const struct prl_floor_slot *slot = &floor->current;
     bool voice =
         floor->user != PRL_FLOOR_QUIET && (floor->conf.interrupt_response || slot->under_voice);
-    return !slot->visible || !slot->generating || floor->tail.generation != 0 || voice;
+    return !slot->visible || !slot->generating || floor->tail.generation != 0 ||
+           floor->filler.generation != 0 || voice;
 }
 
 static void say_finish(struct prl_floor *floor)
@@ -449,6 +519,7 @@ static void thinking_rules(struct prl_floor *floor)
     if (release && slot->produced > 0) {
         floor->answer = PRL_FLOOR_SPEAKING;
         slot->progress_us = floor->now_us;
+        prl_floor_wait_ends(floor);
         return;
     }
     int64_t limit_us = first_byte_us(floor);

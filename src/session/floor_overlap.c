@@ -51,6 +51,7 @@ static void decide_real(struct prl_floor *floor)
     announce(floor);
     prl_floor_end_answer(floor, PRL_FLOOR_BY_TURN);
     prl_floor_end_tail(floor, PRL_FLOOR_BY_TURN);
+    prl_floor_end_filler(floor, PRL_FLOOR_BY_TURN);
 }
 
 static void decide_false(struct prl_floor *floor)
@@ -59,12 +60,13 @@ static void decide_false(struct prl_floor *floor)
     prl_floor_drop_utterance(floor);
 }
 
-// Words that take the floor: any but a backchannel, and after a question any at all.
+// Words that take the floor: any but a backchannel, and after a question any at all; never the
+// answer's own, which came back through the room.
 static bool words_interrupt(const struct prl_floor *floor)
 {
     const struct prl_floor_utterance *utterance = &floor->utterance;
     bool listening = (utterance->flags & PRL_FLOOR_BACKCHANNEL) && !floor->current.asked;
-    return utterance->words > 0 && !listening;
+    return utterance->words > 0 && !listening && !(utterance->flags & PRL_FLOOR_ECHO);
 }
 
 static void judge_fallen_silent(struct prl_floor *floor, uint64_t voiced_ms, int64_t silence_us)
@@ -101,10 +103,14 @@ static void judge_fallen_silent(struct prl_floor *floor, uint64_t voiced_ms, int
 
 static void semantic_rules(struct prl_floor *floor, uint64_t voiced_ms, int64_t silence_us)
 {
-    if (words_interrupt(floor) || voiced_ms > floor->conf.interrupt_max_ms) {
+    bool echo = floor->utterance.flags & PRL_FLOOR_ECHO;
+    bool lasting = voiced_ms > floor->conf.interrupt_max_ms && !echo;
+    if (words_interrupt(floor) || lasting) {
         decide_real(floor);
         return;
     }
+    if (voiced_ms >= floor->conf.interrupt_min_ms)
+        prl_floor_end_filler(floor, PRL_FLOOR_BY_TURN);
     if (voiced_ms >= floor->conf.interrupt_min_ms && floor->answer == PRL_FLOOR_SPEAKING) {
         floor->answer = PRL_FLOOR_PAUSED;
         prl_floor_say_gen(floor, PRL_ACT_PAUSE, floor->current.generation);

@@ -24,6 +24,9 @@ struct prl_floor_slot {
     bool owed_failed; // and for one without a transcript, by an apology
     bool adopted;     // it was a speculation, its number is known outside
     bool under_voice; // created while the user was talking (rule 6)
+    bool early;       // made on a partial transcript that is not yet confirmed
+    bool confirming;  // its STT runs
+    bool called;      // it calls tools
     enum prl_floor_reason end;
     uint64_t produced; // output samples
     uint64_t sent;
@@ -39,19 +42,21 @@ struct prl_floor_transcript {
 };
 
 struct prl_floor_utterance {
-    uint32_t id;           // 0: none open
-    bool tentative;        // sound in overlap that is not yet known to be speech for us
-    uint64_t start;        // with the prefix
-    uint64_t onset;        // first sample of speech
-    uint64_t speech_end;   // one past the last sample of speech so far
-    uint64_t voiced;       // samples of finished stretches of voice
-    uint32_t speculations; // tries
-    bool pause_tried;      // this pause had its speculation
-    uint32_t words;        // of the last transcript
+    uint32_t id;             // 0: none open
+    bool tentative;          // sound in overlap that is not yet known to be speech for us
+    uint64_t start;          // with the prefix
+    uint64_t onset;          // first sample of speech
+    uint64_t speech_end;     // one past the last sample of speech so far
+    uint64_t voiced;         // samples of finished stretches of voice
+    uint32_t speculations;   // tries
+    uint32_t early_revision; // transcript of the last try under voice
+    bool pause_tried;        // this pause had its speculation
+    uint32_t words;          // of the last transcript
     uint32_t flags;
     uint32_t revision; // counts changes of the transcript
     bool eot_known;    // in this pause
     bool eot_waiting;
+    bool eot_skipped; // in this pause nobody had time
     uint32_t eot_permille;
     uint32_t eot_revision;  // transcript when it was asked
     int64_t eot_silence_us; // silence when it was asked; 0: not in this pause
@@ -78,12 +83,13 @@ struct prl_floor {
     uint64_t voice_from;  // since then, in this utterance
     uint64_t buffer_from; // sound before this was committed or cleared
     struct prl_floor_utterance utterance;
-    struct prl_floor_slot speculation; // only while PENDING and NONE
+    struct prl_floor_slot speculation; // only while PENDING and NONE, an early one TALKING too
     bool speculation_heard;            // its transcript is known
     uint32_t speculation_words;        // and has so many
     struct prl_floor_slot prepared;    // adopted speculation on its way to current
     struct prl_floor_slot current;     // the answer
     struct prl_floor_slot tail;        // finished answer that is still heard under the next one
+    struct prl_floor_slot filler;      // sounds while the user waits for the answer or for a tool
     struct prl_floor_transcript transcripts[PRL_FLOOR_TRANSCRIPTS_MAX];
     uint32_t transcript_count;
     bool owed;            // a transcript with words waits for its answer
@@ -91,6 +97,9 @@ struct prl_floor {
     int64_t idle_from_us; // -1: the idle timer does not run
     uint64_t idle_from;
     bool idle_wanted; // there was an answer that the user may be silent after
+    int64_t wait_us;  // since when the user waits, -1: not
+    bool tool_runs;   // the wait is for a tool of the client's
+    bool filler_said; // in this wait
     struct prl_floor_stats stats;
     uint32_t visits[PRL_FACT_COUNT][PRL_FLOOR_USERS][PRL_FLOOR_ANSWERS];
     struct prl_floor_actions *out; // borrowed during a step
@@ -136,8 +145,16 @@ void prl_floor_on_gone(struct prl_floor *floor, const struct prl_floor_event *ev
 void prl_floor_on_back(struct prl_floor *floor, const struct prl_floor_event *event);
 void prl_floor_end_answer(struct prl_floor *floor, enum prl_floor_reason reason);
 void prl_floor_end_tail(struct prl_floor *floor, enum prl_floor_reason reason);
+void prl_floor_forget_early(struct prl_floor *floor);
 void prl_floor_transcript_done(struct prl_floor *floor, uint32_t generation, uint32_t words);
 void prl_floor_answer_rules(struct prl_floor *floor);
 int64_t prl_floor_answer_deadline(const struct prl_floor *floor);
+
+// floor_filler.c: something to hear while the user waits (rule 10)
+void prl_floor_wait_begins(struct prl_floor *floor, bool tool);
+void prl_floor_wait_ends(struct prl_floor *floor);
+void prl_floor_end_filler(struct prl_floor *floor, enum prl_floor_reason reason);
+void prl_floor_filler_rules(struct prl_floor *floor);
+int64_t prl_floor_filler_deadline(const struct prl_floor *floor);
 
 #endif

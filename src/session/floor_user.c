@@ -13,6 +13,8 @@ enum {
     US_PER_MS = 1000
 };
 
+static const uint32_t TURN_FLAGS = PRL_FLOOR_OPEN_ENDED | PRL_FLOOR_COMPLETE | PRL_FLOOR_STABLE;
+
 static bool voice_decides(const struct prl_floor *floor)
 {
     return floor->conf.turns != PRL_FLOOR_MANUAL;
@@ -24,8 +26,12 @@ static void say_started(struct prl_floor *floor)
     struct prl_floor_action *action = prl_floor_say(floor, PRL_ACT_SPEECH_STARTED);
     action->utterance = floor->utterance.id;
     action->start = floor->utterance.start;
-    if (floor->conf.interrupt_response)
+    if (floor->conf.interrupt_response) {
         prl_floor_end_tail(floor, PRL_FLOOR_BY_TURN);
+        prl_floor_end_filler(floor, PRL_FLOOR_BY_TURN);
+    }
+    if (floor->answer == PRL_FLOOR_NONE)
+        prl_floor_wait_ends(floor); // a new turn begins, whatever a tool does meanwhile
 }
 
 // Rule 2: an utterance opens. In overlap it stays tentative, and nobody sees it.
@@ -82,7 +88,10 @@ void prl_floor_on_voice_on(struct prl_floor *floor, const struct prl_floor_event
     floor->user = PRL_FLOOR_TALKING;
     utterance->pause_tried = false;
     utterance->eot_known = false;
+    utterance->eot_skipped = false;
     utterance->eot_silence_us = 0;
+    // What the words said of the turn was said of the pause that is over.
+    utterance->flags &= ~TURN_FLAGS;
 }
 
 void prl_floor_on_voice_off(struct prl_floor *floor, const struct prl_floor_event *event)
@@ -101,6 +110,11 @@ void prl_floor_on_partial(struct prl_floor *floor, const struct prl_floor_event 
     floor->utterance.words = event->words;
     floor->utterance.flags = event->flags;
     floor->utterance.revision++;
+    // What was made of other words is of no use.
+    if (floor->speculation.early && !(event->flags & PRL_FLOOR_SAME)) {
+        prl_floor_drop_speculation(floor);
+        floor->utterance.pause_tried = false;
+    }
 }
 
 void prl_floor_on_eot(struct prl_floor *floor, const struct prl_floor_event *event)
@@ -109,6 +123,12 @@ void prl_floor_on_eot(struct prl_floor *floor, const struct prl_floor_event *eve
     // Asked in a pause that is over: the user went on, so the answer says nothing.
     if (floor->user != PRL_FLOOR_PENDING || floor->utterance.eot_silence_us == 0)
         return;
+    if (event->flags & PRL_FLOOR_SKIPPED) {
+        floor->stats.eot_skipped++;
+        floor->utterance.eot_skipped = true;
+        return;
+    }
+    floor->utterance.eot_skipped = false;
     floor->utterance.eot_known = true;
     floor->utterance.eot_permille = event->permille;
 }
@@ -143,7 +163,8 @@ static void commit(struct prl_floor *floor, bool automatic)
     struct prl_floor_slot adopted = {0};
     bool heard = floor->speculation_heard;
     uint32_t words = floor->speculation_words;
-    if (owed && floor->speculation.generation != 0) {
+    bool unasked = floor->speculation.early && !floor->speculation.confirming;
+    if (owed && floor->speculation.generation != 0 && !unasked) {
         adopted = floor->speculation;
         floor->speculation = (struct prl_floor_slot){0};
         floor->speculation_heard = false;
@@ -170,6 +191,8 @@ static void commit(struct prl_floor *floor, bool automatic)
     floor->buffer_from = floor->input;
     floor->voice_from = floor->input;
     floor->idle_from_us = -1;
+    if (floor->answer == PRL_FLOOR_NONE)
+        prl_floor_wait_ends(floor);
     // Rule 6: an answer that was asked for while the user talked gives way.
     if (owed && floor->answer == PRL_FLOOR_THINKING && floor->current.under_voice)
         prl_floor_end_answer(floor, PRL_FLOOR_BY_REPLACEMENT);
@@ -233,20 +256,55 @@ void prl_floor_on_update(struct prl_floor *floor, const struct prl_floor_event *
     floor->voice = false;
 }
 
+// The words stand still and ask for no more.
+static bool words_are_sure(const struct prl_floor *floor)
+{
+    const struct prl_floor_utterance *utterance = &floor->utterance;
+    return utterance->words > 0 && (utterance->flags & PRL_FLOOR_STABLE) &&
+           !(utterance->flags & PRL_FLOOR_OPEN_ENDED);
+}
+
+static bool may_speculate(const struct prl_floor *floor)
+{
+    return floor->speculation.generation == 0 && floor->conf.create_response &&
+           floor->answer == PRL_FLOOR_NONE &&
+           floor->utterance.speculations < floor->conf.speculations_max;
+}
+
+// Rule 3, under voice: the recogniser has all the words already, and the VAD does not know yet.
+static void anticipate(struct prl_floor *floor)
+{
+    struct prl_floor_utterance *utterance = &floor->utterance;
+    if (!floor->conf.speculate_early || !may_speculate(floor) || !words_are_sure(floor) ||
+        utterance->early_revision == utterance->revision || floor->transcript_count > 0)
+        return;
+    utterance->early_revision = utterance->revision;
+    utterance->speculations++;
+    floor->speculation = (struct prl_floor_slot){.generation = prl_floor_new_generation(floor),
+                                                 .early = true,
+                                                 .generating = true,
+                                                 .progress_us = floor->now_us};
+    struct prl_floor_action *action = prl_floor_say(floor, PRL_ACT_ANTICIPATE);
+    action->generation = floor->speculation.generation;
+    action->utterance = utterance->id;
+}
+
 // Rule 3.
 static void speculate(struct prl_floor *floor, int64_t silence_us)
 {
     struct prl_floor_utterance *utterance = &floor->utterance;
-    bool sure = utterance->words > 0 && (utterance->flags & PRL_FLOOR_STABLE) &&
-                !(utterance->flags & PRL_FLOOR_OPEN_ENDED);
-    bool due = sure || silence_us >= (int64_t)floor->conf.probe_ms * US_PER_MS;
-    if (floor->speculation.generation == 0 && floor->conf.create_response &&
-        floor->answer == PRL_FLOOR_NONE && due && !utterance->pause_tried &&
-        utterance->speculations < floor->conf.speculations_max) {
-        utterance->pause_tried = true;
+    bool due = words_are_sure(floor) || silence_us >= (int64_t)floor->conf.probe_ms * US_PER_MS;
+    struct prl_floor_action *action = NULL;
+    if (due && floor->speculation.early && !floor->speculation.confirming) {
+        floor->speculation.confirming = true;
+        action = prl_floor_say(floor, PRL_ACT_CONFIRM);
+    } else if (due && may_speculate(floor) && !utterance->pause_tried) {
         utterance->speculations++;
         floor->speculation.generation = prl_floor_new_generation(floor);
-        struct prl_floor_action *action = prl_floor_say(floor, PRL_ACT_SPECULATE);
+        action = prl_floor_say(floor, PRL_ACT_SPECULATE);
+    }
+    if (action) {
+        utterance->pause_tried = true;
         action->generation = floor->speculation.generation;
         action->utterance = utterance->id;
         action->end = floor->input;
@@ -272,7 +330,7 @@ static void ask_eot(struct prl_floor *floor, int64_t silence_us)
                  silence_us >= 2 * utterance->eot_silence_us;
     if (utterance->eot_silence_us != 0 && !again)
         return;
-    if (utterance->flags & PRL_FLOOR_OPEN_ENDED) {
+    if (utterance->flags & (PRL_FLOOR_OPEN_ENDED | PRL_FLOOR_COMPLETE)) {
         floor->stats.eot_skipped += utterance->skip_revision != utterance->revision;
         utterance->skip_revision = utterance->revision;
         return;
@@ -296,24 +354,31 @@ static bool commit_due(const struct prl_floor *floor, int64_t silence_us)
         return true;
     if (utterance->flags & PRL_FLOOR_OPEN_ENDED)
         return false;
-    if (!conf->eot_available)
-        return silence_us >= (int64_t)conf->silence_duration_ms * US_PER_MS;
-    return utterance->eot_known && utterance->eot_permille >= EOT_COMPLETE_PERMILLE &&
-           silence_us >= (int64_t)conf->silence_min_ms * US_PER_MS;
+    bool looks_complete =
+        (utterance->flags & PRL_FLOOR_COMPLETE) ||
+        (utterance->eot_known && utterance->eot_permille >= EOT_COMPLETE_PERMILLE);
+    if (looks_complete && silence_us >= (int64_t)conf->silence_min_ms * US_PER_MS)
+        return true;
+    // Nobody to ask: silence decides.
+    bool mute = !conf->eot_available || (utterance->eot_skipped && !utterance->eot_known);
+    return mute && silence_us >= (int64_t)conf->silence_duration_ms * US_PER_MS;
 }
 
 static void utterance_rules(struct prl_floor *floor)
 {
     int64_t silence_us = prl_floor_silence_us(floor);
     bool room = floor->transcript_count < PRL_FLOOR_TRANSCRIPTS_MAX;
-    if (floor->user == PRL_FLOOR_PENDING) {
-        if (floor->conf.turns == PRL_FLOOR_SEMANTIC_VAD)
-            ask_eot(floor, silence_us);
-        speculate(floor, silence_us);
-    }
     uint64_t max = (uint64_t)floor->conf.utterance_max_ms * SAMPLES_PER_MS;
     bool full = floor->input - floor->utterance.start >= max;
-    if (room && (full || (silence_us > 0 && commit_due(floor, silence_us))))
+    bool due = full || (silence_us > 0 && commit_due(floor, silence_us));
+    if (floor->user == PRL_FLOOR_PENDING) {
+        if (floor->conf.turns == PRL_FLOOR_SEMANTIC_VAD && !due)
+            ask_eot(floor, silence_us);
+        speculate(floor, silence_us);
+    } else {
+        anticipate(floor);
+    }
+    if (room && due)
         commit(floor, true);
 }
 

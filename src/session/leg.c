@@ -408,7 +408,7 @@ void prl_leg_report(struct prl_leg *leg, const struct prl_rtc_report *report)
 
 void prl_leg_on_session(struct prl_leg *leg, const struct prl_session_event *event)
 {
-    if (event->response && event->response->out_of_band)
+    if (event->response && event->response->out_of_band && !event->response->filler)
         return;
     switch ((int)event->type) {
     case PRL_SESSION_OUTPUT_STARTED:

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "base/str.h"
 #include "llm/persona.h"
 #include "session/messages.h"
@@ -138,10 +139,38 @@ void prl_session_error(struct prl_session *session, const char *code, const char
 
 // ---- the step ----
 
+// What the floor counted goes on to /metrics.
+static void count_stats(struct prl_session *session)
+{
+    const struct prl_floor_stats *now = prl_floor_stats(session->floor);
+    const struct prl_floor_stats *told = &session->counted;
+    const struct {
+        enum prl_metric metric;
+        uint64_t now, told;
+    } counts[] = {
+        {PRL_METRIC_SPECULATIONS_USED, now->speculations_used, told->speculations_used},
+        {PRL_METRIC_SPECULATIONS_DROPPED, now->speculations_dropped, told->speculations_dropped},
+        {PRL_METRIC_INTERRUPTIONS_REAL, now->interruptions_real, told->interruptions_real},
+        {PRL_METRIC_INTERRUPTIONS_FALSE, now->interruptions_false, told->interruptions_false},
+        {PRL_METRIC_EOT_SKIPPED, now->eot_skipped, told->eot_skipped},
+        {PRL_METRIC_EMPTY_TURNS, now->empty_turns, told->empty_turns},
+        {PRL_METRIC_FILLERS, now->fillers, told->fillers},
+    };
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+        if (counts[i].now > counts[i].told)
+            prl_metrics_add(counts[i].metric, counts[i].now - counts[i].told);
+    uint64_t used = told->speculations_used;
+    session->counted = *now;
+    // One that was adopted and then found wanting is not taken back, so it is not counted twice.
+    if (used > now->speculations_used)
+        session->counted.speculations_used = used;
+}
+
 static void take_facts(struct prl_session *session, const struct prl_floor_event *event)
 {
     struct prl_floor_actions actions;
     prl_floor_step(session->floor, event, prl_clock_now_us(), session->input, &actions);
+    count_stats(session);
     for (uint32_t i = 0; i < actions.count; i++) {
         if (actions.list[i].generation > session->last_generation)
             session->last_generation = actions.list[i].generation;
@@ -230,6 +259,7 @@ enum prl_err prl_session_create(struct prl_session **out, const struct prl_sessi
     session->created_wall_us = prl_clock_wall_us();
     session->aside_generation = PRL_SESSION_ASIDE_GENERATION;
     enum prl_err err = prl_session_conf_take(&session->conf, conf);
+    session->conf.conf.floor.eot_available = engines->eot != NULL;
     if (!err)
         err = create_parts(session);
     if (err)
@@ -278,6 +308,7 @@ enum prl_err prl_session_configure(struct prl_session *session, const struct prl
     prl_session_conf_drop(&session->conf);
     prl_mem_free(session->system_text);
     session->conf = copy;
+    session->conf.conf.floor.eot_available = session->engines.eot != NULL;
     session->system_text = system;
     prl_session_input_configure(session);
     prl_playout_set_lead(session->playout, prl_session_lead_ms(session), prl_clock_now_us());
@@ -537,7 +568,8 @@ void prl_session_delete_item(struct prl_session *session, const char *id, const 
 static uint32_t generation_of_item(const struct prl_session *session, const char *item_id)
 {
     for (size_t i = 0; i < PRL_SESSION_WORKS_MAX; i++)
-        if (session->works[i].generation && session->works[i].item_kept &&
+        if (session->works[i].generation &&
+            (session->works[i].item_kept || session->works[i].filler) &&
             strcmp(session->works[i].item_id, item_id) == 0)
             return session->works[i].generation;
     return 0;
@@ -561,6 +593,16 @@ static void truncate_item(struct prl_session *session, const char *id, int64_t c
     uint64_t samples =
         (uint64_t)audio_end_ms > UINT32_MAX ? UINT32_MAX : (uint64_t)audio_end_ms * MS_SAMPLES_OUT;
     uint64_t applied = 0;
+    if (prl_str_equal(id, session->filler_item)) {
+        // It is no item of the conversation, but clients cut whatever they hear.
+        applied = samples < session->filler_samples ? samples : session->filler_samples;
+        prl_session_tell(session,
+                         &(struct prl_session_event){.type = PRL_SESSION_TRUNCATED,
+                                                     .item_id = id,
+                                                     .ms = (int64_t)(applied / MS_SAMPLES_OUT),
+                                                     .ms_end = content_index});
+        return;
+    }
     enum prl_err err =
         prl_history_truncate(session->history, id, (uint32_t)content_index, samples, &applied);
     if (err == PRL_ERR_NOTFOUND)

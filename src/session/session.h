@@ -123,6 +123,8 @@ struct prl_session_spans {
     int64_t heard_end_us;   // the answer had been heard; only in LATENCY events after the end
     int64_t input_delay_us; // what the last sample of speech waited in a jitter buffer; part of
                             // detected_us; 0 without one, -1 for a typed turn
+    int64_t hold_us;        // sound waited so long for the commit
+    int64_t late_us;        // or the commit for the sound; one of them is 0, -1: a typed turn, text
     bool spoken;            // zero is the end of speech, not a request
 };
 
@@ -130,6 +132,7 @@ struct prl_session_spans {
 struct prl_session_response_view {
     const char *id;
     bool out_of_band;
+    bool filler; // out of band for the client, and sounds in the answer's place
     bool audio;
     const char *voice;
     const char *metadata; // JSON or NULL

@@ -79,6 +79,8 @@ static void commit_utterance(struct prl_session *session, const struct prl_floor
         work->input_delay_us = arrival.delay_us;
         work->detected_us = prl_clock_now_us();
         work->spoken = true;
+        session->turn =
+            (struct prl_turn_times){work->zero_us, work->input_delay_us, work->detected_us, 0};
     }
     if (action->announced)
         prl_session_tell(
@@ -103,6 +105,8 @@ static void transcribed(struct prl_session *session, const struct prl_floor_acti
     struct prl_work *work = prl_session_work(session, action->generation);
     if (work)
         work->transcribed = true;
+    if (work && work->transcript)
+        prl_session_free_work(session, work);
     if (session->conf.conf.transcribe)
         prl_session_tell(session, &(struct prl_session_event){.type = PRL_SESSION_TRANSCRIPT,
                                                               .item_id = utterance->item_id,
@@ -124,6 +128,9 @@ static void transcript_failed(struct prl_session *session, const struct prl_floo
                                                           .item_id = utterance->item_id,
                                                           .text = why});
     prl_session_drop_utterance(session, utterance);
+    struct prl_work *work = prl_session_work(session, action->generation);
+    if (work && work->transcript)
+        prl_session_free_work(session, work);
 }
 
 static void idle_timeout(struct prl_session *session, const struct prl_floor_action *action)
@@ -140,10 +147,9 @@ static void idle_timeout(struct prl_session *session, const struct prl_floor_act
 
 // ---- answers ----
 
-static struct prl_answer *place_for(struct prl_session *session, const struct prl_work *work)
+static struct prl_answer *free_place(struct prl_session *session, struct prl_answer **places,
+                                     size_t count)
 {
-    struct prl_answer **places = work->out_of_band ? session->asides : session->answers;
-    size_t count = work->out_of_band ? PRL_SESSION_ASIDES_MAX : PRL_SESSION_ANSWERS_MAX;
     struct prl_answer_conf conf = {.llm = session->engines.llm,
                                    .tts = session->engines.tts,
                                    .fn = prl_session_on_answer,
@@ -155,6 +161,13 @@ static struct prl_answer *place_for(struct prl_session *session, const struct pr
             return places[i];
     }
     return NULL;
+}
+
+struct prl_answer *prl_session_place(struct prl_session *session, const struct prl_work *work)
+{
+    if (work->out_of_band)
+        return free_place(session, session->asides, PRL_SESSION_ASIDES_MAX);
+    return free_place(session, session->answers, PRL_SESSION_ANSWERS_MAX);
 }
 
 static void work_failed(struct prl_session *session, const struct prl_work *work,
@@ -230,7 +243,7 @@ static enum prl_err start_answer(struct prl_session *session, struct prl_work *w
 void prl_session_generate(struct prl_session *session, struct prl_work *work, bool apology)
 {
     work->apology = apology;
-    work->answer = place_for(session, work);
+    work->answer = prl_session_place(session, work);
     if (!work->answer) {
         work_failed(session, work, PRL_FLOOR_STAGE_LLM);
         return;
@@ -264,6 +277,13 @@ static void start_response(struct prl_session *session, const struct prl_floor_a
                                                             .generation = action->generation,
                                                             .stage = PRL_FLOOR_STAGE_LLM});
         return;
+    }
+    if (action->reason == PRL_FLOOR_BY_TURN && !work->spoken && session->turn.zero_us) {
+        work->zero_us = session->turn.zero_us;
+        work->input_delay_us = session->turn.input_delay_us;
+        work->detected_us = session->turn.detected_us;
+        work->stt_us = session->turn.stt_us;
+        work->spoken = true;
     }
     if (!work->zero_us)
         work->zero_us = prl_clock_now_us();
@@ -327,6 +347,19 @@ static void replace(struct prl_session *session, const struct prl_floor_action *
     work->samples_out = 0;
 }
 
+// Words of an answer that count as heard.
+static uint32_t words_said(const struct prl_session *session, const char *item_id)
+{
+    const struct prl_item *item = prl_history_find(session->history, item_id);
+    if (!item || prl_item_part_count(item) == 0)
+        return 0;
+    size_t len = prl_item_heard_bytes(item, 0);
+    char *text = prl_mem_strndup(prl_item_part(item, 0).text, len);
+    uint32_t words = text ? prl_session_count_words(text) : 0;
+    prl_mem_free(text);
+    return words;
+}
+
 static void cut_history(struct prl_session *session, const struct prl_work *work,
                         uint64_t heard_samples)
 {
@@ -335,8 +368,11 @@ static void cut_history(struct prl_session *session, const struct prl_work *work
     uint64_t applied = 0;
     if (!work->audio)
         return;
+    uint32_t said = words_said(session, work->item_id);
     enum prl_err err =
         prl_history_truncate(session->history, work->item_id, 0, heard_samples, &applied);
+    if (!err)
+        prl_metrics_add(PRL_METRIC_HEARD_WORDS_CUT, said - words_said(session, work->item_id));
     // NOTFOUND: the client deleted the item. Over WebSocket the client truncates by itself.
     if (!err && session->rtp && !session->cutting)
         prl_session_tell(session,
@@ -366,19 +402,22 @@ static void cancel(struct prl_session *session, const struct prl_floor_action *a
     }
     if (action->reason == PRL_FLOOR_BY_TURN && work->samples_out > 0)
         count_barge_in(session, work, action->start);
+    const char *reason = NULL;
+    if (action->reason == PRL_FLOOR_BY_TURN || action->reason == PRL_FLOOR_BY_REPLACEMENT)
+        reason = "turn_detected";
+    else if (action->reason == PRL_FLOOR_BY_CLIENT)
+        reason = "client_cancelled";
+    if (work->filler) {
+        prl_session_filler_ends(session, work, PRL_RESPONSE_CANCELLED, reason);
+        return;
+    }
     if (work->answer)
         prl_answer_stop(work->answer);
     work->answer = NULL;
     prl_session_tell_output(session, work, PRL_SESSION_OUTPUT_CLEARED);
     cut_history(session, work, heard);
-    if (action->visible) {
-        const char *reason = NULL;
-        if (action->reason == PRL_FLOOR_BY_TURN || action->reason == PRL_FLOOR_BY_REPLACEMENT)
-            reason = "turn_detected";
-        else if (action->reason == PRL_FLOOR_BY_CLIENT)
-            reason = "client_cancelled";
+    if (action->visible)
         prl_session_end_response(session, work, PRL_RESPONSE_CANCELLED, reason);
-    }
     prl_session_free_work(session, work);
     prl_session_prefill(session, NULL);
 }
@@ -414,6 +453,10 @@ static void played(struct prl_session *session, const struct prl_floor_action *a
     struct prl_work *work = prl_session_work(session, action->generation);
     if (!work)
         return;
+    if (work->filler) {
+        prl_session_filler_ends(session, work, PRL_RESPONSE_COMPLETED, NULL);
+        return;
+    }
     prl_session_tell_output(session, work, PRL_SESSION_OUTPUT_STOPPED);
     prl_session_latency(session, work, true);
     prl_session_free_work(session, work);
@@ -448,8 +491,11 @@ static void pause_or_resume(struct prl_session *session, const struct prl_floor_
     struct prl_work *work = prl_session_work(session, action->generation);
     if (!work)
         return;
+    int64_t now_us = prl_clock_now_us();
     work->released = action->act == PRL_ACT_RESUME;
-    work->silenced_us = action->act == PRL_ACT_PAUSE ? prl_clock_now_us() : 0;
+    if (work->released && work->silenced_us)
+        prl_metrics_observe(PRL_METRIC_RESUME_GAP, now_us - work->silenced_us);
+    work->silenced_us = action->act == PRL_ACT_PAUSE ? now_us : 0;
     if (prl_playout_generation(session->playout) != work->generation)
         return;
     if (work->released)
@@ -488,6 +534,31 @@ static void refuse(struct prl_session *session, const struct prl_floor_action *a
     }
 }
 
+// On the words that are known so far, while the user still talks.
+static void anticipate(struct prl_session *session, const struct prl_floor_action *action)
+{
+    const struct prl_utterance *utterance = prl_session_utterance(session, action->utterance);
+    struct prl_work *work = prl_session_new_work(session, action->generation);
+    if (work && utterance && utterance->words)
+        work->words = prl_mem_strdup(utterance->words);
+    if (!work || !work->words) {
+        prl_session_step(session, &(struct prl_floor_event){.fact = PRL_FACT_ENGINE_FAILED,
+                                                            .generation = action->generation,
+                                                            .stage = PRL_FLOOR_STAGE_LLM});
+        return;
+    }
+    work->utterance = action->utterance;
+    prl_session_generate(session, work, false);
+}
+
+static void transcribe(struct prl_session *session, const struct prl_floor_action *action)
+{
+    struct prl_work *work = prl_session_work(session, action->generation);
+    if (work)
+        work->transcript = true;
+    prl_session_transcribe(session, action, PRL_STT_WANT_FINAL);
+}
+
 static void speculate(struct prl_session *session, const struct prl_floor_action *action)
 {
     struct prl_work *work = prl_session_new_work(session, action->generation);
@@ -515,7 +586,7 @@ void prl_session_act(struct prl_session *session, const struct prl_floor_action 
         commit_utterance(session, action);
         break;
     case PRL_ACT_TRANSCRIBE:
-        prl_session_transcribe(session, action, PRL_STT_WANT_FINAL);
+        transcribe(session, action);
         break;
     case PRL_ACT_TRANSCRIBED:
     case PRL_ACT_EMPTY_UTTERANCE:
@@ -525,7 +596,9 @@ void prl_session_act(struct prl_session *session, const struct prl_floor_action 
         transcript_failed(session, action);
         break;
     case PRL_ACT_ASK_EOT:
-        break; // only with eot_available, which the session does not set yet
+        prl_session_ask_eot(session, action);
+        break;
+    case PRL_ACT_CONFIRM:
     case PRL_ACT_JUDGE:
         prl_session_transcribe(session, action, PRL_STT_WANT_GUESS);
         break;
@@ -539,6 +612,12 @@ void prl_session_act(struct prl_session *session, const struct prl_floor_action 
         break;
     case PRL_ACT_SPECULATE:
         speculate(session, action);
+        break;
+    case PRL_ACT_ANTICIPATE:
+        anticipate(session, action);
+        break;
+    case PRL_ACT_FILLER:
+        prl_session_filler(session, action);
         break;
     case PRL_ACT_DROP_SPECULATION:
         drop_generation(session, action);
@@ -652,6 +731,8 @@ void prl_session_on_answer(void *arg, struct prl_answer *answer, enum prl_answer
     }
     // Text and calls go out before the floor hears that all is made and finishes the response.
     uint32_t generation = work->generation;
+    if (work->filler && news == PRL_ANSWER_AUDIO)
+        prl_session_filler_sounds(session, work);
     if (work->released)
         prl_session_send(session, work);
     if (prl_session_work(session, generation))

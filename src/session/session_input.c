@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "eot/eot.h"
 #include "session/session_state.h"
 
 enum {
@@ -21,11 +22,15 @@ static void on_input_due(void *arg);
 static void on_voice(void *arg, const struct prl_gate_event *event);
 static void on_stt(void *arg, const struct prl_stt_event *event);
 
-// Room for the prefix and what comes before a decision, as a power of two.
+// Room for the prefix and what comes before a decision, or for what the end-of-turn engine wants to
+// hear, as a power of two.
 static size_t ring_samples(const struct prl_session *session)
 {
-    size_t least =
-        ((size_t)session->conf.conf.floor.prefix_padding_ms + RING_SLACK_MS) * SAMPLES_PER_MS;
+    const struct prl_floor_conf *conf = &session->conf.conf.floor;
+    size_t least = ((size_t)conf->prefix_padding_ms + RING_SLACK_MS) * SAMPLES_PER_MS;
+    bool asks = session->engines.eot && conf->turns == PRL_FLOOR_SEMANTIC_VAD;
+    if (asks && least < PRL_EOT_SAMPLES_MAX)
+        least = PRL_EOT_SAMPLES_MAX;
     size_t size = 1024;
     while (size < least)
         size *= 2;
@@ -71,13 +76,14 @@ void prl_session_input_destroy(struct prl_session *session)
     }
     prl_vad_close(&session->vad);
     prl_session_echo_destroy(session);
+    prl_eot_close(&session->eot);
     prl_timer_destroy(&session->input_timer);
     prl_resample_destroy(&session->resample);
     prl_mem_free(session->waiting);
     prl_mem_free(session->ring);
 }
 
-static uint64_t ring_start(const struct prl_session *session)
+uint64_t prl_session_ring_start(const struct prl_session *session)
 {
     uint64_t held = session->input - session->ring_from;
     return held < session->ring_size ? session->ring_from : session->input - session->ring_size;
@@ -89,7 +95,7 @@ static void grow_ring(struct prl_session *session, size_t samples)
     int16_t *ring = prl_mem_array(samples, sizeof(*ring));
     if (!ring)
         return; // the old one stays: a shorter prefix, nothing worse
-    uint64_t from = ring_start(session);
+    uint64_t from = prl_session_ring_start(session);
     for (uint64_t at = from; at < session->input; at++)
         ring[at & (samples - 1)] = session->ring[at & (session->ring_size - 1)];
     prl_mem_free(session->ring);
@@ -191,8 +197,8 @@ void prl_session_open_utterance(struct prl_session *session, uint32_t id, uint64
         session->open->id = id; // manual: its sound has been kept since it came
         return;
     }
-    if (start < ring_start(session))
-        start = ring_start(session);
+    if (start < prl_session_ring_start(session))
+        start = prl_session_ring_start(session);
     session->open = begin_utterance(session, id, start);
     if (!session->open || !session->open->stt)
         return;
@@ -225,24 +231,6 @@ void prl_session_transcribe(struct prl_session *session, const struct prl_floor_
         prl_session_step(session, &failed);
 }
 
-// Words as the floor counts them: runs of letters and digits, and each ideograph.
-static uint32_t count_words(const char *text)
-{
-    size_t len = strlen(text);
-    uint32_t words = 0;
-    bool inside = false;
-    for (size_t at = 0; at < len;) {
-        uint32_t code;
-        at += prl_utf8_decode(text + at, len - at, &code);
-        bool letter = (code >= '0' && code <= '9') || ((code | 32) >= 'a' && (code | 32) <= 'z') ||
-                      (code >= 0xC0 && code < 0x2000);
-        bool ideograph = code >= 0x3040 && code <= 0xFAFF && code != 0x30FB;
-        words += ideograph || (letter && !inside);
-        inside = letter;
-    }
-    return words;
-}
-
 static void keep_words(struct prl_utterance *utterance, const struct prl_stt_event *event)
 {
     char *words = prl_mem_strdup(event->text);
@@ -254,11 +242,29 @@ static void keep_words(struct prl_utterance *utterance, const struct prl_stt_eve
     utterance->seconds = (double)event->audio_ms / 1000.0;
 }
 
+// Are these the words that an answer was begun on while they were said?
+static bool speculated_on(const struct prl_session *session, const struct prl_utterance *open,
+                          const char *words)
+{
+    for (size_t i = 0; i < PRL_SESSION_WORKS_MAX; i++) {
+        const struct prl_work *work = &session->works[i];
+        if (work->generation && work->utterance == open->id && !work->visible && work->answer &&
+            work->words)
+            return prl_session_same_words(work->words, words);
+    }
+    return false;
+}
+
 static void on_partial(struct prl_session *session, const struct prl_stt_event *event)
 {
     struct prl_utterance *open = session->open;
     if (!open || open->id == 0)
         return;
+    uint32_t flags = prl_session_turn_flags(session, event->text, event->language);
+    if (open->words && prl_session_same_words(open->words, event->text))
+        flags |= PRL_FLOOR_STABLE;
+    if (speculated_on(session, open, event->text))
+        flags |= PRL_FLOOR_SAME;
     keep_words(open, event);
     if (session->conf.conf.partials)
         prl_session_tell(session, &(struct prl_session_event){.type = PRL_SESSION_PARTIAL,
@@ -270,9 +276,11 @@ static void on_partial(struct prl_session *session, const struct prl_stt_event *
     if (stable && event->stable_bytes > 0)
         prl_session_prefill(session, stable);
     prl_mem_free(stable);
-    prl_session_step(session, &(struct prl_floor_event){.fact = PRL_FACT_PARTIAL,
-                                                        .utterance = open->id,
-                                                        .words = count_words(event->text)});
+    prl_session_step(session,
+                     &(struct prl_floor_event){.fact = PRL_FACT_PARTIAL,
+                                               .utterance = open->id,
+                                               .words = prl_session_count_words(event->text),
+                                               .flags = flags});
 }
 
 static void on_final(struct prl_session *session, const struct prl_stt_job *job,
@@ -291,12 +299,17 @@ static void on_final(struct prl_session *session, const struct prl_stt_job *job,
     if (event->language[0] && !event->no_speech)
         prl_str_copy(session->language, sizeof(session->language), event->language);
     struct prl_work *work = prl_session_work(session, job->floor);
+    if (work && work->transcript)
+        session->turn.stt_us = prl_clock_now_us();
     if (work) {
+        if (work->answer && work->words && prl_session_same_words(work->words, event->text))
+            fact.flags |= PRL_FLOOR_SAME;
         prl_mem_free(work->words);
         work->words = prl_mem_strdup(event->text);
         work->stt_us = prl_clock_now_us();
     }
-    fact.words = event->no_speech ? 0 : count_words(event->text);
+    fact.words = event->no_speech ? 0 : prl_session_count_words(event->text);
+    fact.flags |= prl_session_turn_flags(session, event->text, event->language);
     prl_session_step(session, &fact);
 }
 

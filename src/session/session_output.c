@@ -19,7 +19,8 @@ static struct prl_session_response_view view_of(const struct prl_session *sessio
 {
     return (struct prl_session_response_view){
         .id = work->id,
-        .out_of_band = work->out_of_band,
+        .out_of_band = work->out_of_band || work->filler,
+        .filler = work->filler,
         .audio = work->audio,
         .voice = work->voice ? work->voice : session->conf.conf.voice,
         .metadata = work->metadata,
@@ -62,10 +63,10 @@ static void begin_item(struct prl_session *session, struct prl_work *work, char 
                        const struct prl_item_new *item, char *previous)
 {
     const struct prl_item *last = prl_history_last(session->history);
-    if (last && !work->out_of_band)
-        prl_str_copy(previous, PRL_HISTORY_ID_MAX, prl_item_id(last));
-    if (work->out_of_band)
+    if (work->out_of_band || work->filler)
         return;
+    if (last)
+        prl_str_copy(previous, PRL_HISTORY_ID_MAX, prl_item_id(last));
     enum prl_err err = prl_history_add(session->history, NULL, item);
     bool message = item->kind == PRL_ITEM_ASSISTANT;
     if (!err)
@@ -141,12 +142,16 @@ static void send_sound(struct prl_session *session, struct prl_work *work, const
 {
     begin_message(session, work);
     // A leg says when the first packet left.
-    bool first = !work->first_byte_us && (work->out_of_band || !session->rtp);
+    bool first = !work->first_byte_us && (work->out_of_band || !session->rtp) && !work->filler;
     if (first)
         work->first_byte_us = prl_clock_now_us();
     if (work->samples_out == 0)
         prl_session_tell_output(session, work, PRL_SESSION_OUTPUT_STARTED);
     work->samples_out += samples;
+    if (work->filler) {
+        (void)prl_str_copy(session->filler_item, sizeof(session->filler_item), work->item_id);
+        session->filler_samples = work->samples_out;
+    }
     session->voiced = true;
     if (work->item_kept) {
         enum prl_err err = prl_history_sent(session->history, work->item_id, work->samples_out);
@@ -332,7 +337,7 @@ void prl_session_left(struct prl_session *session, uint64_t samples, int64_t at_
     prl_playout_passed(session->playout, samples, at_us);
     uint32_t generation = prl_playout_generation(session->playout);
     struct prl_work *work = prl_session_work(session, generation);
-    if (work && !work->first_byte_us) {
+    if (work && !work->first_byte_us && !work->filler) {
         work->first_byte_us = prl_clock_now_us();
         prl_session_latency(session, work, false);
     }
@@ -365,10 +370,12 @@ static void count_usage(struct prl_session *session, struct prl_work *work)
     work->usage.input_tokens = usage->input_tokens;
     work->usage.cached_tokens = usage->cached_tokens;
     work->usage.output_tokens = usage->output_tokens;
+    if (work->filler)
+        return; // nobody asked for it
     work->usage.input_audio_tokens = (int)(session->input_audio_ms / AUDIO_TOKEN_IN_MS);
     work->usage.output_audio_tokens =
         (int)(work->samples_out / OUT_SAMPLES_PER_MS / AUDIO_TOKEN_OUT_MS);
-    if (!work->out_of_band)
+    if (!work->out_of_band && !work->filler)
         session->input_audio_ms = 0;
 }
 
@@ -420,8 +427,15 @@ void prl_session_latency(struct prl_session *session, struct prl_work *work, boo
         .first_byte_us = since(work->first_byte_us, work->zero_us),
         .heard_end_us = since(heard_us, work->zero_us),
         .input_delay_us = work->spoken ? work->input_delay_us : -1,
+        .hold_us = -1,
+        .late_us = -1,
         .spoken = work->spoken,
     };
+    int64_t early_us = spans.detected_us - spans.first_audio_us;
+    if (work->spoken && work->detected_us && work->first_audio_us) {
+        spans.hold_us = early_us > 0 ? early_us : 0;
+        spans.late_us = early_us < 0 ? -early_us : 0;
+    }
     tell_response(session, work,
                   &(struct prl_session_event){
                       .type = PRL_SESSION_LATENCY, .item_id = work->item_id, .spans = &spans});

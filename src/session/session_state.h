@@ -16,7 +16,7 @@ enum {
     PRL_SESSION_INPUT_S = 2,          // sound that may wait to be processed
     PRL_SESSION_TURN_SAMPLES = 3200,  // 200 ms: most that one loop turn processes
     PRL_SESSION_WORKS_MAX = 12,       // generations with anything to remember
-    PRL_SESSION_ANSWERS_MAX = 3,      // the answer, the one before it, a speculation
+    PRL_SESSION_ANSWERS_MAX = 4,      // the answer, the one before it, a speculation, a filler
     PRL_SESSION_ASIDES_MAX = 4,       // out-of-band responses at a time
     PRL_SESSION_UTTERANCES_MAX = 10,  // 8 transcripts that the floor lets wait, one open, one spare
     PRL_SESSION_CHUNK_SAMPLES = 2400, // 100 ms: most sound in one event
@@ -56,6 +56,8 @@ struct prl_work {
     struct prl_answer *answer; // borrowed from the session's places, or NULL
     bool released;
     bool transcribed; // its transcript is in the history
+    bool transcript;  // it is a transcription and nothing else
+    bool filler;      // rule 10
     char *words;      // of a speculation, owned
     // The response, once it is visible.
     bool visible;
@@ -99,6 +101,11 @@ struct prl_stt_job {
     uint32_t utterance;
 };
 
+// When the last turn ended and was understood; clock times, 0: not yet.
+struct prl_turn_times {
+    int64_t zero_us, input_delay_us, detected_us, stt_us;
+};
+
 struct prl_arrival {
     uint64_t sample; // input clock after it came
     int64_t at_us;
@@ -120,6 +127,7 @@ struct prl_session {
     struct prl_history *history;
     struct prl_playout *playout;
     struct prl_vad_stream *vad;
+    struct prl_eot_stream *eot; // opened by the first question
     struct prl_timer *floor_timer, *input_timer, *output_timer;
     struct prl_answer *answers[PRL_SESSION_ANSWERS_MAX];
     struct prl_answer *asides[PRL_SESSION_ASIDES_MAX];
@@ -154,6 +162,10 @@ struct prl_session {
     struct prl_floor_event facts[PRL_SESSION_FACTS_MAX]; // that came up meanwhile
     size_t fact_count;
     uint32_t last_generation; // highest of the floor's
+    struct prl_turn_times turn;
+    struct prl_floor_stats counted;        // what /metrics has of the floor's
+    char filler_item[PRL_SESSION_ID_SIZE]; // of the last one; a client may truncate it
+    uint64_t filler_samples;               // sent of it
     bool voiced;
     bool rtp;
     bool cutting;           // the client truncates: it is answered there, and once
@@ -189,6 +201,26 @@ void prl_session_prefill(struct prl_session *session, const char *said);
 void prl_session_act(struct prl_session *session, const struct prl_floor_action *action);
 void prl_session_on_answer(void *arg, struct prl_answer *answer, enum prl_answer_news news);
 void prl_session_generate(struct prl_session *session, struct prl_work *work, bool apology);
+// A free place for what a work makes; NULL when there is none.
+struct prl_answer *prl_session_place(struct prl_session *session, const struct prl_work *work);
+
+// session_turn.c
+// Words as the floor counts them: runs of letters and digits, and each ideograph.
+uint32_t prl_session_count_words(const char *text);
+// The same letters in the same order; case, spaces and punctuation aside.
+bool prl_session_same_words(const char *a, const char *b);
+// What a transcript says of the turn: enum prl_floor_flag. `language` "" is the session's.
+uint32_t prl_session_turn_flags(struct prl_session *session, const char *text,
+                                const char *language);
+// Answers with an EOT fact, at once when nobody can be asked.
+void prl_session_ask_eot(struct prl_session *session, const struct prl_floor_action *action);
+
+// session_filler.c
+void prl_session_filler(struct prl_session *session, const struct prl_floor_action *action);
+// Its first sound is made: it becomes visible and may leave.
+void prl_session_filler_sounds(struct prl_session *session, struct prl_work *work);
+void prl_session_filler_ends(struct prl_session *session, struct prl_work *work,
+                             enum prl_session_status status, const char *reason);
 
 // session_input.c
 enum prl_err prl_session_input_create(struct prl_session *session) PRL_MUST_USE;
@@ -198,6 +230,8 @@ void prl_session_open_utterance(struct prl_session *session, uint32_t id, uint64
 void prl_session_drop_utterance(struct prl_session *session, struct prl_utterance *utterance);
 void prl_session_transcribe(struct prl_session *session, const struct prl_floor_action *action,
                             enum prl_stt_want want);
+// The oldest input sample that the ring still has.
+uint64_t prl_session_ring_start(const struct prl_session *session);
 struct prl_arrival prl_session_arrival(const struct prl_session *session, uint64_t sample);
 
 // session_echo.c: nothing of it does anything while echo control is off.

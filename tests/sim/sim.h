@@ -87,7 +87,7 @@ struct sim_scenario {
     uint32_t speed_permille; // time to make a word, of its length
     uint8_t stt_fates[SIM_FATES];
     uint8_t answer_fates[SIM_FATES];
-    uint32_t eot_permille; // 1001: at random, 1002: never answered
+    uint32_t eot_permille; // 1001: at random, 1002: never answered, 1003: never asked
     uint32_t op_count;
     struct sim_op ops[SIM_OPS_MAX]; // in order of time
     uint32_t expect_count;

@@ -110,6 +110,10 @@ static void check_started(struct sim_world *world, const struct prl_floor_action
     MUST(world->conf.turns != PRL_FLOOR_MANUAL, "speech_started in manual turns");
     MUST(action->start == u->start, "speech_started moved");
     u->announced = true;
+    if (prl_floor_answer(world->floor) == PRL_FLOOR_NONE) {
+        world->filler_said = false;
+        world->tool_runs = false;
+    }
 }
 
 static void check_discard(struct sim_world *world, const struct prl_floor_action *action)
@@ -141,10 +145,15 @@ static void check_commit_time(struct sim_world *world, const struct sim_utteranc
         least = conf->eot_available ? conf->silence_min_ms : conf->silence_duration_ms;
     if (conf->turns == PRL_FLOOR_SEMANTIC_VAD && (world->open_flags & PRL_FLOOR_OPEN_ENDED))
         least = conf->silence_max_ms;
+    bool says_so = world->eot_pause == world->pause && world->eot_permille >= 500;
+    bool words_say_so = world->open_flags & PRL_FLOOR_COMPLETE;
+    bool mute = world->eot_mute == world->pause && silence_ms(world) >= conf->silence_duration_ms;
     if (conf->turns == PRL_FLOOR_SEMANTIC_VAD && conf->eot_available &&
         silence_ms(world) < conf->silence_max_ms)
-        MUST(world->eot_pause == world->pause && world->eot_permille >= 500,
+        MUST(says_so || words_say_so || mute,
              "committed though the turn did not look complete in this pause");
+    if (conf->turns == PRL_FLOOR_SEMANTIC_VAD && words_say_so && least > conf->silence_min_ms)
+        least = conf->silence_min_ms;
     MUST(silence_ms(world) >= least,
          "committed after %" PRId64 " ms of silence instead of %" PRId64, silence_ms(world), least);
 }
@@ -166,8 +175,14 @@ static void check_commit(struct sim_world *world, const struct prl_floor_action 
     MUST(pending_count(world) < PENDING_MAX, "too many transcripts wait");
     if (automatic)
         check_commit_time(world, u);
+    MUST(!g->early || g->confirming, "what was anticipated is adopted unconfirmed");
     g->transcript = true;
     g->speculation = false;
+    world->early = 0;
+    if (world->answer_before == PRL_FLOOR_NONE) {
+        world->wait_us = world->now_us;
+        world->filler_said = false;
+    }
     u->life = SIM_COMMITTED;
     u->end = action->end;
     u->generation = action->generation;
@@ -213,6 +228,59 @@ static void check_speculate(struct sim_world *world, const struct prl_floor_acti
          "speculation after %" PRId64 " ms", silence_ms(world));
     g->speculation = true;
     g->utterance = action->utterance;
+}
+
+static void check_anticipate(struct sim_world *world, const struct prl_floor_action *action)
+{
+    struct sim_utterance *u = utterance_of(world, action->utterance);
+    struct sim_generation *g = generation_of(world, action->generation);
+    MUST(world->conf.speculate_early && world->conf.create_response,
+         "anticipated though it is off");
+    MUST(action->utterance == world->open && u->announced, "anticipated on no visible utterance");
+    MUST(++u->speculations <= world->conf.speculations_max, "too many speculations");
+    MUST(world->active == 0 && pending_count(world) == 0, "anticipated under an answer");
+    MUST((world->open_flags & PRL_FLOOR_STABLE) && !(world->open_flags & PRL_FLOOR_OPEN_ENDED) &&
+             world->open_words > 0,
+         "anticipated though the words are not sure");
+    g->speculation = true;
+    g->generating = true;
+    g->early = true;
+    g->utterance = action->utterance;
+    g->based_on = world->open_words;
+    g->progress_us = world->now_us;
+    sim_check_prompt(world);
+}
+
+static void check_confirm(struct sim_world *world, const struct prl_floor_action *action)
+{
+    struct sim_generation *g = generation_of(world, action->generation);
+    MUST(g->early && !g->confirming, "what was not anticipated is confirmed");
+    MUST(action->utterance == world->open && !world->voice, "confirmed under voice");
+    g->confirming = true;
+    bool sure = (world->open_flags & PRL_FLOOR_STABLE) != 0;
+    MUST(sure || !world->strict || silence_ms(world) >= world->conf.probe_ms,
+         "confirmed after %" PRId64 " ms", silence_ms(world));
+}
+
+// Rule 10.
+static void check_filler(struct sim_world *world, const struct prl_floor_action *action)
+{
+    struct sim_generation *g = generation_of(world, action->generation);
+    const struct sim_generation *answer = &world->generations[world->active];
+    const struct sim_generation *old = &world->generations[world->sounding];
+    bool waits = world->active ? answer->generating && answer->made == 0 && !answer->apology
+                               : world->tool_runs;
+    MUST(waits, "a filler that nobody waits under");
+    MUST(!world->filler_said, "a second filler in one wait");
+    MUST(world->open == 0 && (!world->voice || world->conf.turns == PRL_FLOOR_MANUAL),
+         "a filler under voice");
+    MUST(world->conf.filler_after_ms > 0 &&
+             world->now_us >= world->wait_us + (int64_t)world->conf.filler_after_ms * 1000,
+         "a filler too early");
+    bool silent = old->dead ? prl_playout_drained(world->playout, world->now_us) : old->sent == 0;
+    MUST(world->sounding == 0 || silent, "a filler over g%u", world->sounding);
+    world->filler_said = true;
+    g->progress_us = world->now_us;
 }
 
 // A response pays for every utterance that is owed and transcribed.
@@ -263,6 +331,16 @@ static void check_start(struct sim_world *world, const struct prl_floor_action *
     MUST(!client || world->fact == PRL_FACT_CREATE, "a response that nobody created");
     if (action->reason == PRL_FLOOR_BY_TURN)
         MUST(anything_owed(world), "an automatic response that is not owed");
+    // What was made beforehand answers what was said, and nothing else.
+    uint32_t flags = 0;
+    const struct sim_utterance *u = &world->utterances[g->utterance];
+    if (g->generating && world->strict)
+        MUST(!g->early && g->based_on == sim_words_between(world, u->start, u->end, &flags),
+             "g%u answers %u words that were not said", action->generation, g->based_on);
+    if (!world->tool_runs && action->reason != PRL_FLOOR_BY_TURN &&
+        world->answer_before != PRL_FLOOR_THINKING)
+        world->wait_us = world->now_us;
+    world->tool_runs = false;
     g->visible = true;
     g->client = client;
     g->apology = action->apology;
@@ -285,6 +363,7 @@ static void check_generate(struct sim_world *world, const struct prl_floor_actio
         sim_check_prompt(world);
     }
     g->generating = true;
+    g->based_on = g->stt_words;
     g->progress_us = world->now_us;
     if (g->visible && !g->apology)
         take_owed(world, action->generation);
@@ -348,15 +427,37 @@ static void check_interruption(struct sim_world *world)
         return;
     }
     bool listening = (world->open_flags & PRL_FLOOR_BACKCHANNEL) && g->fate != SIM_QUESTION;
-    bool words = world->open_words > 0 && !listening;
-    bool lasting = voiced_ms(world) > conf->interrupt_max_ms;
+    bool echo = world->open_flags & PRL_FLOOR_ECHO;
+    bool words = world->open_words > 0 && !listening && !echo;
+    bool lasting = voiced_ms(world) > conf->interrupt_max_ms && !echo;
     bool unjudged = voiced_ms(world) >= conf->interrupt_unjudged_ms && world->open_words == 0 &&
                     silence_ms(world) >= conf->verdict_max_ms;
     MUST(words || lasting || unjudged || !world->strict, "interrupted without a reason");
 }
 
+static void check_filler_end(struct sim_world *world, const struct prl_floor_action *action)
+{
+    struct sim_generation *g = generation_of(world, action->generation);
+    MUST(!action->visible && !action->finished, "a filler is no response");
+    bool asked = world->fact == PRL_FACT_CANCEL || world->fact == PRL_FACT_TRUNCATE ||
+                 world->fact == PRL_FACT_OUTPUT_CLEAR;
+    if (action->reason == PRL_FLOOR_NO_REASON)
+        MUST(g->sent == 0, "a filler is cut for no reason");
+    else if (action->reason == PRL_FLOOR_BY_CLIENT)
+        MUST(asked, "a filler is cut that nobody cut");
+    else if (action->reason == PRL_FLOOR_BY_TURN)
+        MUST(world->conf.interrupt_response && world->open != 0, "a filler is cut by nobody");
+    g->dead = true;
+    world->filler = 0;
+    world->cancelled = true;
+}
+
 static void check_cancel(struct sim_world *world, const struct prl_floor_action *action)
 {
+    if (world->filler && action->generation == world->filler) {
+        check_filler_end(world, action);
+        return;
+    }
     // An answer that still waited for its transcript was never spoken of.
     meet(world, action->generation);
     struct sim_generation *g = generation_of(world, action->generation);
@@ -399,6 +500,7 @@ static void check_cancel(struct sim_world *world, const struct prl_floor_action 
     if (world->active == action->generation)
         world->active = 0;
     world->cancelled = true;
+    world->tool_runs = world->filler_said = false;
     g->dead = true;
 }
 
@@ -437,6 +539,11 @@ static void check_finish(struct sim_world *world, const struct prl_floor_action 
              g->apology,
          "finished with the wrong status");
     g->finished = true;
+    if (g->sent == 0 && !g->called)
+        world->filler_said = false;
+    world->tool_runs = g->called && !failed;
+    if (g->sent > 0)
+        world->wait_us = world->now_us;
     pay(world, action->generation);
     world->active = 0;
     world->idle_since_us = world->now_us;
@@ -447,6 +554,14 @@ static void check_finish(struct sim_world *world, const struct prl_floor_action 
 static void check_played(struct sim_world *world, const struct prl_floor_action *action)
 {
     struct sim_generation *g = generation_of(world, action->generation);
+    if (g->filler) {
+        MUST(g->done ||
+                 world->now_us - g->progress_us >= (int64_t)world->conf.apology_max_ms * 1000,
+             "a filler is over before its end");
+        g->dead = true;
+        world->filler = 0;
+        return;
+    }
     MUST(g->finished, "played before it was finished");
     MUST(world->sounding == action->generation, "played though it never sounded");
     MUST(prl_playout_drained(world->playout, world->now_us), "played before it was heard");
@@ -550,6 +665,15 @@ void sim_check_action(struct sim_world *world, const struct prl_floor_action *ac
     case PRL_ACT_SPECULATE:
         check_speculate(world, action);
         break;
+    case PRL_ACT_ANTICIPATE:
+        check_anticipate(world, action);
+        break;
+    case PRL_ACT_CONFIRM:
+        check_confirm(world, action);
+        break;
+    case PRL_ACT_FILLER:
+        check_filler(world, action);
+        break;
     case PRL_ACT_DROP_SPECULATION:
         g = generation_of(world, action->generation);
         MUST(!g->visible, "a visible answer is dropped");
@@ -630,7 +754,11 @@ static void check_voice(struct sim_world *world, enum prl_floor_answer answer)
             MUST(answer != PRL_FLOOR_SPEAKING, "the answer speaks over the user");
         if (conf->turns == PRL_FLOOR_SEMANTIC_VAD)
             MUST(answer != PRL_FLOOR_SPEAKING, "the answer is not paused");
-        if (lasted > (int64_t)conf->interrupt_max_ms + SLACK_MS)
+        MUST(world->filler == 0 || conf->turns == PRL_FLOOR_MANUAL ||
+                 world->generations[world->filler].sent == 0,
+             "a filler speaks over the user");
+        bool echo = world->open_flags & PRL_FLOOR_ECHO;
+        if (!echo && lasted > (int64_t)conf->interrupt_max_ms + SLACK_MS)
             MUST(answer != PRL_FLOOR_PAUSED, "the answer still waits for a verdict");
     }
     if (answer == PRL_FLOOR_PAUSED && !world->voice && world->fact == PRL_FACT_INPUT)
@@ -671,9 +799,30 @@ static void check_limits(struct sim_world *world, enum prl_floor_user user,
     if (world->active != 0 && g->generating && g->made == 0 && !g->done)
         MUST(world->now_us - g->progress_us <= limit_us + (int64_t)SLACK_MS * 1000,
              "an engine is waited for");
+    const struct sim_generation *filler = &world->generations[world->filler];
+    if (world->filler)
+        MUST(world->now_us - filler->progress_us <=
+                     (int64_t)(world->conf.apology_max_ms + SLACK_MS) * 1000 ||
+                 filler->sent > 0,
+             "a filler is waited for");
     if (world->fact == PRL_FACT_ENGINE_FAILED && world->active != 0 && g->generating)
         MUST(g->make_us >= 0 || g->done || g->end_at != UINT64_MAX || g->fate == SIM_HANGS,
              "a failed engine is waited for");
+}
+
+// Rule 10: no dead air where fillers are wanted.
+static void check_dead_air(struct sim_world *world, enum prl_floor_user user)
+{
+    const struct sim_generation *g = &world->generations[world->active];
+    if (world->conf.filler_after_ms == 0 || !world->strict || user != PRL_FLOOR_QUIET ||
+        world->voice || world->filler_said || world->active == 0 || world->gone ||
+        world->fact != PRL_FACT_DEADLINE)
+        return;
+    int64_t since_us = g->progress_us > world->wait_us ? g->progress_us : world->wait_us;
+    bool sounds = world->sounding && !world->generations[world->sounding].dead;
+    if (g->generating && g->made == 0 && !g->done && !g->apology && !sounds)
+        MUST(world->now_us - since_us <= (int64_t)(world->conf.filler_after_ms + SLACK_MS) * 1000,
+             "dead air");
 }
 
 void sim_check_step(struct sim_world *world, const struct prl_floor_event *event)
@@ -683,6 +832,8 @@ void sim_check_step(struct sim_world *world, const struct prl_floor_event *event
     enum prl_floor_answer answer = prl_floor_answer(world->floor);
     if (world->gone)
         forgive(world);
+    if (world->gone)
+        world->tool_runs = world->filler_said = false;
     if (world->gone && world->fact == PRL_FACT_GONE)
         MUST(world->active == 0 && pending_count(world) == 0,
              "something lives on without a client");
@@ -695,6 +846,7 @@ void sim_check_step(struct sim_world *world, const struct prl_floor_event *event
     check_voice(world, answer);
     check_utterance(world);
     check_limits(world, user, answer);
+    check_dead_air(world, user);
     if (user == PRL_FLOOR_QUIET && answer == PRL_FLOOR_NONE && pending_count(world) == 0)
         MUST(!anything_owed(world), "an utterance is forgotten");
 }

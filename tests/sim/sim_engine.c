@@ -31,8 +31,8 @@ void sim_answer_start(struct sim_world *world, uint32_t generation)
     g->words = scenario->words ? scenario->words
                                : 1 + (uint32_t)(sim_mix(scenario->seed, world->answer_jobs) % 40);
     g->text_only = g->fate == SIM_TEXT_ONLY || g->fate == SIM_TOOL;
-    if (g->apology) {
-        g->words = 4;
+    if (g->apology || g->filler) {
+        g->words = g->apology ? 4 : 1 + g->words % 7;
         g->text_only = false;
     }
     g->make_us = g->fate == SIM_HANGS ? -1 : world->now_us + scenario->llm_ms * 1000;
@@ -72,14 +72,14 @@ uint32_t sim_words_between(const struct sim_world *world, uint64_t start, uint64
                            uint32_t *flags)
 {
     uint32_t count = 0;
-    uint32_t all = PRL_FLOOR_BACKCHANNEL;
+    uint32_t all = PRL_FLOOR_BACKCHANNEL | PRL_FLOOR_ECHO;
     uint32_t last = 0;
     for (uint32_t i = 0; i < world->said_count; i++) {
         if (world->said_at[i] <= start || world->said_at[i] > end)
             continue;
         count++;
         all &= world->said_flags[i];
-        last = world->said_flags[i] & PRL_FLOOR_OPEN_ENDED;
+        last = world->said_flags[i] & (PRL_FLOOR_OPEN_ENDED | PRL_FLOOR_COMPLETE);
     }
     *flags = count > 0 ? all | last : 0;
     return count;
@@ -161,6 +161,17 @@ static void stt_comes(struct sim_world *world, uint32_t generation)
     uint32_t words =
         sim_words_between(world, world->utterances[g->utterance].start, g->stt_end, &flags);
     g->heard_words = true;
+    g->stt_words = words;
+    // Now and then a recogniser changes its mind about what the partial said.
+    bool fickle = sim_mix(world->scenario->seed, generation + 3000) % 8 == 0;
+    bool same = g->early && words == g->based_on && !fickle;
+    if (same)
+        g->early = false;
+    if (g->early && fickle)
+        g->based_on = UINT32_MAX; // whoever speaks it out says something that nobody asked
+    flags |= same ? PRL_FLOOR_SAME : 0;
+    if (world->early == generation)
+        world->early = 0;
     if (g->utterance == world->open) {
         world->open_words = words;
         world->open_flags = flags;
@@ -176,6 +187,7 @@ static void say_made(struct sim_world *world, uint32_t generation, enum prl_floo
 {
     struct sim_generation *g = &world->generations[generation];
     g->progress_us = world->now_us;
+    g->called = g->called || fact == PRL_FACT_TOOL_CALL;
     bool asks = g->fate == SIM_QUESTION && g->made == g->words;
     sim_fact(world, (struct prl_floor_event){
                         .fact = fact,
@@ -209,7 +221,7 @@ static void answer_goes_on(struct sim_world *world, uint32_t generation)
     if (!g->text_said) {
         g->text_said = true;
         g->make_us = world->now_us + scenario->tts_ms * 1000;
-        if (g->fate == SIM_TOOL && !g->apology) {
+        if (g->fate == SIM_TOOL && !g->apology && !g->filler) {
             g->words = 0;
             say_made(world, generation, PRL_FACT_TOOL_CALL);
         } else {

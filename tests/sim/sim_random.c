@@ -48,6 +48,8 @@ static void random_conf(struct dice *dice, struct sim_scenario *scenario)
     conf->silence_duration_ms = SILENCES[below(dice, 4)];
     conf->silence_max_ms = 2000U << below(dice, 3);
     conf->speculations_max = chance(dice, 80) ? 3 : 0;
+    conf->speculate_early = chance(dice, 70);
+    conf->filler_after_ms = chance(dice, 30) ? between(dice, 300, 1500) : 0;
     conf->utterance_max_ms = chance(dice, 10) ? 4000 : 120000;
     conf->engine_first_byte_ms = chance(dice, 70) ? 3000 : 15000;
     conf->idle_timeout_ms = chance(dice, 15) ? 5000 : 0;
@@ -65,8 +67,8 @@ static void random_engines(struct dice *dice, struct sim_scenario *scenario)
     scenario->stt_ms = between(dice, 30, chance(dice, 10) ? 4000 : 600);
     scenario->llm_ms = between(dice, 50, chance(dice, 10) ? 4000 : 800);
     scenario->tts_ms = between(dice, 30, 400);
-    scenario->eot_ms = between(dice, 10, 300);
-    scenario->eot_permille = chance(dice, 90) ? 1001 : 1002;
+    scenario->eot_ms = between(dice, 10, chance(dice, 10) ? 3000 : 300);
+    scenario->eot_permille = 1001 + (chance(dice, 15) ? 1 + below(dice, 2) : 0);
     scenario->words = 0;
     scenario->speed_permille = between(dice, 50, 1200);
     bool reliable = chance(dice, 50);
@@ -99,6 +101,8 @@ static void random_speech(struct dice *dice, struct sim_op *op)
         op->flags = PRL_FLOOR_BACKCHANNEL;
     } else if (kind == 4) {
         op->flags = PRL_FLOOR_OPEN_ENDED;
+    } else if (kind == 5) {
+        op->flags = chance(dice, 50) ? PRL_FLOOR_COMPLETE : PRL_FLOOR_ECHO;
     }
     uint32_t words_max = (uint32_t)op->ms / 150;
     op->words = op->words < words_max ? op->words : words_max;

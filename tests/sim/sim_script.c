@@ -4,7 +4,7 @@
 //   set turns server_vad            any key of struct prl_floor_conf, lead_ms, delay_ms, partial_ms
 //   engine stt 120                  ms; llm, tts, eot; words, speed (permille), eot_permille
 //   engine answer_fate 1 hangs      the second answer; stt_fate likewise
-//   0 ms user: speech 1200 ms, 5 words [backchannel|open]
+//   0 ms user: speech 1200 ms, 5 words [backchannel|open|complete|echo]
 //   900 ms user: cancel             commit clear create cancel truncate output_clear update stall
 //                                   gone back
 //   expect 1700 ms commit           within two VAD windows
@@ -44,6 +44,9 @@ const char *const SIM_ACTS[PRL_ACT_COUNT] = {
     [PRL_ACT_END_AT] = "end_at",
     [PRL_ACT_FINISH] = "finish",
     [PRL_ACT_PLAYED] = "played",
+    [PRL_ACT_ANTICIPATE] = "anticipate",
+    [PRL_ACT_CONFIRM] = "confirm",
+    [PRL_ACT_FILLER] = "filler",
     [PRL_ACT_REFUSE] = "refuse",
 };
 
@@ -117,6 +120,7 @@ static const struct number NUMBERS[] = {
     CONF(idle_timeout_ms),
     CONF(engine_first_byte_ms),
     CONF(apology_max_ms),
+    CONF(filler_after_ms),
     SCENARIO(lead_ms),
     SCENARIO(delay_ms),
     SCENARIO(partial_ms),
@@ -125,10 +129,8 @@ static const struct number NUMBERS[] = {
     SCENARIO(eot_permille),
 };
 static const struct number SWITCHES[] = {
-    CONF(create_response),
-    CONF(interrupt_response),
-    CONF(eot_available),
-    CONF(resume_allowed),
+    CONF(create_response), CONF(interrupt_response), CONF(eot_available),
+    CONF(speculate_early), CONF(resume_allowed),
 };
 static const struct number TIMES[] = {
     {"stt", offsetof(struct sim_scenario, stt_ms)},
@@ -233,6 +235,10 @@ static bool read_op(struct sim_scenario *scenario, char **tokens, size_t count)
             op->flags |= PRL_FLOOR_BACKCHANNEL;
         else if (strcmp(tokens[i], "open") == 0)
             op->flags |= PRL_FLOOR_OPEN_ENDED;
+        else if (strcmp(tokens[i], "complete") == 0)
+            op->flags |= PRL_FLOOR_COMPLETE;
+        else if (strcmp(tokens[i], "echo") == 0)
+            op->flags |= PRL_FLOOR_ECHO;
         else if (!prl_str_to_int(tokens[i], &number) || number < 0 || number > 1000000)
             return false;
         else if (op->kind == SIM_UPDATE)
@@ -372,6 +378,10 @@ void sim_write(const struct sim_scenario *scenario, FILE *out)
             fprintf(out, " backchannel");
         else if (op->flags & PRL_FLOOR_OPEN_ENDED)
             fprintf(out, " open");
+        else if (op->flags & PRL_FLOOR_COMPLETE)
+            fprintf(out, " complete");
+        else if (op->flags & PRL_FLOOR_ECHO)
+            fprintf(out, " echo");
         fprintf(out, "\n");
     }
 }

@@ -143,8 +143,20 @@ static void carry_out(struct sim_world *world, const struct prl_floor_action *ac
     case PRL_ACT_IDLE_TIMEOUT:
         commit_item(world, action->utterance);
         break;
+    case PRL_ACT_FILLER:
+        g->filler = true;
+        g->released = true;
+        world->filler = generation;
+        sim_answer_start(world, generation);
+        release(world, generation);
+        break;
+    case PRL_ACT_ANTICIPATE:
+        world->early = generation;
+        sim_answer_start(world, generation);
+        break;
     case PRL_ACT_TRANSCRIBE:
     case PRL_ACT_SPECULATE:
+    case PRL_ACT_CONFIRM:
     case PRL_ACT_JUDGE:
         sim_stt_start(world, generation, action->utterance, action->end);
         break;
@@ -155,6 +167,8 @@ static void carry_out(struct sim_world *world, const struct prl_floor_action *ac
         g->stt_us = -1;
         break;
     case PRL_ACT_DROP_SPECULATION:
+        if (world->early == generation)
+            world->early = 0;
         sim_engines_stop(world, generation, true);
         break;
     case PRL_ACT_ASK_EOT:
@@ -174,7 +188,8 @@ static void carry_out(struct sim_world *world, const struct prl_floor_action *ac
         break;
     case PRL_ACT_HOLD:
     case PRL_ACT_PAUSE:
-        prl_playout_pause(world->playout, world->now_us);
+        if (world->sounding == generation)
+            prl_playout_pause(world->playout, world->now_us);
         break;
     case PRL_ACT_RESUME:
         prl_playout_release(world->playout, world->now_us);
@@ -281,6 +296,7 @@ static void voice_on(struct sim_world *world)
     if (world->conf.turns == PRL_FLOOR_MANUAL)
         return;
     world->open_voice_from = world->voice_on_at;
+    world->open_flags &= ~(uint32_t)(PRL_FLOOR_OPEN_ENDED | PRL_FLOOR_COMPLETE | PRL_FLOOR_STABLE);
     sim_fact(world,
              (struct prl_floor_event){.fact = PRL_FACT_VOICE_ON, .sample = world->voice_on_at});
 }
@@ -336,7 +352,9 @@ static void take_tick(struct sim_world *world)
         item_id(id, 'a', world->sounding);
         prl_playout_sent(world->playout, more, world->now_us);
         g->sent += more;
-        if (prl_history_sent(world->history, id, g->sent) != PRL_OK)
+        if (!g->filler)
+            world->filler_said = false;
+        if (!g->filler && prl_history_sent(world->history, id, g->sent) != PRL_OK)
             sim_fail(world, "history lost %s", id);
     }
     if (g->sent == 0)
@@ -356,8 +374,10 @@ static void take_partial(struct sim_world *world)
     uint32_t flags = 0;
     uint32_t words =
         sim_words_between(world, world->utterances[world->open].start, world->input, &flags);
-    if (words == world->partial_words && !world->voice && words > 0)
+    if (words == world->partial_words && words > 0)
         flags |= PRL_FLOOR_STABLE;
+    if (world->early && words == world->generations[world->early].based_on)
+        flags |= PRL_FLOOR_SAME;
     if (words == world->partial_words && flags == world->partial_flags)
         return;
     world->partial_words = words;
@@ -376,13 +396,18 @@ static void take_eot(struct sim_world *world)
     if (permille > 1000)
         permille = (uint32_t)(sim_mix(world->scenario->seed, 7000 + world->eot_count++) % 1001);
     world->eot_us = -1;
-    if (world->eot_utterance == world->open) {
+    bool mute = world->scenario->eot_permille == 1003 ||
+                (world->scenario->eot_permille == 1001 && permille % 8 == 0);
+    if (mute && world->eot_utterance == world->open)
+        world->eot_mute = world->eot_asked;
+    if (!mute && world->eot_utterance == world->open) {
         world->eot_pause = world->eot_asked;
         world->eot_permille = permille;
     }
     sim_fact(world, (struct prl_floor_event){.fact = PRL_FACT_EOT,
                                              .utterance = world->eot_utterance,
-                                             .permille = permille});
+                                             .permille = permille,
+                                             .flags = mute ? PRL_FLOOR_SKIPPED : 0});
 }
 
 static void update(struct sim_world *world, uint32_t flags)

@@ -21,6 +21,11 @@ struct sim_generation {
     bool dead; // dropped, cancelled, replaced, played
     bool apology;
     bool client;
+    bool filler;
+    bool early; // made on a partial, not yet confirmed
+    bool confirming;
+    uint32_t based_on; // words of its utterance that it answers
+    uint32_t stt_words;
     // The engines' work.
     uint32_t utterance;
     uint64_t stt_end;
@@ -30,6 +35,7 @@ struct sim_generation {
     uint32_t words;
     uint32_t made;
     bool text_said;
+    bool called; // TOOL_CALL was said
     bool done;
     uint64_t end_at;  // END_AT: samples; UINT64_MAX: none
     uint32_t written; // words in history
@@ -80,6 +86,7 @@ struct sim_world { // NOLINT(clang-analyzer-optin.performance.Padding)
     uint32_t eot_asked; // in this one
     uint32_t eot_pause; // the answer is about this one
     uint32_t eot_permille;
+    uint32_t eot_mute; // the question of this pause was not asked
     int64_t stalled_until_us;
     bool gone;
     uint32_t next_op;
@@ -107,6 +114,11 @@ struct sim_world { // NOLINT(clang-analyzer-optin.performance.Padding)
     uint32_t open_words; // the floor was told so
     uint32_t open_flags;
     uint32_t active;   // response: visible and not finished
+    uint32_t early;    // generation that was anticipated; 0: none
+    uint32_t filler;   // generation that sounds in a wait; 0: none
+    bool filler_said;  // in this wait
+    bool tool_runs;    // the last answer called a tool
+    int64_t wait_us;   // the wait did not begin earlier
     uint32_t sounding; // generation in the output clock
     uint64_t committed_to;
     uint64_t broken_at; // input position of the last commit, clear or discard

@@ -46,6 +46,9 @@ static const char *const ACTS[PRL_ACT_COUNT] = {
     [PRL_ACT_END_AT] = "end",
     [PRL_ACT_FINISH] = "finish",
     [PRL_ACT_PLAYED] = "played",
+    [PRL_ACT_ANTICIPATE] = "anticipate",
+    [PRL_ACT_CONFIRM] = "confirm",
+    [PRL_ACT_FILLER] = "filler",
     [PRL_ACT_REFUSE] = "refuse",
 };
 static const char *const REASONS[] = {"",       "turn", "client",  "replaced",  "idle",
@@ -155,6 +158,12 @@ static void heard(struct talk *talk, uint32_t generation, uint64_t sent_ms, uint
 static void said(struct talk *talk, const char *file, int line, const char *expected)
 {
     prl_test_text(file, line, "said", talk->said, expected);
+    talk->len = 0;
+    talk->said[0] = '\0';
+}
+
+static void forget(struct talk *talk)
+{
     talk->len = 0;
     talk->said[0] = '\0';
 }
@@ -343,6 +352,191 @@ PRL_TEST(floor_stable_text_starts_the_speculation_early)
     SAID(&talk, "open u1, started u1");
     partial(&talk, 1, 4, PRL_FLOOR_STABLE);
     SAID(&talk, "speculate u1 g1");
+    end_talk(&talk);
+}
+
+PRL_TEST(floor_an_answer_begins_while_the_user_still_talks)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SERVER_VAD);
+    voice(&talk, true);
+    wait_ms(&talk, 500);
+    partial(&talk, 1, 3, PRL_FLOOR_STABLE | PRL_FLOOR_OPEN_ENDED);
+    SAID(&talk, "open u1, started u1");
+    partial(&talk, 1, 4, PRL_FLOOR_STABLE);
+    SAID(&talk, "anticipate u1 g1");
+    sound(&talk, 1, 500, false);
+    partial(&talk, 1, 5, 0); // other words: of no use
+    SAID(&talk, "drop g1");
+    partial(&talk, 1, 5, PRL_FLOOR_STABLE);
+    partial(&talk, 1, 5, PRL_FLOOR_STABLE | PRL_FLOOR_SAME);
+    SAID(&talk, "anticipate u1 g2");
+    voice(&talk, false);
+    SAID(&talk, "confirm u1 g2");
+    words(&talk, 2, 5, PRL_FLOOR_SAME);
+    sound(&talk, 2, 500, false);
+    wait_ms(&talk, 500);
+    SAID(&talk, "commit u1 g2, said u1 g2, start g2 turn, release g2");
+    EXPECT_INT(prl_floor_stats(talk.floor)->speculations_used, 1);
+    EXPECT_INT(prl_floor_stats(talk.floor)->speculations_dropped, 1);
+    end_talk(&talk);
+}
+
+PRL_TEST(floor_what_was_anticipated_is_made_anew_for_other_words)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SERVER_VAD);
+    voice(&talk, true);
+    wait_ms(&talk, 500);
+    partial(&talk, 1, 4, PRL_FLOOR_STABLE);
+    voice(&talk, false);
+    wait_ms(&talk, 100);
+    words(&talk, 1, 4, 0);
+    SAID(&talk, "open u1, started u1, anticipate u1 g1, confirm u1 g1, drop g1, speculate u1 g2");
+    words(&talk, 2, 4, 0);
+    wait_ms(&talk, 400);
+    SAID(&talk, "generate g2, commit u1 g2, said u1 g2, start g2 turn, release g2");
+    fact(&talk, PRL_FACT_CANCEL);
+    // The transcript comes after the commit, with other words.
+    voice(&talk, true);
+    wait_ms(&talk, 500);
+    partial(&talk, 2, 4, PRL_FLOOR_STABLE);
+    voice(&talk, false);
+    forget(&talk);
+    wait_ms(&talk, 500);
+    SAID(&talk, "commit u2 g3");
+    words(&talk, 3, 4, 0);
+    SAID(&talk, "said u2 g3, drop g3, start g4 turn, generate g4, release g4");
+    EXPECT_INT(prl_floor_stats(talk.floor)->speculations_used, 1);
+    end_talk(&talk);
+}
+
+PRL_TEST(floor_fillers)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SERVER_VAD);
+    talk.conf.filler_after_ms = 600;
+    configure(&talk);
+    speak(&talk, 800);
+    wait_ms(&talk, 100);
+    words(&talk, 1, 3, 0);
+    wait_ms(&talk, 400);
+    forget(&talk);
+    wait_ms(&talk, 590);
+    SAID(&talk, "");
+    wait_ms(&talk, 10);
+    SAID(&talk, "filler g2, hold g1");
+    sound(&talk, 2, 700, true);
+    heard(&talk, 2, 400, 100);
+    sound(&talk, 1, 500, false); // the answer waits for its end
+    SAID(&talk, "");
+    heard(&talk, 2, 700, 700);
+    SAID(&talk, "played g2, release g1");
+    EXPECT_INT(prl_floor_answer(talk.floor), PRL_FLOOR_SPEAKING);
+    // A tool: one filler, and voice ends it.
+    step(&talk, (struct prl_floor_event){.fact = PRL_FACT_TOOL_CALL, .generation = 1});
+    sound(&talk, 1, 500, true);
+    heard(&talk, 1, 500, 500);
+    SAID(&talk, "finish g1 completed, played g1");
+    wait_ms(&talk, 600);
+    SAID(&talk, "filler g3");
+    sound(&talk, 3, 700, true);
+    heard(&talk, 3, 400, 100);
+    voice(&talk, true);
+    SAID(&talk, "open u2, started u2, cancel g3 turn");
+    voice(&talk, false);
+    wait_ms(&talk, 5000);
+    EXPECT_INT(prl_floor_stats(talk.floor)->fillers, 2);
+    end_talk(&talk);
+}
+
+PRL_TEST(floor_a_filler_that_nobody_needs_is_not_begun)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SEMANTIC_VAD);
+    talk.conf.filler_after_ms = 600;
+    configure(&talk);
+    fact(&talk, PRL_FACT_CREATE);
+    wait_ms(&talk, 600);
+    SAID(&talk, "start g1 client, generate g1, release g1, filler g2, hold g1");
+    sound(&talk, 1, 500, false);
+    SAID(&talk, "cancel g2, release g1");
+    fact(&talk, PRL_FACT_CANCEL);
+    fact(&talk, PRL_FACT_CREATE);
+    wait_ms(&talk, 600);
+    forget(&talk);
+    step(&talk, (struct prl_floor_event){.fact = PRL_FACT_ENGINE_FAILED, .generation = 4});
+    SAID(&talk, "cancel g4 failed, release g3");
+    end_talk(&talk);
+}
+
+PRL_TEST(floor_our_own_words_are_no_voice)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SEMANTIC_VAD);
+    until_speaking(&talk);
+    voice(&talk, true);
+    wait_ms(&talk, 300);
+    partial(&talk, 2, 3, PRL_FLOOR_ECHO);
+    wait_ms(&talk, 700);
+    voice(&talk, false);
+    wait_ms(&talk, 200);
+    SAID(&talk, "open u2, pause g1, discard u2, resume g1");
+    end_talk(&talk);
+}
+
+PRL_TEST(floor_words_and_a_busy_judge_decide_the_turn)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SEMANTIC_VAD);
+    talk.conf.eot_available = true;
+    talk.conf.speculations_max = 0;
+    configure(&talk);
+    // The words say that the turn is over.
+    speak(&talk, 800);
+    partial(&talk, 1, 2, PRL_FLOOR_COMPLETE);
+    wait_ms(&talk, 190);
+    SAID(&talk, "open u1, started u1");
+    wait_ms(&talk, 10);
+    SAID(&talk, "commit u1 g1, transcribe u1 g1");
+    words(&talk, 1, 2, 0);
+    fact(&talk, PRL_FACT_CANCEL);
+    // Nobody has time to judge: silence decides as without a judge.
+    speak(&talk, 800);
+    forget(&talk);
+    wait_ms(&talk, 100);
+    SAID(&talk, "eot? u2");
+    step(&talk, (struct prl_floor_event){
+                    .fact = PRL_FACT_EOT, .utterance = 2, .flags = PRL_FLOOR_SKIPPED});
+    wait_ms(&talk, 100);
+    SAID(&talk, "eot? u2"); // the pause doubled
+    step(&talk, (struct prl_floor_event){
+                    .fact = PRL_FACT_EOT, .utterance = 2, .flags = PRL_FLOOR_SKIPPED});
+    wait_ms(&talk, 290);
+    forget(&talk);
+    wait_ms(&talk, 10);
+    SAID(&talk, "commit u2 g3, transcribe u2 g3");
+    EXPECT(prl_floor_stats(talk.floor)->eot_skipped >= 3);
+    end_talk(&talk);
+}
+
+PRL_TEST(floor_what_words_said_of_a_pause_is_over_with_it)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SEMANTIC_VAD);
+    talk.conf.eot_available = true;
+    talk.conf.speculations_max = 0;
+    configure(&talk);
+    speak(&talk, 400);
+    partial(&talk, 1, 2, PRL_FLOOR_OPEN_ENDED);
+    wait_ms(&talk, 300);
+    SAID(&talk, "open u1, started u1");
+    speak(&talk, 400); // goes on, and no partial follows
+    wait_ms(&talk, 100);
+    SAID(&talk, "eot? u1");
+    step(&talk, (struct prl_floor_event){.fact = PRL_FACT_EOT, .utterance = 1, .permille = 900});
+    wait_ms(&talk, 100);
+    SAID(&talk, "commit u1 g1, transcribe u1 g1");
     end_talk(&talk);
 }
 

@@ -1,5 +1,6 @@
 // test_session.c -- whole conversations on scripted engines: typed, spoken, cancelled, with tools, in both
 // dialects, and with every allocation failing in turn.
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -210,6 +211,76 @@ PRL_TEST(session_calls_a_function)
     EXPECT(strstr(prl_str_text(&world.said), "\"name\":\"get_weather\""));
     EXPECT(strstr(prl_str_text(&world.said), "Rome"));
     world_close(&world);
+}
+
+PRL_TEST(session_says_something_while_a_tool_runs)
+{
+    static struct world world;
+    REQUIRE(world_open(&world, PRL_API_GA) == PRL_OK);
+    REQUIRE(world_ready(&world));
+    world.base.floor.filler_after_ms = 20;
+    world_send(&world, SESSION("\"tools\":[{\"type\":\"function\",\"name\":\"get_weather\"}],"
+                               "\"audio\":{\"input\":{\"turn_detection\":null}}"));
+    world_send(&world, USER("the weather?"));
+    world_send(&world, "{\"type\":\"response.create\"}");
+    EXPECT(world_await(&world, "\"name\":\"get_weather\""));
+    EXPECT(world_await(&world, "Let me see."));
+    for (int i = 0; i < 2000 && count_of(&world, "\"type\":\"response.done\"") < 2; i++)
+        prl_loop_turn(world.loop, 5000);
+    EXPECT_INT(count_of(&world, "\"type\":\"response.created\""), 2);
+    EXPECT_INT(count_of(&world, "\"type\":\"response.done\""), 2);
+    EXPECT(count_of(&world, "response.output_audio.delta") >= 1);
+    // It is no item of the conversation.
+    for (const struct prl_item *item = prl_history_first(prl_session_history(world.session)); item;
+         item = prl_history_next(item))
+        EXPECT(prl_item_kind(item) != PRL_ITEM_ASSISTANT);
+    // A client may cut it like anything else that it hears.
+    char truncate[200];
+    snprintf(truncate, sizeof(truncate),
+             "{\"type\":\"conversation.item.truncate\",\"item_id\":\"%s\",\"content_index\":0,"
+             "\"audio_end_ms\":100000}",
+             world.session->filler_item);
+    world_send(&world, truncate);
+    EXPECT_INT(count_of(&world, "\"type\":\"conversation.item.truncated\""), 1);
+    EXPECT_INT(count_of(&world, "\"type\":\"error\""), 0);
+    world_close(&world);
+}
+
+// Transcriptions leave nothing behind.
+PRL_TEST(session_takes_any_number_of_pushed_turns)
+{
+    static struct world world;
+    char *append = make_append();
+    REQUIRE(append != NULL);
+    REQUIRE(world_open(&world, PRL_API_GA) == PRL_OK);
+    REQUIRE(world_ready(&world));
+    world_send(&world, manual);
+    for (int turn = 0; turn < PRL_SESSION_WORKS_MAX + 2; turn++) {
+        prl_str_clear(&world.said);
+        uint64_t wanted = world.session->input + 7000;
+        world_send(&world, append);
+        for (int i = 0; i < 1000 && world.session->input < wanted; i++)
+            prl_loop_turn(world.loop, 1000);
+        world_send(&world, "{\"type\":\"input_audio_buffer.commit\"}");
+        world_send(&world, "{\"type\":\"response.create\"}");
+        EXPECT(world_await(&world, "\"response.done\""));
+        EXPECT(strstr(prl_str_text(&world.said), "small boat"));
+    }
+    EXPECT_INT(count_of(&world, "\"type\":\"error\""), 0);
+    prl_mem_free(append);
+    world_close(&world);
+}
+
+PRL_TEST(session_compares_words)
+{
+    EXPECT(prl_session_same_words("What time is it?", "what time, is it"));
+    EXPECT(prl_session_same_words("你好，世界。", "你好 世界"));
+    EXPECT(prl_session_same_words("", "..."));
+    EXPECT(!prl_session_same_words("what time is it", "what time is it now"));
+    EXPECT(!prl_session_same_words("你好", "您好"));
+    EXPECT(!prl_session_same_words("\xFF\xFE", "a"));
+    EXPECT_INT(prl_session_count_words("It's 3 o'clock, 你好"), 7);
+    EXPECT_INT(prl_session_count_words(""), 0);
 }
 
 PRL_TEST(session_survives_an_engine_that_fails)
