@@ -258,6 +258,8 @@ static void on_metrics(void *arg, struct prl_http_request *request)
     (void)prl_metrics_render_one(&text, "gauge", "process_resident_memory_bytes",
                                  "Memory of the process", resident_bytes());
     render_rtc(rest, &text);
+    if (rest->conf.metrics)
+        rest->conf.metrics(rest->conf.arg, &text);
     prl_reply_text(request, 200, "text/plain; version=0.0.4; charset=utf-8", &text);
     prl_str_free(&text);
 }

@@ -23,6 +23,8 @@ struct prl_rest_conf {
     const char *version;
     // Fills a JSON object with what each engine is doing; false while one has not answered yet.
     bool (*ready)(void *arg, struct prl_str *json);
+    // Appends further metrics in Prometheus form; may be NULL.
+    void (*metrics)(void *arg, struct prl_str *out);
     void *arg;
 };
 

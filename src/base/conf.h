@@ -8,7 +8,9 @@
 // Errors:   INVALID with one line: file and line or the source's name, key, value, range. NOTFOUND for
 //           a missing file.
 // Bounds:   files up to 256 KiB, nesting up to 8, no YAML aliases or anchors.
-// Source:   YAML 1.1 through libyaml; only mappings, scalars, and lists of scalars (joined by commas).
+// Source:   YAML 1.1 through libyaml; only mappings, scalars, lists of scalars (joined by commas), and
+//           lists of up to three mappings: "a: [{b: 1}, {b: 2}, {b: 3}]" sets a.b, a.fallback.b and
+//           a.fallback2.b.
 #ifndef PRL_BASE_CONF_H
 #define PRL_BASE_CONF_H
 

@@ -16,9 +16,13 @@ struct reader {
     char path[NAME_MAX_BYTES];      // key so far, sections joined by dots
     size_t path_len[DEPTH_MAX + 1]; // length of path at each depth
     unsigned depth;
-    bool have_key;       // a key was read and waits for its value
-    bool in_list;        // inside a list of scalars
-    struct prl_str list; // its values, joined by commas
+    bool have_key; // a key was read and waits for its value
+    bool in_list;  // inside a list of scalars
+    // A list of mappings: the first sets the section's keys, the others those of its fallbacks.
+    unsigned entries_depth; // where it stands; 0: there is none
+    unsigned entries;       // begun so far
+    size_t entries_len;     // of path there
+    struct prl_str list;    // its values, joined by commas
     enum prl_err err;
 };
 
@@ -56,6 +60,11 @@ static void set_value(struct reader *reader, const yaml_event_t *event, const ch
     pop_key(reader);
 }
 
+static bool in_entries(const struct reader *reader)
+{
+    return reader->entries_depth > 0 && reader->depth == reader->entries_depth;
+}
+
 static void on_scalar(struct reader *reader, const yaml_event_t *event)
 {
     const char *value = (const char *)event->data.scalar.value;
@@ -73,7 +82,9 @@ static void on_scalar(struct reader *reader, const yaml_event_t *event)
         (void)prl_str_adds(&reader->list, value);
         return;
     }
-    if (reader->depth == 0) {
+    if (in_entries(reader)) {
+        fail(reader, &event->start_mark, "a value among the mappings of a list");
+    } else if (reader->depth == 0) {
         // An empty file is a null scalar.
         if (*value)
             fail(reader, &event->start_mark, "expected 'key: value' lines");
@@ -84,8 +95,31 @@ static void on_scalar(struct reader *reader, const yaml_event_t *event)
     }
 }
 
+// A mapping as a member of a list; false: it may not stand here.
+static bool begin_entry(struct reader *reader)
+{
+    static const char *const suffixes[] = {"", ".fallback", ".fallback2"};
+    if (reader->entries_depth == 0 && reader->list.len == 0) {
+        reader->entries_depth = reader->depth;
+        reader->entries_len = strlen(reader->path);
+        reader->entries = 0;
+        reader->in_list = false;
+    }
+    if (reader->in_list || reader->entries == sizeof(suffixes) / sizeof(suffixes[0]))
+        return false;
+    size_t at = reader->entries_len;
+    int len =
+        snprintf(reader->path + at, sizeof(reader->path) - at, "%s", suffixes[reader->entries++]);
+    reader->have_key = true;
+    return at + (size_t)len < sizeof(reader->path);
+}
+
 static void on_mapping(struct reader *reader, const yaml_event_t *event)
 {
+    if ((reader->in_list || in_entries(reader)) && !begin_entry(reader)) {
+        fail(reader, &event->start_mark, "no place for a further mapping in this list");
+        return;
+    }
     if (reader->depth == DEPTH_MAX || reader->in_list) {
         fail(reader, &event->start_mark, "nested too deeply");
         return;
@@ -121,6 +155,11 @@ static void on_event(struct reader *reader, const yaml_event_t *event)
         prl_str_clear(&reader->list);
         break;
     case YAML_SEQUENCE_END_EVENT:
+        if (in_entries(reader) && !reader->in_list) {
+            reader->entries_depth = 0;
+            pop_key(reader);
+            break;
+        }
         reader->in_list = false;
         set_value(reader, event, prl_str_text(&reader->list));
         break;
@@ -129,7 +168,10 @@ static void on_event(struct reader *reader, const yaml_event_t *event)
         break;
     case YAML_MAPPING_END_EVENT:
         reader->depth--;
-        pop_key(reader);
+        if (in_entries(reader))
+            reader->path[reader->entries_len] = '\0'; // the list goes on
+        else
+            pop_key(reader);
         break;
     }
 }

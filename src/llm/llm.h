@@ -59,7 +59,7 @@ struct prl_llm_conf {
     void *ops_arg;
 };
 
-// Starts the lane, which begins to load. Fails only for lack of memory or threads and for values
+// The embedded model. Starts the lane, which begins to load. Fails only for lack of memory or threads and for values
 // out of range; what is wrong with the file arrives at on_state.
 enum prl_err prl_llm_create(struct prl_llm **out, const struct prl_llm_conf *conf) PRL_MUST_USE;
 // Waits for the running step, closes what is open, frees the model. No event afterwards.

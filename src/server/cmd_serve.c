@@ -165,6 +165,12 @@ static bool tell_ready(void *arg, struct prl_str *out)
     return server->ready;
 }
 
+static void tell_metrics(void *arg, struct prl_str *out)
+{
+    struct server *server = arg;
+    prl_engines_metrics(server->engines, out);
+}
+
 // ---- listening ----
 
 static size_t split_names(char *text, const char **names)
@@ -292,7 +298,7 @@ static void session_defaults(const struct prl_settings *settings, struct prl_ses
     conf->instructions = settings->session_instructions;
     conf->language = settings->session_language;
     conf->locale = settings->session_locale[0] ? settings->session_locale : NULL;
-    conf->voice = settings->tts_voice;
+    conf->voice = prl_engines_voice(settings);
     conf->speed = settings->tts_speed;
     conf->max_output_tokens = (int)settings->llm_max_output_tokens;
     conf->temperature = settings->llm_temperature;
@@ -391,6 +397,7 @@ static enum prl_err create_api(struct server *server)
                                  .web_dir = find_web(settings, web, sizeof(web)),
                                  .version = PRL_VERSION,
                                  .ready = tell_ready,
+                                 .metrics = tell_metrics,
                                  .arg = server};
     return prl_rest_create(&server->rest, &rest);
 }

@@ -16,8 +16,11 @@
 #include "engine/ort.h"
 #include "eot/eot.h"
 #include "llm/llm.h"
+#include "llm/remote.h"
+#include "server/far.h"
 #include "stt/stt.h"
 #include "tts/tts.h"
+#include "tts/voices.h"
 #include "vad/vad.h"
 
 enum path {
@@ -46,16 +49,22 @@ enum path {
     PATH_COUNT
 };
 
+// Kinds that may be elsewhere.
+enum kind { KIND_STT, KIND_LLM, KIND_TTS, KIND_COUNT };
+
 struct prl_engines {
     struct prl_engines_conf conf;
-    char *paths[PATH_COUNT]; // owned; NULL where the file is not there
+    struct prl_fetch *fetch;
+    struct prl_pool *pools[KIND_COUNT]; // NULL where everything is embedded
+    char *paths[PATH_COUNT];            // owned; NULL where the file is not there
     struct prl_cores *cores;
     struct prl_ort *ort;
     struct prl_echo_kit *echo;
     struct prl_vad *vad;
     struct prl_eot *eot; // NULL: not wanted, or not there
     struct prl_stt *stt;
-    struct prl_llm *llm;
+    struct prl_llm *llm;       // what sessions ask: remote, which may ask local, or local itself
+    struct prl_llm *local_llm; // the embedded one; NULL: there is none
     struct prl_tts *tts;
     struct prl_engines_state state;
     bool eot_settled; // loaded, or known to stay away
@@ -125,6 +134,28 @@ static void on_llm_state(void *arg, enum prl_llm_state state, const char *text)
     check_ready(engines);
 }
 
+// ---- what the settings mean ----
+
+// The embedded language model's name or path.
+static const char *local_model(const struct prl_settings *settings)
+{
+    int index = prl_far_embedded(settings->llm);
+    const char *model = index > 0 ? settings->llm[index].model : settings->llm_model;
+    return model[0] ? model : "qwen2.5-coder-1.5b";
+}
+
+// A name that only the engine elsewhere knows; "" when it is one of ours, which are passed on.
+static const char *far_voice(const struct prl_settings *settings)
+{
+    return prl_voice_find(settings->tts_voice) ? "" : settings->tts_voice;
+}
+
+const char *prl_engines_voice(const struct prl_settings *settings)
+{
+    bool far = settings->tts[0].backend == PRL_SETTINGS_OPENAI && far_voice(settings)[0];
+    return far ? "alloy" : settings->tts_voice;
+}
+
 // ---- paths ----
 
 // A file of models.lock; `why` is set and false returned when it is needed and missing.
@@ -171,27 +202,30 @@ static bool find_paths(struct prl_engines *engines, char *why)
 {
     const struct prl_settings *settings = engines->conf.settings;
     bool user = settings->stt_model_dir[0] != '\0';
-    const char *llm =
-        prl_str_equal(settings->llm_model, "small") ? "qwen2.5-coder-0.5b" : settings->llm_model;
+    const char *model = local_model(settings);
+    const char *llm = prl_str_equal(model, "small") ? "qwen2.5-coder-0.5b" : model;
+    bool stt = prl_far_embedded(settings->stt) >= 0;
+    bool tts = prl_far_embedded(settings->tts) >= 0;
     bool fast = settings->tts_fast_chinese;
-    bool ok = find(engines, PATH_ORT, "onnxruntime", true, why) &&
-              find(engines, PATH_SHERPA, "sherpa-onnx", true, why) &&
-              find(engines, PATH_VAD, settings->vad_model, true, why) &&
-              find(engines, PATH_MOONSHINE_ENCODER, "moonshine-tiny-en-encoder", !user, why) &&
-              find(engines, PATH_MOONSHINE_DECODER, "moonshine-tiny-en-decoder", !user, why) &&
-              find(engines, PATH_MOONSHINE_TOKENS, "moonshine-tiny-en-tokens", !user, why) &&
-              find(engines, PATH_WHISPER, "whisper-base", !user, why) &&
-              find(engines, PATH_LLM, llm, true, why) &&
-              find(engines, PATH_EN_TABLES, "hibari-en-us", true, why) &&
-              find(engines, PATH_EN_TABLES_GB, "hibari-en-gb", false, why) &&
-              find(engines, PATH_EN_OOV, "hibari-oov-us", true, why) &&
-              find(engines, PATH_EN_OOV_GB, "hibari-oov-gb", false, why) &&
-              find(engines, PATH_HIBARI, "hibari", true, why) &&
-              find(engines, PATH_ZH_TABLES, "zh-tables", true, why) &&
-              find(engines, PATH_KOKORO, "kokoro", true, why) &&
-              find(engines, PATH_KOKORO_VOICES, "kokoro-voice-af_alloy", true, why) &&
-              find(engines, PATH_FASTSPEECH2, "fastspeech2-zh", fast, why) &&
-              find(engines, PATH_MELGAN, "mb-melgan-zh", fast, why);
+    bool ok =
+        find(engines, PATH_ORT, "onnxruntime", true, why) &&
+        find(engines, PATH_SHERPA, "sherpa-onnx", stt, why) &&
+        find(engines, PATH_VAD, settings->vad_model, true, why) &&
+        find(engines, PATH_MOONSHINE_ENCODER, "moonshine-tiny-en-encoder", stt && !user, why) &&
+        find(engines, PATH_MOONSHINE_DECODER, "moonshine-tiny-en-decoder", stt && !user, why) &&
+        find(engines, PATH_MOONSHINE_TOKENS, "moonshine-tiny-en-tokens", stt && !user, why) &&
+        find(engines, PATH_WHISPER, "whisper-base", stt && !user, why) &&
+        find(engines, PATH_LLM, llm, prl_far_embedded(settings->llm) >= 0, why) &&
+        find(engines, PATH_EN_TABLES, "hibari-en-us", tts, why) &&
+        find(engines, PATH_EN_TABLES_GB, "hibari-en-gb", false, why) &&
+        find(engines, PATH_EN_OOV, "hibari-oov-us", tts, why) &&
+        find(engines, PATH_EN_OOV_GB, "hibari-oov-gb", false, why) &&
+        find(engines, PATH_HIBARI, "hibari", tts, why) &&
+        find(engines, PATH_ZH_TABLES, "zh-tables", tts, why) &&
+        find(engines, PATH_KOKORO, "kokoro", tts, why) &&
+        find(engines, PATH_KOKORO_VOICES, "kokoro-voice-af_alloy", tts, why) &&
+        find(engines, PATH_FASTSPEECH2, "fastspeech2-zh", tts && fast, why) &&
+        find(engines, PATH_MELGAN, "mb-melgan-zh", tts && fast, why);
     if (!ok)
         return false;
     char *voices = folder_of(engines->paths[PATH_KOKORO_VOICES]);
@@ -281,10 +315,45 @@ static enum prl_err start_stt(struct prl_engines *engines)
     return prl_stt_create(&engines->stt, &conf);
 }
 
-static enum prl_err start_llm(struct prl_engines *engines)
+// ---- elsewhere ----
+
+static enum prl_err start_far(struct prl_engines *engines, char *why)
 {
     const struct prl_settings *settings = engines->conf.settings;
-    bool known = strchr(settings->llm_model, '/') == NULL;
+    const struct prl_far fars[KIND_COUNT] = {
+        [KIND_STT] = {"stt", settings->stt, settings->stt[0].model, ""},
+        [KIND_LLM] = {"llm", settings->llm, settings->llm_model, ""},
+        [KIND_TTS] = {"tts", settings->tts, settings->tts[0].model, far_voice(settings)}};
+    enum prl_err err = PRL_OK;
+    for (int i = 0; i < KIND_COUNT && !err; i++) {
+        if (fars[i].chain[0].backend == PRL_SETTINGS_EMBEDDED && !prl_far_any(fars[i].chain))
+            continue;
+        struct prl_fetch_conf fetch = {.ca_file = settings->engine_ca_file,
+                                       .insecure = settings->engine_insecure};
+        if (!engines->fetch)
+            err = prl_fetch_create(&engines->fetch, engines->conf.loop, &fetch);
+        if (!err)
+            err = prl_far_pool(&engines->pools[i], &fars[i], settings, engines->conf.loop,
+                               engines->fetch, why);
+        if (!err)
+            prl_pool_warm(engines->pools[i]);
+    }
+    return err;
+}
+
+static enum prl_err start_remote_llm(struct prl_engines *engines)
+{
+    struct prl_llm_remote_conf conf = {
+        .loop = engines->conf.loop, .pool = engines->pools[KIND_LLM], .local = engines->local_llm};
+    if (!engines->local_llm)
+        engines->state.llm = true;
+    return prl_llm_remote_create(&engines->llm, &conf);
+}
+
+static enum prl_err start_local_llm(struct prl_engines *engines)
+{
+    const struct prl_settings *settings = engines->conf.settings;
+    bool known = strchr(local_model(settings), '/') == NULL;
     struct prl_llm_conf conf = {.loop = engines->conf.loop,
                                 .model_path = engines->paths[PATH_LLM],
                                 .module_path = engines->paths[PATH_LLM_MODULE],
@@ -296,7 +365,18 @@ static enum prl_err start_llm(struct prl_engines *engines)
                                 .cores = engines->cores,
                                 .on_state = on_llm_state,
                                 .arg = engines};
-    return prl_llm_create(&engines->llm, &conf);
+    return prl_llm_create(&engines->local_llm, &conf);
+}
+
+static enum prl_err start_llm(struct prl_engines *engines)
+{
+    enum prl_err err = PRL_OK;
+    if (prl_far_embedded(engines->conf.settings->llm) >= 0)
+        err = start_local_llm(engines);
+    if (!err && engines->pools[KIND_LLM])
+        return start_remote_llm(engines);
+    engines->llm = engines->local_llm;
+    return err;
 }
 
 // Kokoro gains from a second thread and, as ONNX Runtime's threads do not spin, harms nobody.
@@ -323,7 +403,7 @@ static enum prl_err start_tts(struct prl_engines *engines)
                                           .kokoro_voices = engines->paths[PATH_KOKORO_VOICES],
                                           .fastspeech2_model = engines->paths[PATH_FASTSPEECH2],
                                           .melgan_model = engines->paths[PATH_MELGAN]},
-                                .voice = settings->tts_voice,
+                                .voice = prl_engines_voice(settings),
                                 .speed = (float)settings->tts_speed,
                                 .fast_zh = settings->tts_fast_chinese,
                                 .quality = (enum prl_tts_quality)settings->tts_quality,
@@ -347,6 +427,8 @@ enum prl_err prl_engines_create(struct prl_engines **out, const struct prl_engin
     enum prl_err err = find_paths(*out, why) ? PRL_OK : PRL_ERR_NOTFOUND;
     if (!err)
         err = prl_cores_create(&(*out)->cores, 0);
+    if (!err)
+        err = start_far(*out, why);
     if (!err)
         err = start_vad(*out, why);
     if (!err)
@@ -372,12 +454,18 @@ void prl_engines_destroy(struct prl_engines **engines)
         return;
     prl_eot_destroy(&(*engines)->eot);
     prl_stt_destroy(&(*engines)->stt);
+    if ((*engines)->llm == (*engines)->local_llm)
+        (*engines)->llm = NULL;
     prl_llm_destroy(&(*engines)->llm);
+    prl_llm_destroy(&(*engines)->local_llm);
     prl_tts_destroy(&(*engines)->tts);
     prl_vad_destroy(&(*engines)->vad);
     prl_echo_kit_destroy(&(*engines)->echo);
     prl_cores_destroy(&(*engines)->cores); // the lanes are gone
     prl_ort_destroy(&(*engines)->ort);
+    for (int i = 0; i < KIND_COUNT; i++)
+        prl_pool_destroy(&(*engines)->pools[i]);
+    prl_fetch_destroy(&(*engines)->fetch);
     for (int i = 0; i < PATH_COUNT; i++)
         prl_mem_free((*engines)->paths[i]);
     prl_mem_free(*engines);
@@ -398,4 +486,9 @@ void prl_engines_session(const struct prl_engines *engines, struct prl_session_e
 void prl_engines_state(const struct prl_engines *engines, struct prl_engines_state *state)
 {
     *state = engines->state;
+}
+
+void prl_engines_metrics(const struct prl_engines *engines, struct prl_str *out)
+{
+    prl_pool_render(engines->pools, KIND_COUNT, out);
 }

@@ -31,6 +31,10 @@ void prl_engines_session(const struct prl_engines *engines, struct prl_session_e
 struct prl_engines_state {
     bool vad, eot, stt, llm, tts; // `eot` may stay false: nothing waits for it
 };
+// Metrics of engines elsewhere, in Prometheus form.
+void prl_engines_metrics(const struct prl_engines *engines, struct prl_str *out);
+// The voice of sessions that name none: tts.voice, unless only an engine elsewhere knows that name.
+const char *prl_engines_voice(const struct prl_settings *settings);
 void prl_engines_state(const struct prl_engines *engines, struct prl_engines_state *state);
 
 #endif

@@ -26,6 +26,25 @@
         key, PRL_CONF_CHOICE, FIELD(name), value, 0, 0, names, help                                \
     }
 
+// What each engine of a chain has; `index` 0 is the first.
+#define ENGINE(prefix, kind, index, value)                                                         \
+    CHOICE(prefix ".backend", kind[index].backend, value, backends,                                \
+           "embedded, or openai: any server with OpenAI's endpoints, another parley too."),        \
+        TEXT(prefix ".url", kind[index].url, "",                                                   \
+             "Base URL of openai, e.g. http://gpu:8000/v1; several, separated by commas, share "   \
+             "the work."),                                                                         \
+        TEXT(prefix ".api_key_env", kind[index].api_key_env, "",                                   \
+             "Name of the environment variable that holds the key of openai."),                    \
+        TEXT(prefix ".api_key_file", kind[index].api_key_file, "",                                 \
+             "File whose first line is the key of openai.")
+#define EXTRA(prefix, kind, index)                                                                 \
+    TEXT(prefix ".extra", kind[index].extra, "",                                                   \
+         "Members to add to the JSON of each request to openai, e.g. '\"top_k\": 20'.")
+#define FALLBACK(prefix, kind, index)                                                              \
+    ENGINE(prefix, kind, index, "none"),                                                           \
+        TEXT(prefix ".model", kind[index].model, "", "Model to ask openai for.")
+
+static const char *const backends[] = {"none", "embedded", "openai", NULL};
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const echo_modes[] = {"auto", "on", "off", NULL};
 static const char *const qualities[] = {"auto", "fast", "best", NULL};
@@ -61,8 +80,29 @@ static const struct prl_conf_key keys[] = {
          "semantic_vad asks a model whether the speaker is done; else text and silence decide."),
     TEXT("eot.model", eot_model, "smart-turn",
          "End-of-turn model: a name of models.lock or a path."),
+    TEXT("engine.ca_file", engine_ca_file, "",
+         "Certificates (PEM) that engines elsewhere may have; empty: the system's."),
+    BOOL("engine.insecure", engine_insecure, "false", "Take any certificate of engines elsewhere."),
+    INT("engine.connect_ms", engine_connect_ms, "2000", 10, 60000,
+        "Longest wait for a connection to an engine elsewhere, TLS included."),
+    INT("engine.first_byte_ms", engine_first_byte_ms, "4000", 10, 600000,
+        "Longest wait for its first byte; then the next engine of the chain is asked."),
+    INT("engine.gap_ms", engine_gap_ms, "4000", 10, 600000,
+        "Longest pause between two pieces of its answer."),
+    INT("engine.total_ms", engine_total_ms, "120000", 100, 3600000, "Longest answer."),
+    INT("engine.failures_max", engine_failures_max, "3", 1, 100,
+        "Failures in a row after which an engine is left out."),
+    INT("engine.open_ms", engine_open_ms, "1000", 10, 600000,
+        "How long, before it is asked whether it is back; doubles each time, to 30 s."),
+    ENGINE("llm", llm, 0, "embedded"),
+    EXTRA("llm", llm, 0),
     TEXT("llm.model", llm_model, "qwen2.5-coder-1.5b",
-         "Language model: a name of models.lock, `small`, or the path of a GGUF file."),
+         "Language model: a name of models.lock, `small`, or the path of a GGUF file; the name to "
+         "ask openai for."),
+    FALLBACK("llm.fallback", llm, 1),
+    EXTRA("llm.fallback", llm, 1),
+    FALLBACK("llm.fallback2", llm, 2),
+    EXTRA("llm.fallback2", llm, 2),
     INT("llm.context_tokens", llm_context_tokens, "4096", 512, 32768,
         "Tokens of prompt and answer that one conversation may have."),
     INT("llm.sequences", llm_sequences, "4", 1, 16, "Conversations that the model keeps in mind."),
@@ -105,6 +145,12 @@ static const struct prl_conf_key keys[] = {
         "How long a session waits for a client that asked to be able to come back; 0: not at all."),
     INT("session.frozen_max", session_frozen_max, "100", 1, 100000,
         "Most sessions that wait for their clients; beyond it the oldest goes."),
+    ENGINE("stt", stt, 0, "embedded"),
+    TEXT("stt.model", stt[0].model, "whisper-1", "Model to ask openai for."),
+    BOOL("stt.partials", stt_partials, "true",
+         "Live words from openai: the growing utterance is sent again and again while it lasts."),
+    FALLBACK("stt.fallback", stt, 1),
+    FALLBACK("stt.fallback2", stt, 2),
     TEXT("stt.model_dir", stt_model_dir, "",
          "Folder with a SenseVoice, Paraformer or streaming zipformer model (sherpa-onnx layout)."),
     TEXT("stt.model_languages", stt_model_languages, "",
@@ -115,6 +161,17 @@ static const struct prl_conf_key keys[] = {
         "Most threads of Whisper at a time; 0: as many as the other engines leave. Threads of "
         "other "
         "recognisers; 0: one."),
+    ENGINE("tts", tts, 0, "embedded"),
+    EXTRA("tts", tts, 0),
+    TEXT("tts.model", tts[0].model, "tts-1", "Model to ask openai for."),
+    TEXT("tts.instructions", tts_instructions, "",
+         "Emotion and style for openai, e.g. 'Speak cheerfully'."),
+    FALLBACK("tts.fallback", tts, 1),
+    EXTRA("tts.fallback", tts, 1),
+    TEXT("tts.fallback.voice", tts[1].voice, "", "Its voice; empty: the session's."),
+    FALLBACK("tts.fallback2", tts, 2),
+    EXTRA("tts.fallback2", tts, 2),
+    TEXT("tts.fallback2.voice", tts[2].voice, "", "Its voice; empty: the session's."),
     BOOL("tts.fast_chinese", tts_fast_chinese, "false",
          "Speak Chinese with the fast FastSpeech2 voice, whose corpus is for non-commercial use."),
     CHOICE("tts.quality", tts_quality, "auto", qualities,
@@ -122,7 +179,8 @@ static const struct prl_conf_key keys[] = {
     REAL("tts.speed", tts_speed, "1", 0.25, 1.5, "Speed of speech where the client sets none."),
     INT("tts.threads", tts_threads, "0", 0, 64,
         "Threads of the voice; 0: two where there are two cores."),
-    TEXT("tts.voice", tts_voice, "alloy", "Voice where the client names none."),
+    TEXT("tts.voice", tts_voice, "alloy",
+         "Voice where the client names none; for openai also a name that only that server knows."),
     REAL("turn.threshold", turn_threshold, "0.5", 0.05, 0.95,
          "Probability from which a sound counts as speech."),
     INT("turn.silence_duration_ms", turn_silence_duration_ms, "500", 32, 10000,

@@ -13,6 +13,18 @@ enum prl_settings_quality {
     PRL_SETTINGS_QUALITY_BEST
 };
 
+enum { PRL_SETTINGS_CHAIN = 3 };
+
+enum prl_settings_backend { PRL_SETTINGS_NONE, PRL_SETTINGS_EMBEDDED, PRL_SETTINGS_OPENAI };
+
+// One engine of a chain.
+struct prl_settings_engine {
+    int64_t backend; // enum prl_settings_backend
+    char *url, *model, *api_key_env, *api_key_file;
+    char *extra; // llm, tts; else NULL
+    char *voice; // tts, not [0]; else NULL
+};
+
 struct prl_settings {
     // http
     char *http_address;
@@ -29,7 +41,13 @@ struct prl_settings {
     // eot
     bool eot_enabled;
     char *eot_model;
-    // llm
+    // engine
+    char *engine_ca_file;
+    bool engine_insecure;
+    int64_t engine_connect_ms, engine_first_byte_ms, engine_gap_ms, engine_total_ms;
+    int64_t engine_failures_max, engine_open_ms;
+    // llm; [0].model is llm_model
+    struct prl_settings_engine llm[PRL_SETTINGS_CHAIN];
     char *llm_model;
     int64_t llm_context_tokens, llm_sequences, llm_threads, llm_max_output_tokens;
     double llm_temperature;
@@ -51,10 +69,14 @@ struct prl_settings {
     char *session_instructions, *session_language, *session_locale;
     int64_t session_history_bytes, session_lead_ms, session_resume_s, session_frozen_max;
     // stt
+    struct prl_settings_engine stt[PRL_SETTINGS_CHAIN];
+    bool stt_partials;
     char *stt_model_dir, *stt_model_languages;
     bool stt_traditional;
     int64_t stt_threads;
-    // tts
+    // tts; [0].voice is tts_voice
+    struct prl_settings_engine tts[PRL_SETTINGS_CHAIN];
+    char *tts_instructions;
     bool tts_fast_chinese;
     int64_t tts_quality;
     double tts_speed;

@@ -11,6 +11,7 @@ struct sample {
     double level;
     char *name;
     int64_t mode;
+    char *second, *third;
 };
 
 static const char *const modes[] = {"slow", "fast", NULL};
@@ -20,6 +21,8 @@ static const struct prl_conf_key keys[] = {
      "Silence."},
     {"turn.threshold", PRL_CONF_REAL, offsetof(struct sample, level), "0.5", 0, 1, NULL, "Level."},
     {"voice.name", PRL_CONF_STRING, offsetof(struct sample, name), "alloy", 0, 0, NULL, "Voice."},
+    {"voice.fallback.name", PRL_CONF_STRING, offsetof(struct sample, second), "", 0, 0, NULL, "2."},
+    {"voice.fallback2.name", PRL_CONF_STRING, offsetof(struct sample, third), "", 0, 0, NULL, "3."},
     {"voice.mode", PRL_CONF_CHOICE, offsetof(struct sample, mode), "fast", 0, 0, modes, "Mode."},
 };
 static const struct prl_conf_table table = {keys, sizeof(keys) / sizeof(keys[0])};
@@ -50,6 +53,32 @@ PRL_TEST(conf_takes_values_of_every_type)
     EXPECT_OK(prl_conf_set_pair(&table, &sample, "turn.threshold=1", why));
     EXPECT(sample.level > 0.99);
     EXPECT_OK(prl_conf_text(&table, &sample, "", 0, "x.yaml", why));
+    prl_conf_free(&table, &sample);
+}
+
+PRL_TEST(conf_takes_a_list_of_mappings)
+{
+    struct sample sample = {0};
+    char why[PRL_CONF_WHY_SIZE];
+    REQUIRE(prl_conf_defaults(&table, &sample) == PRL_OK);
+    static const char yaml[] = "voice:\n  - {mode: slow, name: [a, b]}\n  - name: c\n"
+                               "  - name: d\nturn: {silence_ms: 200}\n";
+    EXPECT_OK(prl_conf_text(&table, &sample, yaml, strlen(yaml), "x.yaml", why));
+    EXPECT_TEXT(sample.name, "a,b");
+    EXPECT_TEXT(sample.second, "c");
+    EXPECT_TEXT(sample.third, "d");
+    EXPECT_INT(sample.mode, 0);
+    EXPECT_INT(sample.count, 200);
+    static const char *const bad[] = {"voice: [{name: a}, {name: b}, {name: c}, {name: d}]",
+                                      "voice: [a, {name: b}]",
+                                      "voice: [{name: a}, b]",
+                                      "voice: [{name: [{mode: slow}]}]",
+                                      "voice: [{mode: quick}]",
+                                      "- {name: a}",
+                                      "voice: [[a]]"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        EXPECT_INT(prl_conf_text(&table, &sample, bad[i], strlen(bad[i]), "x", why),
+                   PRL_ERR_INVALID);
     prl_conf_free(&table, &sample);
 }
 

@@ -1,0 +1,75 @@
+// pool.h -- the engines of one kind, near and far: where they are, which is next, how they do.
+//
+// A pool knows addresses, keys, limits and breakers; what is said to an engine belongs to its kind
+// (stt, llm, tts). A far engine with an open breaker is probed (GET …/models) until it answers.
+// Units:    microseconds, milliseconds where a name says so.
+// Threads:  the loop thread.
+// Memory:   texts of the configuration are copied; keys are wiped when freed and never printed.
+// Errors:   what a request ends with is net/fetch.h's; INVALID for a bad URL or key at create.
+#ifndef PRL_ENGINE_POOL_H
+#define PRL_ENGINE_POOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "engine/chain.h"
+#include "net/fetch.h"
+
+struct prl_pool;
+
+enum { PRL_POOL_NAME_SIZE = 80, PRL_POOL_BUCKETS = 10 };
+
+struct prl_pool_engine {
+    const char *url;   // "https://host/v1"; NULL: the embedded engine
+    const char *model; // name to ask for, or ""
+    const char *voice; // TTS: a name, or "" to pass the client's on
+    const char *key;   // bearer, or ""
+    const char *extra; // members for the request's JSON object ("\"a\":1"), or ""
+    int rank;          // lower first; equal ones share
+};
+
+struct prl_pool_conf {
+    struct prl_loop *loop;   // borrowed
+    struct prl_fetch *fetch; // borrowed; may be NULL when all are embedded
+    const char *kind;        // static: "stt", "llm", "tts"
+    const struct prl_pool_engine *engines;
+    size_t count; // 1..PRL_CHAIN_MAX
+    struct prl_fetch_limits limits;
+    struct prl_chain_conf chain;
+};
+
+enum prl_err prl_pool_create(struct prl_pool **out, const struct prl_pool_conf *conf) PRL_MUST_USE;
+// No request of the pool may be under way but its own probes.
+void prl_pool_destroy(struct prl_pool **pool);
+
+// As prl_chain_pick: the index of the engine to ask, or -1. Each is followed by one prl_pool_end.
+int prl_pool_pick(struct prl_pool *pool, uint32_t tried);
+// The first useful byte came `latency_us` after the request began.
+void prl_pool_first_byte(struct prl_pool *pool, int index, int64_t latency_us);
+// `failure` is meaningful with FAILED and REFUSED; `why` is logged then (may be NULL).
+void prl_pool_end(struct prl_pool *pool, int index, enum prl_outcome outcome,
+                  enum prl_fetch_failure failure, const char *why);
+// What an ended request says of its engine: a 400, 413, 415 or 422 is the request's fault.
+enum prl_outcome prl_pool_outcome(const struct prl_fetch_end *end);
+
+// Valid as long as the pool.
+const struct prl_pool_engine *prl_pool_at(const struct prl_pool *pool, int index);
+const char *prl_pool_name(const struct prl_pool *pool, int index); // "host:port" or "embedded"
+bool prl_pool_has_far(const struct prl_pool *pool);
+
+// POSTs to `path` ("/chat/completions") of a far engine; `ask` needs body, content_type, ops, arg and
+// may have headers; url, key and limits are the pool's.
+enum prl_err prl_pool_post(struct prl_pool *pool, int index, const char *path,
+                           const struct prl_fetch_ask *ask,
+                           struct prl_fetch_request **out) PRL_MUST_USE;
+
+// Asks every far engine once, so that connections and certificates are there before calls are.
+void prl_pool_warm(struct prl_pool *pool);
+
+// Metrics of several pools in Prometheus form, each name once. NULL pools are left out.
+void prl_pool_render(struct prl_pool *const *pools, size_t count, struct prl_str *out);
+
+#endif

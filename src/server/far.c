@@ -1,0 +1,149 @@
+// far.c -- see far.h.
+#include "server/far.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+
+enum { KEY_MAX = 2048, URLS_MAX = 4096 };
+
+// What a pool is made of while it is being put together.
+struct draft {
+    struct prl_pool_engine engines[PRL_CHAIN_MAX];
+    size_t count;
+    char keys[PRL_SETTINGS_CHAIN][KEY_MAX];
+    char urls[PRL_SETTINGS_CHAIN][URLS_MAX];
+};
+
+bool prl_far_any(const struct prl_settings_engine chain[PRL_SETTINGS_CHAIN])
+{
+    for (int i = 0; i < PRL_SETTINGS_CHAIN; i++)
+        if (chain[i].backend == PRL_SETTINGS_OPENAI)
+            return true;
+    return false;
+}
+
+int prl_far_embedded(const struct prl_settings_engine chain[PRL_SETTINGS_CHAIN])
+{
+    for (int i = 0; i < PRL_SETTINGS_CHAIN; i++)
+        if (chain[i].backend == PRL_SETTINGS_EMBEDDED)
+            return i;
+    return -1;
+}
+
+static const char *section(int index)
+{
+    static const char *const names[] = {"", ".fallback", ".fallback2"};
+    return names[index];
+}
+
+static bool read_key_file(const char *path, char key[KEY_MAX])
+{
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return false;
+    bool read = fgets(key, KEY_MAX, file) != NULL;
+    fclose(file);
+    key[read ? strcspn(key, "\r\n") : 0] = '\0';
+    return read;
+}
+
+static bool find_key(const struct prl_far *far, int index, char key[KEY_MAX], char *why)
+{
+    const struct prl_settings_engine *engine = &far->chain[index];
+    key[0] = '\0';
+    if (engine->api_key_env[0]) {
+        // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
+        const char *value = getenv(engine->api_key_env);
+        if (!value || !prl_str_copy(key, KEY_MAX, value)) {
+            snprintf(why, PRL_FAR_WHY_SIZE, "%s%s.api_key_env: %s is not in the environment",
+                     far->kind, section(index), engine->api_key_env);
+            return false;
+        }
+    } else if (engine->api_key_file[0] && !read_key_file(engine->api_key_file, key)) {
+        snprintf(why, PRL_FAR_WHY_SIZE, "%s%s.api_key_file: %s cannot be read", far->kind,
+                 section(index), engine->api_key_file);
+        return false;
+    }
+    return true;
+}
+
+static enum prl_err add_far(struct draft *draft, const struct prl_far *far, int index, char *why)
+{
+    const struct prl_settings_engine *engine = &far->chain[index];
+    if (!find_key(far, index, draft->keys[index], why))
+        return PRL_ERR_INVALID;
+    (void)prl_str_copy(draft->urls[index], URLS_MAX, engine->url);
+    char *rest = NULL;
+    size_t before = draft->count;
+    for (char *url = strtok_r(draft->urls[index], ", ", &rest); url;
+         url = strtok_r(NULL, ", ", &rest)) {
+        if (draft->count == PRL_CHAIN_MAX) {
+            snprintf(why, PRL_FAR_WHY_SIZE, "%s: more than %d engines", far->kind, PRL_CHAIN_MAX);
+            return PRL_ERR_LIMIT;
+        }
+        const char *model = index == 0 ? far->model : engine->model;
+        const char *voice = index == 0 ? far->voice : engine->voice;
+        draft->engines[draft->count++] = (struct prl_pool_engine){.url = url,
+                                                                  .model = model,
+                                                                  .voice = voice,
+                                                                  .key = draft->keys[index],
+                                                                  .extra = engine->extra,
+                                                                  .rank = index};
+    }
+    if (draft->count > before)
+        return PRL_OK;
+    snprintf(why, PRL_FAR_WHY_SIZE, "%s%s.backend is openai: %s%s.url must be set", far->kind,
+             section(index), far->kind, section(index));
+    return PRL_ERR_INVALID;
+}
+
+static enum prl_err make_pool(struct prl_pool **out, const struct draft *draft,
+                              const struct prl_far *far, const struct prl_settings *settings,
+                              struct prl_pool_conf *conf)
+{
+    conf->kind = far->kind;
+    conf->engines = draft->engines;
+    conf->count = draft->count;
+    conf->limits =
+        (struct prl_fetch_limits){.connect_ms = (int32_t)settings->engine_connect_ms,
+                                  .first_byte_ms = (int32_t)settings->engine_first_byte_ms,
+                                  .gap_ms = (int32_t)settings->engine_gap_ms,
+                                  .total_ms = (int32_t)settings->engine_total_ms};
+    conf->chain = (struct prl_chain_conf){.failures_max = (unsigned)settings->engine_failures_max,
+                                          .open_us = settings->engine_open_ms * 1000};
+    return prl_pool_create(out, conf);
+}
+
+enum prl_err prl_far_pool(struct prl_pool **out, const struct prl_far *far,
+                          const struct prl_settings *settings, struct prl_loop *loop,
+                          struct prl_fetch *fetch, char *why)
+{
+    *out = NULL;
+    struct draft *draft = prl_mem_zalloc(sizeof(*draft));
+    if (!draft)
+        return PRL_ERR_NOMEM;
+    enum prl_err err = PRL_OK;
+    for (int i = 0; i < PRL_SETTINGS_CHAIN && !err; i++) {
+        if (far->chain[i].backend == PRL_SETTINGS_OPENAI)
+            err = add_far(draft, far, i, why);
+        else if (far->chain[i].backend == PRL_SETTINGS_EMBEDDED && draft->count < PRL_CHAIN_MAX)
+            draft->engines[draft->count++] = (struct prl_pool_engine){.rank = i};
+    }
+    if (!err && draft->count == 0) {
+        snprintf(why, PRL_FAR_WHY_SIZE, "%s.backend is none", far->kind);
+        err = PRL_ERR_INVALID;
+    }
+    struct prl_pool_conf conf = {.loop = loop, .fetch = fetch};
+    if (!err) {
+        err = make_pool(out, draft, far, settings, &conf);
+        if (err == PRL_ERR_INVALID)
+            snprintf(why, PRL_FAR_WHY_SIZE, "%s: a url or key that cannot be used", far->kind);
+    }
+    explicit_bzero(draft->keys, sizeof(draft->keys));
+    prl_mem_free(draft);
+    return err;
+}

@@ -1,0 +1,31 @@
+// far.h -- from settings to the chain of engines of one kind (engine/pool.h): addresses, keys, limits.
+//
+// Threads:  start-up, the loop thread. Memory: nothing is kept; the pool copies.
+// Errors:   INVALID with one line in `why` that names the key of the configuration, never a secret.
+#ifndef PRL_SERVER_FAR_H
+#define PRL_SERVER_FAR_H
+
+#include <stdbool.h>
+
+#include "engine/pool.h"
+#include "server/settings.h"
+
+enum { PRL_FAR_WHY_SIZE = 400 };
+
+struct prl_far {
+    const char *kind; // static: "stt", "llm", "tts"
+    const struct prl_settings_engine *chain;
+    const char *model; // of chain[0]
+    const char *voice; // of chain[0]; "": the session's
+};
+
+// Is any engine of the chain elsewhere?
+bool prl_far_any(const struct prl_settings_engine chain[PRL_SETTINGS_CHAIN]);
+// Index of the embedded engine in the chain, or -1.
+int prl_far_embedded(const struct prl_settings_engine chain[PRL_SETTINGS_CHAIN]);
+
+enum prl_err prl_far_pool(struct prl_pool **out, const struct prl_far *far,
+                          const struct prl_settings *settings, struct prl_loop *loop,
+                          struct prl_fetch *fetch, char *why) PRL_MUST_USE;
+
+#endif

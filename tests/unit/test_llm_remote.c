@@ -1,0 +1,242 @@
+// test_llm_remote.c -- llm/remote: answers from engines elsewhere, the next one after a failure, cancel.
+#include "llm/remote.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "net/loop.h"
+#include "tests/unit.h"
+#include "tests/unit/http_fake.h"
+#include "tests/unit/llm_fake.h"
+
+#define GOOD                                                                                       \
+    "data: {\"choices\":[{\"delta\":{\"content\":\"Far \"}}]}\n\n"                                 \
+    "data: {\"choices\":[{\"delta\":{\"content\":\"away.\"}}]}\n\n"                                \
+    "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n"
+#define HALF "data: {\"choices\":[{\"delta\":{\"content\":\"Far \"}}]}\n\n"
+
+static const struct fake_reply replies[] = {{NULL, "Near."}};
+
+struct world {
+    struct prl_loop *loop;
+    struct http_fake server;
+    struct fake_llm fake;
+    struct prl_fetch *fetch;
+    struct prl_pool *pool;
+    struct prl_llm *local, *llm;
+    struct prl_llm_stream *stream;
+    struct prl_str text;
+    int done, errors;
+    bool cancel_at_first, close_at_first;
+    struct prl_llm_event last;
+};
+
+static void on_event(void *arg, const struct prl_llm_event *event)
+{
+    struct world *world = arg;
+    world->last = *event;
+    if (event->kind == PRL_LLM_EVENT_TOKEN)
+        (void)prl_str_add(&world->text, event->text, event->len);
+    world->done += event->kind == PRL_LLM_EVENT_DONE;
+    world->errors += event->kind == PRL_LLM_EVENT_ERROR;
+    if (world->cancel_at_first)
+        prl_llm_cancel(world->stream, event->generation);
+    if (world->close_at_first)
+        prl_llm_close(&world->stream);
+}
+
+// Engines by path of the fake server; "-" is the embedded one.
+static enum prl_err open_world(struct world *world, const char *const *paths)
+{
+    struct prl_pool_engine engines[4];
+    char urls[4][64];
+    size_t count = 0;
+    prl_str_init(&world->text, 1 << 16);
+    world->fake.replies = replies;
+    enum prl_err err = prl_loop_create(&world->loop, NULL);
+    if (!err)
+        err = http_fake_open(&world->server, world->loop);
+    if (!err)
+        err = prl_fetch_create(&world->fetch, world->loop, NULL);
+    for (; !err && paths[count]; count++) {
+        bool near = paths[count][0] == '-';
+        snprintf(urls[count], sizeof(urls[count]), "http://127.0.0.1:%u%s", world->server.port,
+                 paths[count]);
+        engines[count] = (struct prl_pool_engine){
+            .url = near ? NULL : urls[count], .model = "m", .key = "sk-secret", .rank = (int)count};
+    }
+    struct prl_llm_conf local = {
+        .loop = world->loop, .context_tokens = 1024, .ops = &fake_llm_ops, .ops_arg = &world->fake};
+    if (!err)
+        err = prl_llm_create(&world->local, &local);
+    struct prl_pool_conf pool = {
+        .loop = world->loop,
+        .fetch = world->fetch,
+        .kind = "llm",
+        .engines = engines,
+        .count = count,
+        .limits = {.connect_ms = 100000, .first_byte_ms = 100000, .gap_ms = 100000}};
+    if (!err)
+        err = prl_pool_create(&world->pool, &pool);
+    struct prl_llm_remote_conf conf = {
+        .loop = world->loop, .pool = world->pool, .local = world->local};
+    if (!err)
+        err = prl_llm_remote_create(&world->llm, &conf);
+    struct prl_llm_stream_conf stream = {.fn = on_event, .arg = world};
+    return err ? err : prl_llm_open(world->llm, &stream, &world->stream);
+}
+
+static void close_world(struct world *world)
+{
+    prl_llm_close(&world->stream);
+    prl_llm_destroy(&world->llm);
+    prl_llm_destroy(&world->local);
+    prl_pool_destroy(&world->pool);
+    prl_fetch_destroy(&world->fetch);
+    http_fake_close(&world->server);
+    prl_loop_destroy(&world->loop);
+    prl_str_free(&world->text);
+}
+
+static enum prl_err ask(struct world *world, uint32_t generation)
+{
+    struct prl_llm_message message = {.role = PRL_LLM_USER, .text = "Where?", .len = 6};
+    struct prl_llm_prompt prompt = {.messages = &message, .message_count = 1};
+    struct prl_llm_params params = {.max_output_tokens = 100, .committed = true};
+    world->done = world->errors = 0;
+    prl_str_clear(&world->text);
+    return prl_llm_generate(world->stream, generation, &prompt, &params);
+}
+
+// Turns the loop until a count is what was expected.
+static bool wait_for(struct world *world, const int *count)
+{
+    int64_t until = prl_clock_now_us() + PRL_TEST_WAIT_US;
+    while (*count == 0 && prl_clock_now_us() < until)
+        prl_loop_turn(world->loop, 20000);
+    return *count > 0;
+}
+
+static void set_answer(struct world *world, int index, const char *path, unsigned status,
+                       const char *body)
+{
+    world->server.answers[index] = (struct http_fake_answer){
+        .path = path, .status = status, .type = "text/event-stream", .body = body};
+}
+
+PRL_TEST(llm_remote_answers)
+{
+    static struct world world;
+    static const char *const paths[] = {"/a", NULL};
+    set_answer(&world, 0, "/a/chat/completions", 200, GOOD);
+    REQUIRE(open_world(&world, paths) == PRL_OK);
+    EXPECT_INT(prl_llm_state(world.llm), PRL_LLM_READY);
+    for (uint32_t generation = 1; generation <= 3; generation++) {
+        EXPECT_OK(ask(&world, generation));
+        EXPECT_INT(world.done, 0); // never from inside
+        EXPECT(wait_for(&world, &world.done));
+        EXPECT_INT(world.last.generation, generation);
+        EXPECT_TEXT(prl_str_text(&world.text), "Far away.");
+    }
+    EXPECT_TEXT(world.server.key, "Bearer sk-secret");
+    EXPECT(strstr(world.server.last, "Where?") != NULL);
+    struct prl_str metrics;
+    prl_str_init(&metrics, 1 << 16);
+    prl_pool_render(&world.pool, 1, &metrics);
+    EXPECT(strstr(prl_str_text(&metrics), "parley_engine_requests_total{kind=\"llm\"") != NULL);
+    EXPECT(strstr(prl_str_text(&metrics), "secret") == NULL);
+    prl_str_free(&metrics);
+    close_world(&world);
+}
+
+PRL_TEST(llm_remote_falls_back_within_the_answer)
+{
+    static struct world world;
+    static const char *const paths[] = {"/a", "/b", "-", NULL};
+    set_answer(&world, 0, "/a/chat/completions", 500, "{}");
+    set_answer(&world, 1, "/b/chat/completions", 200, "data: {no json\n\n");
+    REQUIRE(open_world(&world, paths) == PRL_OK);
+    EXPECT_OK(ask(&world, 1));
+    EXPECT(wait_for(&world, &world.done));
+    EXPECT_TEXT(prl_str_text(&world.text), "Near.");
+    EXPECT_INT(world.errors, 0);
+    // The first recovers: it is asked first again.
+    set_answer(&world, 0, "/a/chat/completions", 200, GOOD);
+    EXPECT_OK(ask(&world, 2));
+    EXPECT(wait_for(&world, &world.done));
+    EXPECT_TEXT(prl_str_text(&world.text), "Far away.");
+    // What was begun is not begun again by another.
+    set_answer(&world, 0, "/a/chat/completions", 200, HALF);
+    EXPECT_OK(ask(&world, 3));
+    EXPECT(wait_for(&world, &world.errors));
+    EXPECT_TEXT(prl_str_text(&world.text), "Far ");
+    EXPECT_INT(world.last.generation, 3);
+    close_world(&world);
+}
+
+PRL_TEST(llm_remote_fails_when_nobody_is_left)
+{
+    static struct world world;
+    static const char *const paths[] = {"/a", NULL};
+    set_answer(&world, 0, "/a/chat/completions", 429, "{}");
+    REQUIRE(open_world(&world, paths) == PRL_OK);
+    for (uint32_t generation = 1; generation <= 3; generation++) {
+        EXPECT_OK(ask(&world, generation));
+        EXPECT(wait_for(&world, &world.errors));
+    }
+    // The breaker is open: refused at once.
+    EXPECT_INT(ask(&world, 4), PRL_ERR_ENGINE);
+    EXPECT_INT(world.errors, 0);
+    EXPECT_INT(prl_llm_stats(world.llm).failures, 3);
+    close_world(&world);
+}
+
+PRL_TEST(llm_remote_cancel_ends_the_request)
+{
+    static struct world world;
+    static const char *const paths[] = {"/a", NULL};
+    set_answer(&world, 0, "/a/chat/completions", 0, "");
+    REQUIRE(open_world(&world, paths) == PRL_OK);
+    EXPECT_OK(ask(&world, 1));
+    EXPECT(wait_for(&world, &world.server.answers[0].asked));
+    prl_llm_cancel(world.stream, 1);
+    EXPECT(wait_for(&world, &world.server.answers[0].gone));
+    EXPECT_INT(world.errors + world.done, 0);
+    // From inside its first event: nothing more comes.
+    set_answer(&world, 0, "/a/chat/completions", 200, GOOD);
+    world.cancel_at_first = true;
+    EXPECT_OK(ask(&world, 2));
+    int64_t until = prl_clock_now_us() + PRL_TEST_WAIT_US;
+    while (world.text.len == 0 && prl_clock_now_us() < until)
+        prl_loop_turn(world.loop, 20000);
+    world.cancel_at_first = false;
+    EXPECT_TEXT(prl_str_text(&world.text), "Far ");
+    EXPECT_OK(ask(&world, 3));
+    EXPECT(wait_for(&world, &world.done));
+    EXPECT_TEXT(prl_str_text(&world.text), "Far away.");
+    // Closed from inside its first event, and with a request under way.
+    world.close_at_first = true;
+    EXPECT_OK(ask(&world, 4));
+    while (world.stream && prl_clock_now_us() < until)
+        prl_loop_turn(world.loop, 20000);
+    EXPECT(world.stream == NULL);
+    close_world(&world);
+}
+
+PRL_TEST_OOM(llm_remote_without_memory)
+{
+    static struct world world;
+    static const char *const paths[] = {"/a", NULL};
+    memset(&world, 0, sizeof(world));
+    set_answer(&world, 0, "/a/chat/completions", 200, GOOD);
+    if (open_world(&world, paths) == PRL_OK && ask(&world, 1) == PRL_OK) {
+        int64_t until = prl_clock_now_us() + (prl_test_oom() ? 500000 : PRL_TEST_WAIT_US);
+        while (!world.done && !world.errors && prl_clock_now_us() < until)
+            prl_loop_turn(world.loop, 20000);
+        EXPECT(prl_test_oom() || world.done == 1);
+    }
+    close_world(&world);
+}
