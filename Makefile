@@ -9,7 +9,6 @@
 MODE ?= release
 B := build/$(MODE)
 CC := gcc
-FUZZ_CC := clang-14
 
 PKGS := libuv libcurl openssl jansson yaml-0.1 speexdsp kissfft-float opencc opus libsrtp2 usrsctp
 # Third-party headers are system headers, so that their warnings are not ours.
@@ -43,8 +42,13 @@ CC := clang-14
 # gcc judges the warnings.
 CFLAGS := -O1 -g -DPRL_DEBUG -fprofile-instr-generate -fcoverage-mapping -w
 LDFLAGS := -fprofile-instr-generate -rdynamic
+else ifeq ($(MODE),fuzz)
+CC := clang-14
+CFLAGS := -O1 -g -DPRL_DEBUG -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
+ -fsanitize-coverage-ignorelist=tests/fuzz/untraced.txt -w
+LDFLAGS := -fsanitize=fuzzer,address,undefined
 else
-$(error MODE is one of release, dev, tsan, cov)
+$(error MODE is one of release, dev, tsan, cov, fuzz)
 endif
 LIBS := $(PKG_LIBS) -lm -ldl -lpthread
 
@@ -128,6 +132,10 @@ $(B)/tests/bench/%: tests/bench/%.c $(B)/libparley.a
 	@mkdir -p $(@D)
 	@$(CC) $(STD) $(CFLAGS) $(LDFLAGS) -o $@ $< $(B)/libparley.a $(LIBS)
 
+$(B)/bin/%: tests/fuzz/fuzz_%.c $(B)/libparley.a
+	@mkdir -p $(@D)
+	@$(CC) $(STD) $(CFLAGS) $(LDFLAGS) -o $@ $< $(B)/libparley.a $(LIBS)
+
 unit: $(B)/tests/unit-run
 	$(B)/tests/unit-run $(ARGS)
 
@@ -159,17 +167,15 @@ ifneq ($(SIM_SRC),)
 	@$(MAKE) --no-print-directory MODE=tsan sim ARGS="-n 500"
 endif
 
-# make fuzz T=wav SECONDS=60: one target under libFuzzer with ASan and UBSan.
+# make fuzz T=wav SECONDS=60 [FUZZ_ARGS=-runs=10000000]: one target under libFuzzer with ASan and UBSan.
 T ?=
 SECONDS ?= 60
 fuzz:
 	@[ -n "$(T)" ] || { echo "usage: make fuzz T=NAME [SECONDS=60]; targets:" \
 	 $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRC)); exit 2; }
 	@mkdir -p build/fuzz/corpus/$(T)
-	$(FUZZ_CC) $(STD) -O1 -g -DPRL_DEBUG -DPRL_VERSION='"fuzz"' -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-	 -fsanitize-coverage-ignorelist=tests/fuzz/untraced.txt \
-	 -o build/fuzz/$(T) tests/fuzz/fuzz_$(T).c $(CORE_SRC) $(LIBS)
-	build/fuzz/$(T) -max_total_time=$(SECONDS) -timeout=10 build/fuzz/corpus/$(T) tests/fuzz/corpus/$(T)
+	@$(MAKE) --no-print-directory MODE=fuzz build/fuzz/bin/$(T)
+	build/fuzz/bin/$(T) -max_total_time=$(SECONDS) -timeout=10 $(FUZZ_ARGS) build/fuzz/corpus/$(T) tests/fuzz/corpus/$(T)
 
 # CPU time and heap of single pieces; for docs/TUNING.md and docs/decisions. On a quiet machine.
 MICRO := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(wildcard tests/bench/micro_*.c))
