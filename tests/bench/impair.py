@@ -8,7 +8,7 @@ A pion caller behind tests/net/relay.py, both ways impaired alike, calls a serve
   words     the recordings of ../shared/audio with a reference, one after the other, no answers: the word error rate of
             the server's transcripts, and how much more that is than in the cell without loss and jitter
   turns     spoken questions with an answer: how many came to their end
-  lost      share of the answer's 20 ms frames that had not come 200 ms after they were due
+  lost      share of the answer's packets of 20 ms that had not come 200 ms after they were due
   gaps      the same after what in-band FEC of the next packet brings back: ms of silence a second
   buffer    the server's jitter buffer, as parley.response.latency says (median, ms)
 Then a blackout of 2 s, and a new port and a new address, each in the middle of an answer: seconds until sound is back,
@@ -68,22 +68,24 @@ def has_fec(payload):
 
 
 def missing(packets):
-    """(frames, lost, lost after FEC) of an answer."""
-    times = {}
+    """(frames, lost, lost after FEC) of an answer. Numbers count: where the answer waits for its next sentence nothing
+    is sent, and time stamps jump."""
+    came = {}
     for packet in packets:
-        at, payload = times.get(packet.timestamp, (1e9, b""))
-        times[packet.timestamp] = (min(at, packet.time), payload or packet.payload)
-    first, last = min(times), max(times)
-    base = min(at - (timestamp - first) / 48000 for timestamp, (at, _) in times.items())
-    frames = range(first, last + 1, 960)
+        number = (packet.seq - packets[0].seq + 0x8000 & 0xffff) - 0x8000
+        due = (packet.timestamp - packets[0].timestamp + 0x80000000 & 0xffffffff) - 0x80000000
+        late, payload = packet.time - due / 48000, packet.payload
+        if number not in came or late < came[number][0]:
+            came[number] = (late, payload)
+    base = min(late for late, _ in came.values())
 
-    def came(timestamp):
-        at = times.get(timestamp, (1e9, b""))[0]
-        return at - base - (timestamp - first) / 48000 <= DUE_S
+    def in_time(number):
+        return number in came and came[number][0] - base <= DUE_S
 
-    lost = [t for t in frames if not came(t)]
-    after = [t for t in lost if not (came(t + 960) and has_fec(times[t + 960][1]))]
-    return len(frames), len(lost), len(after)
+    numbers = range(min(came), max(came) + 1)
+    lost = [n for n in numbers if not in_time(n)]
+    after = [n for n in lost if not (in_time(n + 1) and has_fec(came[n + 1][1]))]
+    return len(numbers), len(lost), len(after)
 
 
 async def answer(caller, path):
