@@ -1,12 +1,16 @@
 // persona.c -- see persona.h.
 #include "llm/persona.h"
 
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
+
+enum { WHEN_WORDS_MAX = 1000 }; // bytes of the user's words that are looked at
 
 enum speech { FOLLOW, ENGLISH, CHINESE, OTHER };
 
@@ -44,6 +48,32 @@ static void add_manner(struct prl_str *out, enum speech speech, const char *lang
         prl_str_adds(out, "Answer in the language of the user.");
 }
 
+// What questions for date and time contain, lower case. Chinese ones first: they decide the note's language.
+static const char *const CHINESE_WHEN[] = {
+    "几点", "幾點", "几号",   "幾號",     "几月",     "幾月",     "几日",
+    "幾日", "星期", "周几",   "週幾",     "礼拜",     "禮拜",     "日期",
+    "时间", "時間", "哪天",   "哪一天",   "哪年",     "哪一年",   "今年",
+    "几年", "天后", "多少天", "还有几天", "什么日子", "早上还是", "几时"};
+static const char *const ENGLISH_WHEN[] = {
+    "what time",      "the time",       "the hour",       "what hour",     "o'clock",
+    "what day",       "which day",      "day is it",      "day of the",    "weekday",
+    "what date",      "which date",     "the date",       "'s date",       "date is",
+    "what month",     "which month",    "month is",       "what year",     "which year",
+    "year is",        "what week",      "is today",       "what's today",  "is tomorrow",
+    "how many days",  "days until",     "days till",      "days left",     "how late",
+    "is it late",     "how long until", "is it monday",   "is it tuesday", "is it wednesday",
+    "is it thursday", "is it friday",   "is it saturday", "is it sunday",  "is it morning",
+    "is it evening",  "born in"};
+
+static bool contains_any(const char *text, const char *const *phrases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strstr(text, phrases[i]))
+            return true;
+    }
+    return false;
+}
+
 // The weekday of a text like "Sunday, 2026-11-22 14:03" in Chinese; small models do not translate it.
 static const char *chinese_weekday(const char *when)
 {
@@ -61,16 +91,9 @@ static void add_situation(struct prl_str *out, enum speech speech,
                           const struct prl_llm_persona *persona)
 {
     char when[64];
-    if (persona->wall_us > 0) {
+    if (persona->wall_us > 0 && speech == OTHER) {
         prl_clock_local_text(persona->wall_us, when, sizeof(when));
-        const char *day = chinese_weekday(when);
-        const char *date = strchr(when, ' ');
-        if (speech == CHINESE && date)
-            prl_str_addf(out, "\n\n现在是%s，%s。", date, day);
-        else if (speech == FOLLOW)
-            prl_str_addf(out, "\n\nIt is now %s (%s).", when, day);
-        else
-            prl_str_addf(out, "\n\nIt is now %s.", when);
+        prl_str_addf(out, "\n\nIt is now %s.", when);
     }
     if (persona->locale && persona->locale[0])
         prl_str_addf(out, speech == CHINESE ? "用户所在地：%s。" : " The user is in %s.",
@@ -95,6 +118,35 @@ enum prl_err prl_llm_persona_text(char **out, const struct prl_llm_persona *pers
         *out = prl_str_give(&text);
     prl_str_free(&text);
     return err;
+}
+
+size_t prl_llm_persona_when(const char *words, size_t len, int64_t wall_us,
+                            char note[PRL_LLM_PERSONA_WHEN_SIZE])
+{
+    char text[WHEN_WORDS_MAX + 1];
+    char when[64];
+    // The question of a long text stands at its end most often.
+    size_t from = len > WHEN_WORDS_MAX ? len - WHEN_WORDS_MAX : 0;
+    note[0] = '\0';
+    if (wall_us <= 0)
+        return 0;
+    size_t count = 0;
+    for (size_t i = from; i < len; i++) {
+        char c = words[i];
+        text[count++] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c == '\0' ? ' ' : c);
+    }
+    text[count] = '\0';
+    bool chinese = contains_any(text, CHINESE_WHEN, sizeof(CHINESE_WHEN) / sizeof(char *));
+    if (!chinese && !contains_any(text, ENGLISH_WHEN, sizeof(ENGLISH_WHEN) / sizeof(char *)))
+        return 0;
+    prl_clock_local_text(wall_us, when, sizeof(when));
+    const char *date = strchr(when, ' ');
+    int written = chinese && date
+                      ? snprintf(note, PRL_LLM_PERSONA_WHEN_SIZE, "（现在是%s，%s。）", date + 1,
+                                 chinese_weekday(when))
+                      : snprintf(note, PRL_LLM_PERSONA_WHEN_SIZE, " (It is now %s.)", when);
+    PRL_CHECK(written > 0 && written < PRL_LLM_PERSONA_WHEN_SIZE);
+    return (size_t)written;
 }
 
 const char *prl_llm_persona_apology(const char *language)

@@ -1,8 +1,11 @@
 // persona.h -- the words that tell the model who it is, the system text of a session.
 //
-// Order: how to speak, what the session's owner wants, then date, time and place last, because the
-// beginning that all sessions share is kept in the model's memory once. The date is set when the
-// session starts and then stays, so that the prefix stays too.
+// Order: how to speak, what the session's owner wants, then the place last, because the beginning that
+// all sessions share is kept in the model's memory once. Date and time are not in it for English and
+// Chinese: small models say them unasked (docs/TUNING.md, "Persona"). They stand behind the user's
+// words that ask for them instead (prl_llm_persona_when), where they are those of now and the prefix
+// stays as it is. For other languages, whose questions we do not know, they are the system text's end,
+// set when the session starts.
 // Units:    wall time in microseconds since 1970 UTC.
 // Threads:  any; pure but for the local time zone.
 // Memory:   the result is given to the caller (prl_mem_free).
@@ -25,6 +28,13 @@ struct prl_llm_persona {
 };
 
 enum prl_err prl_llm_persona_text(char **out, const struct prl_llm_persona *persona) PRL_MUST_USE;
+
+enum { PRL_LLM_PERSONA_WHEN_SIZE = 96 };
+// When the words ask for date or time, in English or Chinese: writes a note that says it, to stand
+// behind them, and returns its length; 0 when they do not ask. A check of the text alone, for the
+// phrases of such questions: a note too many does little harm, "what time" in a story is one.
+size_t prl_llm_persona_when(const char *words, size_t len, int64_t wall_us,
+                            char note[PRL_LLM_PERSONA_WHEN_SIZE]);
 
 // What is said aloud when an engine failed, in the session's language. Never NULL.
 const char *prl_llm_persona_apology(const char *language);

@@ -269,7 +269,15 @@ static void next_turn(struct run *run)
     run->next = run->options->turns && line[len] ? line + len : NULL;
     prl_str_clear(&run->text);
     prl_str_clear(&run->calls);
-    if (!add_message(run, PRL_LLM_USER, line, len))
+    char note[PRL_LLM_PERSONA_WHEN_SIZE];
+    size_t more =
+        run->options->system ? 0 : prl_llm_persona_when(line, len, prl_clock_wall_us(), note);
+    prl_str_add(&run->text, line, len);
+    prl_str_add(&run->text, note, more);
+    bool added =
+        !run->text.err && add_message(run, PRL_LLM_USER, prl_str_text(&run->text), run->text.len);
+    prl_str_clear(&run->text);
+    if (!added)
         give_up(run, "out of memory");
     else
         ask(run);

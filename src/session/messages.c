@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "llm/persona.h"
 
 enum { NO_TEXT = -1 };
 
@@ -164,6 +165,33 @@ static enum prl_err add_input(struct prl_messages *messages, const struct prl_me
     return err;
 }
 
+// Date and time behind the last words of the user, when they ask for them. Words that still grow get
+// none, so that what was computed of them serves for the whole.
+static enum prl_err add_when(struct prl_messages *messages, const struct prl_messages_conf *conf)
+{
+    char note[PRL_LLM_PERSONA_WHEN_SIZE];
+    size_t i = messages->count;
+    while (i > 0 && messages->drafts[i - 1].role != PRL_LLM_USER)
+        i--;
+    if (i == 0 || conf->open)
+        return PRL_OK;
+    struct draft *draft = &messages->drafts[i - 1];
+    size_t size = prl_llm_persona_when(prl_str_text(&messages->texts) + draft->text, draft->len,
+                                       conf->wall_us, note);
+    if (size == 0)
+        return PRL_OK;
+    // Both together once more, at the end of the block, which may move.
+    char *words = prl_mem_alloc(draft->len + size);
+    if (!words)
+        return PRL_ERR_NOMEM;
+    memcpy(words, prl_str_text(&messages->texts) + draft->text, draft->len);
+    memcpy(words + draft->len, note, size);
+    draft->len += size;
+    enum prl_err err = add_text(messages, words, draft->len, &draft->text);
+    prl_mem_free(words);
+    return err;
+}
+
 // Offsets become pointers once nothing moves any more.
 static enum prl_err finish(struct prl_messages *messages, const struct prl_messages_conf *conf)
 {
@@ -215,6 +243,8 @@ enum prl_err prl_messages_create(struct prl_messages **out, const struct prl_mes
         err = add_history(*out, conf);
     if (!err && conf->said && *conf->said)
         err = add_draft(*out, PRL_LLM_USER, conf->said, strlen(conf->said));
+    if (!err)
+        err = add_when(*out, conf);
     if (!err)
         err = finish(*out, conf);
     if (err)

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "llm/prompt.h"
@@ -24,6 +25,7 @@ struct prl_messages_conf {
     size_t bytes_max;                  // of history, see prl_prompt_begin
     const char *said;                  // words of the user that are not in the history yet, or NULL
     bool open;                         // … and still growing
+    int64_t wall_us;                   // now, for words that ask for date or time; 0: not told
     // Instead of the history, when not NULL: messages of the caller.
     const struct prl_llm_message *input;
     size_t input_count;

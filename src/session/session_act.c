@@ -207,6 +207,7 @@ static enum prl_err make_messages(struct prl_session *session, const struct prl_
         .history = session->history,
         .bytes_max = conf->prompt_bytes_max,
         .said = work->transcribed ? NULL : work->words,
+        .wall_us = prl_clock_wall_us(),
         .tools = work->have_tools ? work->tools : conf->tools,
         .tool_count = work->have_tools ? work->tool_count : conf->tool_count,
         .tool_choice = work->tool_choice >= 0 ? (enum prl_llm_tool_choice)work->tool_choice
