@@ -141,18 +141,21 @@ int prl_cores_share(struct prl_cores *cores, int max)
     return share > 1 ? share : 1;
 }
 
-int prl_pace_threads(const struct prl_pace *pace, int share, int64_t now_us)
+int prl_pace_begin(struct prl_pace *pace, struct prl_cores *cores, int max)
 {
-    return pace->unit_us > 0 && now_us >= pace->shy_until_us ? share : 1;
+    int share = prl_cores_share(cores, max);
+    pace->began_us = prl_clock_now_us();
+    pace->threads = pace->unit_us > 0 && pace->began_us >= pace->shy_until_us ? share : 1;
+    return pace->threads;
 }
 
-void prl_pace_note(struct prl_pace *pace, int threads, double units, int64_t took_us,
-                   int64_t now_us)
+void prl_pace_end(struct prl_pace *pace, double units)
 {
     if (units <= 0)
         return;
-    double unit_us = (double)took_us / units;
-    if (threads <= 1) {
+    int64_t now_us = prl_clock_now_us();
+    double unit_us = (double)(now_us - pace->began_us) / units;
+    if (pace->threads <= 1) {
         pace->unit_us =
             pace->unit_us > 0 ? pace->unit_us + UNIT_WEIGHT * (unit_us - pace->unit_us) : unit_us;
     } else if (unit_us > pace->unit_us * SLOWER) {

@@ -40,12 +40,14 @@ struct prl_pace {
     double unit_us;       // a unit of work with one thread, 0: not known
     int64_t shy_us;       // how long the next retreat lasts
     int64_t shy_until_us; // one thread until then
+    int threads;          // of the step that is under way
+    int64_t began_us;
 };
 
-// Of the `share`, what this kind of step should use: 1 until its price is known, and for a while
-// after more threads were slower.
-int prl_pace_threads(const struct prl_pace *pace, int share, int64_t now_us);
-void prl_pace_note(struct prl_pace *pace, int threads, double units, int64_t took_us,
-                   int64_t now_us);
+// Around each such step, between enter and leave. begin returns how many threads it should use: its
+// share of the cores, but 1 until its price is known, and for a while after more threads were slower.
+// `units` of work were done; 0, when it failed or was stopped, teaches nothing.
+int prl_pace_begin(struct prl_pace *pace, struct prl_cores *cores, int max);
+void prl_pace_end(struct prl_pace *pace, double units);
 
 #endif

@@ -506,13 +506,9 @@ static enum prl_err decode(struct prl_llm_batch *batch)
         return batch->ops->decode(batch->model, batch->entries, batch->entry_count);
     bool few = batch->entry_count <= FEW_ENTRIES;
     struct prl_pace *pace = few ? &batch->pace_few : &batch->pace_many;
-    int64_t start_us = prl_clock_now_us();
-    int threads =
-        prl_pace_threads(pace, prl_cores_share(batch->cores, batch->threads_max), start_us);
-    batch->ops->threads(batch->model, threads);
+    batch->ops->threads(batch->model, prl_pace_begin(pace, batch->cores, batch->threads_max));
     enum prl_err err = batch->ops->decode(batch->model, batch->entries, batch->entry_count);
-    int64_t end_us = prl_clock_now_us();
-    prl_pace_note(pace, threads, few ? 1 : batch->entry_count, end_us - start_us, end_us);
+    prl_pace_end(pace, err ? 0 : few ? 1 : batch->entry_count);
     return err;
 }
 

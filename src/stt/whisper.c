@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "base/check.h"
-#include "base/clock.h"
 #include "base/cores.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -194,16 +193,13 @@ static enum prl_err run(struct whisper *whisper, struct call *call,
                        request->language);
         return PRL_ERR_INVALID;
     }
-    int64_t start_us = prl_clock_now_us();
     if (whisper->cores)
-        request->threads = prl_pace_threads(
-            &whisper->pace, prl_cores_share(whisper->cores, whisper->threads_max), start_us);
+        request->threads = prl_pace_begin(&whisper->pace, whisper->cores, whisper->threads_max);
     int failed = whisper->ops->decode(whisper->model, request, result);
-    int64_t end_us = prl_clock_now_us();
-    if (!failed)
-        prl_pace_note(&whisper->pace, request->threads,
-                      request->audio_ctx ? request->audio_ctx : CONTEXT_MAX, end_us - start_us,
-                      end_us);
+    if (whisper->cores)
+        prl_pace_end(&whisper->pace, failed               ? 0
+                                     : request->audio_ctx ? request->audio_ctx
+                                                          : CONTEXT_MAX);
     if (failed == PRL_WHISPER_STOPPED)
         return PRL_ERR_CANCELED;
     if (failed) {

@@ -1,5 +1,7 @@
 // test_cores.c -- sharing cores among lanes, and retreating when more threads are slower.
 #include "base/cores.h"
+
+#include "base/clock.h"
 #include "tests/unit.h"
 
 PRL_TEST_OOM(cores_are_shared)
@@ -64,33 +66,71 @@ PRL_TEST(cores_are_left_to_other_programs)
     prl_cores_destroy(&cores);
 }
 
+// One step of `units` that takes so long; returns how many threads it was given.
+static int step(struct prl_pace *pace, struct prl_cores *cores, double units, int64_t took_us)
+{
+    int threads = prl_pace_begin(pace, cores, 0);
+    prl_clock_hold(prl_clock_now_us() + took_us);
+    prl_pace_end(pace, units);
+    return threads;
+}
+
+static bool two_cores(struct prl_cores **cores)
+{
+    if (prl_cores_create(cores, 2) != PRL_OK)
+        return false;
+    prl_cores_set_foreign(*cores, 0);
+    prl_cores_enter(*cores);
+    prl_clock_hold(1000000);
+    return true;
+}
+
+static void end_cores(struct prl_cores **cores)
+{
+    prl_clock_hold(-1);
+    prl_cores_leave(*cores);
+    prl_cores_destroy(cores);
+}
+
 PRL_TEST(pace_learns_the_price_first)
 {
+    struct prl_cores *cores;
     struct prl_pace pace = {0};
-    EXPECT_INT(prl_pace_threads(&pace, 2, 0), 1);
-    prl_pace_note(&pace, 1, 0, 1000, 0); // no work: says nothing
-    EXPECT_INT(prl_pace_threads(&pace, 2, 0), 1);
-    prl_pace_note(&pace, 1, 10, 1000, 0);
-    EXPECT_INT(prl_pace_threads(&pace, 2, 0), 2);
+    REQUIRE(two_cores(&cores));
+    EXPECT_INT(step(&pace, cores, 0, 1000), 1); // no work: says nothing
+    EXPECT_INT(step(&pace, cores, 10, 1000), 1);
+    EXPECT_INT(step(&pace, cores, 10, 600), 2);
+    EXPECT_INT(prl_pace_begin(&pace, cores, 1), 1);
+    EXPECT_INT(prl_pace_begin(&pace, NULL, 0), 1);
+    end_cores(&cores);
 }
 
 PRL_TEST(pace_retreats_and_comes_back)
 {
+    struct prl_cores *cores;
     struct prl_pace pace = {0};
-    prl_pace_note(&pace, 1, 10, 1000, 0);
-    prl_pace_note(&pace, 2, 10, 600, 0); // faster: goes on
-    EXPECT_INT(prl_pace_threads(&pace, 2, 0), 2);
-    prl_pace_note(&pace, 2, 10, 5000, 0); // a fight
-    EXPECT_INT(prl_pace_threads(&pace, 2, 999999), 1);
-    EXPECT_INT(prl_pace_threads(&pace, 2, 1000000), 2);
-    prl_pace_note(&pace, 2, 10, 5000, 1000000); // still: twice as long
-    EXPECT_INT(prl_pace_threads(&pace, 2, 2999999), 1);
-    EXPECT_INT(prl_pace_threads(&pace, 2, 3000000), 2);
-    for (int i = 0; i < 20; i++)
-        prl_pace_note(&pace, 2, 10, 5000, 3000000);
-    EXPECT_INT(prl_pace_threads(&pace, 2, 3000000 + 29999999), 1);
-    EXPECT_INT(prl_pace_threads(&pace, 2, 3000000 + 30000000), 2);
-    prl_pace_note(&pace, 2, 10, 600, 33000000); // peace again
-    prl_pace_note(&pace, 2, 10, 5000, 33000000);
-    EXPECT_INT(prl_pace_threads(&pace, 2, 34000000), 2);
+    REQUIRE(two_cores(&cores));
+    EXPECT_INT(step(&pace, cores, 10, 1000), 1);
+    EXPECT_INT(step(&pace, cores, 10, 600), 2);  // faster: goes on
+    EXPECT_INT(step(&pace, cores, 10, 5000), 2); // a fight
+    int64_t until_us = prl_clock_now_us() + 1000000;
+    prl_clock_hold(until_us - 1);
+    EXPECT_INT(prl_pace_begin(&pace, cores, 0), 1);
+    prl_clock_hold(until_us);
+    EXPECT_INT(step(&pace, cores, 10, 5000), 2); // still: twice as long
+    until_us = prl_clock_now_us() + 2000000;
+    prl_clock_hold(until_us - 1);
+    EXPECT_INT(prl_pace_begin(&pace, cores, 0), 1);
+    prl_clock_hold(until_us);
+    for (int i = 0; i < 20; i++) { // the longest is 30 s
+        EXPECT_INT(step(&pace, cores, 10, 5000), 2);
+        prl_clock_hold(prl_clock_now_us() + 30000000 - 1);
+        EXPECT(i < 3 || prl_pace_begin(&pace, cores, 0) == 1);
+        prl_clock_hold(prl_clock_now_us() + 1);
+    }
+    EXPECT_INT(step(&pace, cores, 10, 600), 2); // peace again
+    EXPECT_INT(step(&pace, cores, 10, 5000), 2);
+    prl_clock_hold(prl_clock_now_us() + 1000000); // and a short retreat as at first
+    EXPECT_INT(prl_pace_begin(&pace, cores, 0), 2);
+    end_cores(&cores);
 }
