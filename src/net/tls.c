@@ -4,9 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
@@ -17,10 +14,16 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/cert.h"
 #include "net/loop.h"
 #include "net/origin.h"
 
-enum { VALID_DAYS = 3650, ERROR_SIZE = 256, NAMES_MAX = 32, NAMES_SIZE = 4096 };
+enum {
+    BACK_S = 3600, // our certificate begins an hour back, for clocks that differ
+    ERROR_SIZE = 256,
+    NAMES_MAX = 32,
+    NAMES_SIZE = 4096
+};
 
 struct prl_tls_ctx {
     SSL_CTX *ssl;
@@ -61,31 +64,16 @@ static bool finish_file(FILE *file, bool good, const char *temp, const char *pat
     return good;
 }
 
-static bool write_pair(const struct prl_tls_files *files, EVP_PKEY *key, X509 *cert)
+static bool write_pair(const struct prl_tls_files *files, const struct prl_cert *cert)
 {
     char temp[sizeof(files->key_path) + 8];
     FILE *file = open_new(files->key_path, 0600, temp, sizeof(temp));
-    if (!file)
-        return false;
-    bool good = PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL) == 1;
-    if (!finish_file(file, good, temp, files->key_path))
+    if (!file || !finish_file(file, prl_cert_write_key(cert, file), temp, files->key_path))
         return false;
     file = open_new(files->cert_path, 0644, temp, sizeof(temp));
-    good = file && PEM_write_X509(file, cert) == 1;
-    good = file && finish_file(file, good, temp, files->cert_path);
+    bool good = file && finish_file(file, prl_cert_write(cert, file), temp, files->cert_path);
     if (!good)
         unlink(files->key_path); // half a pair would be refused at the next start
-    return good;
-}
-
-static bool add_extension(X509 *cert, int nid, const char *value)
-{
-    X509V3_CTX ctx;
-    X509V3_set_ctx_nodb(&ctx);
-    X509V3_set_ctx(&ctx, cert, cert, NULL, NULL, 0);
-    X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, &ctx, nid, value);
-    bool good = extension && X509_add_ext(cert, extension, -1) == 1;
-    X509_EXTENSION_free(extension);
     return good;
 }
 
@@ -108,38 +96,16 @@ static void list_names(char *list, size_t size, const char *const *names, size_t
     }
 }
 
-static bool fill_cert(X509 *cert, EVP_PKEY *key, const char *names)
-{
-    uint64_t serial;
-    if (RAND_bytes((unsigned char *)&serial, sizeof(serial)) != 1)
-        return false;
-    X509_NAME *subject = X509_get_subject_name(cert);
-    return X509_set_version(cert, X509_VERSION_3) == 1 &&
-           ASN1_INTEGER_set_uint64(X509_get_serialNumber(cert), serial >> 1) == 1 &&
-           // An hour back, for clocks that differ.
-           X509_gmtime_adj(X509_getm_notBefore(cert), -3600) &&
-           X509_time_adj_ex(X509_getm_notAfter(cert), VALID_DAYS, 0, NULL) &&
-           X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)"parley",
-                                      -1, -1, 0) == 1 &&
-           X509_set_issuer_name(cert, subject) == 1 && X509_set_pubkey(cert, key) == 1 &&
-           add_extension(cert, NID_subject_alt_name, names) &&
-           add_extension(cert, NID_basic_constraints, "critical,CA:TRUE") &&
-           add_extension(cert, NID_ext_key_usage, "serverAuth") &&
-           X509_sign(cert, key, EVP_sha256()) > 0;
-}
-
 static enum prl_err make_pair(const struct prl_tls_files *files, const char *const *names,
                               size_t name_count)
 {
     char list[NAMES_SIZE];
     list_names(list, sizeof(list), names, name_count);
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *cert = X509_new();
-    enum prl_err err = PRL_ERR_NOMEM;
-    if (key && cert && fill_cert(cert, key, list))
-        err = write_pair(files, key, cert) ? PRL_OK : PRL_ERR_IO;
-    X509_free(cert);
-    EVP_PKEY_free(key);
+    struct prl_cert *cert;
+    enum prl_err err = prl_cert_create(&cert, BACK_S, list);
+    if (!err && !write_pair(files, cert))
+        err = PRL_ERR_IO;
+    prl_cert_destroy(&cert);
     ERR_clear_error();
     return err;
 }

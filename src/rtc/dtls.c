@@ -6,22 +6,18 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/rand.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
-#include <stdio.h>
+#include <openssl/x509.h>
 #include <string.h>
 #include <sys/time.h>
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "net/cert.h"
+#include "rtc/dtls_record.h"
 
 enum {
-    RECORD_HEADER = 13,
-    RECORD_SIZE_MAX = 16384 + 256, // RFC 6347 §4.1: 2^14 and what a cipher of ours adds
-    CONTENT_CCS = 20,
-    CONTENT_DATA = 23,
-    VALID_DAYS = 3650,
+    BACK_S = 86400, // our certificate begins a day back, for clocks that differ
     // RFC 6347 asks for 1 s; a call waits for this, and browsers begin at 50 ms and less.
     RETRANSMIT_US = 250000,
     RETRANSMIT_MAX_US = 3000000,
@@ -136,23 +132,6 @@ static BIO_METHOD *create_method(void)
 
 // ---- certificate ----
 
-static bool fill_cert(X509 *cert, EVP_PKEY *key)
-{
-    uint64_t serial;
-    if (RAND_bytes((unsigned char *)&serial, sizeof(serial)) != 1)
-        return false;
-    X509_NAME *subject = X509_get_subject_name(cert);
-    return X509_set_version(cert, X509_VERSION_3) == 1 &&
-           ASN1_INTEGER_set_uint64(X509_get_serialNumber(cert), serial >> 1) == 1 &&
-           // A day back, for clocks that differ.
-           X509_gmtime_adj(X509_getm_notBefore(cert), -86400) &&
-           X509_time_adj_ex(X509_getm_notAfter(cert), VALID_DAYS, 0, NULL) &&
-           X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)"parley",
-                                      -1, -1, 0) == 1 &&
-           X509_set_issuer_name(cert, subject) == 1 && X509_set_pubkey(cert, key) == 1 &&
-           X509_sign(cert, key, EVP_sha256()) > 0;
-}
-
 static bool digest_cert(const X509 *cert, uint8_t digest[PRL_DTLS_FINGERPRINT_SIZE])
 {
     unsigned size = 0;
@@ -211,14 +190,12 @@ enum prl_err prl_dtls_cert_create(struct prl_dtls_cert **out)
         return PRL_ERR_NOMEM;
     made->ssl = SSL_CTX_new(DTLS_method());
     made->method = create_method();
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *cert = X509_new();
-    bool good = made->ssl && made->method && key && cert && set_up(made->ssl) &&
-                fill_cert(cert, key) && digest_cert(cert, made->fingerprint) &&
-                SSL_CTX_use_certificate(made->ssl, cert) == 1 &&
-                SSL_CTX_use_PrivateKey(made->ssl, key) == 1;
-    X509_free(cert);
-    EVP_PKEY_free(key);
+    struct prl_cert *cert = NULL;
+    enum prl_err err = prl_cert_create(&cert, BACK_S, NULL);
+    bool good = !err && made->ssl && made->method && set_up(made->ssl) &&
+                prl_cert_use(cert, made->ssl) &&
+                digest_cert(SSL_CTX_get0_certificate(made->ssl), made->fingerprint);
+    prl_cert_destroy(&cert);
     ERR_clear_error();
     if (good)
         return PRL_OK;
@@ -302,53 +279,14 @@ void prl_dtls_destroy(struct prl_dtls **dtls)
     *dtls = NULL;
 }
 
-// ---- filter ----
-
-static size_t record_size(const uint8_t *record)
-{
-    return (size_t)record[11] << 8 | record[12];
-}
-
-static unsigned record_epoch(const uint8_t *record)
-{
-    return (unsigned)record[3] << 8 | record[4];
-}
-
-static bool plausible_record(const uint8_t *record, size_t size)
-{
-    if (size < RECORD_HEADER || record[0] < CONTENT_CCS || record[0] > CONTENT_DATA)
-        return false;
-    // 254.253 is DTLS 1.2; a first ClientHello may call itself 1.0, 254.255.
-    if (record[1] != 254 || (record[2] != 253 && record[2] != 255))
-        return false;
-    size_t length = record_size(record);
-    return length > 0 && length <= RECORD_SIZE_MAX && length <= size - RECORD_HEADER;
-}
-
-bool prl_dtls_plausible(const uint8_t *datagram, size_t size)
-{
-    if (size == 0 || size > PRL_DTLS_DATAGRAM_MAX)
-        return false;
-    while (size > 0) {
-        if (!plausible_record(datagram, size))
-            return false;
-        size_t whole = RECORD_HEADER + record_size(datagram);
-        datagram += whole;
-        size -= whole;
-    }
-    return true;
-}
+// ---- working ----
 
 // OpenSSL keeps an encrypted record that comes before its keys, at 17 KiB each.
 static bool too_far_ahead(struct prl_dtls *dtls, const uint8_t *datagram, size_t size)
 {
-    for (size_t at = 0; at < size; at += RECORD_HEADER + record_size(datagram + at))
-        if (record_epoch(datagram + at) > 0)
-            dtls->ahead++;
+    dtls->ahead += prl_dtls_encrypted(datagram, size);
     return dtls->ahead > PRL_DTLS_AHEAD_MAX;
 }
-
-// ---- working ----
 
 // An association at rest gives back the 18 KiB that OpenSSL keeps for the next record: malloc hands
 // the same ones to the next association. OpenSSL 3.0 makes them anew by itself when it reads, but not

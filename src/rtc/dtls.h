@@ -74,9 +74,6 @@ struct prl_dtls;
 enum prl_err prl_dtls_create(struct prl_dtls **out, const struct prl_dtls_conf *conf) PRL_MUST_USE;
 void prl_dtls_destroy(struct prl_dtls **dtls);
 
-// True when every record of the datagram has a type, version and length that DTLS 1.2 can have.
-bool prl_dtls_plausible(const uint8_t *datagram, size_t size);
-
 // The client's first flight; a server begins to listen.
 void prl_dtls_start(struct prl_dtls *dtls, int64_t now_us);
 // One datagram from the verified address. Implausible ones are counted and dropped.

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "rtc/dtls.h"
+#include "rtc/dtls_record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "rtc/dtls.h"
+#include "rtc/dtls_record.h"
 #include "rtc/rtp.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

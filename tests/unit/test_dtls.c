@@ -343,39 +343,6 @@ PRL_TEST(early_records_are_bounded)
     close_pair(&pair);
 }
 
-PRL_TEST(plausible)
-{
-    uint8_t record[40] = {22, 254, 255, 0, 0, 0, 0, 0, 0, 0, 0, 0, 27};
-    EXPECT(prl_dtls_plausible(record, 40));
-    EXPECT(!prl_dtls_plausible(record, 39)); // cut
-    EXPECT(!prl_dtls_plausible(record, 12));
-    EXPECT(!prl_dtls_plausible(record, 0));
-    record[12] = 7; // two records
-    record[20] = 23;
-    record[21] = 254;
-    record[22] = 253;
-    record[32] = 7;
-    EXPECT(prl_dtls_plausible(record, 40));
-    record[32] = 8;
-    EXPECT(!prl_dtls_plausible(record, 40));
-    record[32] = 6; // a rest of one byte
-    EXPECT(!prl_dtls_plausible(record, 40));
-    record[32] = 7;
-    record[20] = 24;
-    EXPECT(!prl_dtls_plausible(record, 40));
-    record[20] = 19;
-    EXPECT(!prl_dtls_plausible(record, 40));
-    record[20] = 20;
-    record[22] = 252;
-    EXPECT(!prl_dtls_plausible(record, 40));
-    uint8_t empty[13] = {23, 254, 253};
-    EXPECT(!prl_dtls_plausible(empty, sizeof(empty)));
-    uint8_t large[PRL_DTLS_DATAGRAM_MAX + 1] = {22, 254, 253};
-    large[11] = (PRL_DTLS_DATAGRAM_MAX + 1 - 13) >> 8;
-    large[12] = (PRL_DTLS_DATAGRAM_MAX + 1 - 13) & 255;
-    EXPECT(!prl_dtls_plausible(large, sizeof(large)));
-}
-
 PRL_TEST(full_queue_refuses_data)
 {
     struct pair pair;
