@@ -186,8 +186,10 @@ PRL_TEST(session_counts_how_long_an_interruption_takes)
     world_send(&world, "{\"type\":\"response.cancel\"}"); // no voice: not counted
     EXPECT_INT(prl_metrics_value(PRL_METRIC_BARGE_IN), before);
     prl_str_clear(&world.said);
+    // Long enough not to have left whole by its lead, and no time passes until it is interrupted.
+    world_send(&world, USER("tell me a story"));
+    prl_clock_hold(prl_clock_now_us());
     world_send(&world, "{\"type\":\"response.create\"}");
-    prl_clock_hold(prl_clock_now_us()); // the answer does not end before it is interrupted
     EXPECT(world_await(&world, "response.output_audio.delta"));
     hear_voice(&world, VOICED);
     prl_clock_hold(-1);
