@@ -17,8 +17,11 @@
 #include "eot/eot.h"
 #include "llm/llm.h"
 #include "llm/remote.h"
+#include "llm/scripted.h"
 #include "server/far.h"
+#include "stt/scripted.h"
 #include "stt/stt.h"
+#include "tts/scripted.h"
 #include "tts/tts.h"
 #include "tts/voices.h"
 #include "vad/vad.h"
@@ -201,6 +204,9 @@ static char *folder_of(const char *file)
 static bool find_paths(struct prl_engines *engines, char *why)
 {
     const struct prl_settings *settings = engines->conf.settings;
+    if (settings->scripted_engines)
+        return find(engines, PATH_ORT, "onnxruntime", true, why) &&
+               find(engines, PATH_VAD, settings->vad_model, true, why);
     bool user = settings->stt_model_dir[0] != '\0';
     const char *model = local_model(settings);
     const char *llm = prl_str_equal(model, "small") ? "qwen2.5-coder-0.5b" : model;
@@ -309,6 +315,8 @@ static enum prl_err start_stt(struct prl_engines *engines)
         .traditional = settings->stt_traditional,
         .threads = (int)settings->stt_threads,
         .cores = engines->cores,
+        .front = settings->scripted_engines ? &prl_stt_scripted : NULL,
+        .front_conf = &settings->scripted,
         .on_ready = on_stt_ready,
         .on_error = on_engine_error,
         .arg = engines};
@@ -365,6 +373,8 @@ static enum prl_err start_local_llm(struct prl_engines *engines)
                                 .cores = engines->cores,
                                 .on_state = on_llm_state,
                                 .arg = engines};
+    if (settings->scripted_engines)
+        return prl_llm_scripted_create(&engines->local_llm, &conf, &settings->scripted);
     return prl_llm_create(&engines->local_llm, &conf);
 }
 
@@ -410,6 +420,8 @@ static enum prl_err start_tts(struct prl_engines *engines)
                                 .cache_dir = engines->paths[PATH_CACHE],
                                 .threads = tts_threads(engines),
                                 .cores = engines->cores,
+                                .front = settings->scripted_engines ? &prl_tts_scripted : NULL,
+                                .front_conf = &settings->scripted,
                                 .on_ready = on_tts_ready,
                                 .on_error = on_engine_error,
                                 .arg = engines};

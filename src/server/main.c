@@ -29,6 +29,7 @@ static const struct {
     {"llm", prl_cmd_llm, "ask the language model"},
     {"tts", prl_cmd_tts, "speak text into a WAV file"},
     {"models", prl_cmd_models, "list, fetch and verify models"},
+    {"bench", prl_cmd_bench, "hold many conversations at a time and say what they cost"},
     {"config", prl_cmd_config, "print the effective configuration"},
     {"check", prl_cmd_check, "load everything once and say whether it works"},
     {"version", cmd_version, "print the version"},

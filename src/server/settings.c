@@ -132,6 +132,17 @@ static const struct prl_conf_key keys[] = {
     TEXT("rtc.ice_servers", rtc_ice_servers, "",
          "STUN and TURN servers told to clients: stun:HOST, turn:USER:PASSWORD@HOST, separated by "
          "commas."),
+    BOOL("scripted.engines", scripted_engines, "false",
+         "For tests and `parley bench`: engines that wait and give a fixed answer stand in for the "
+         "models of speech and language; voice activity is detected as ever."),
+    INT("scripted.stt_ms", scripted.stt_ms, "120", 0, 60000, "Wait for the words of an utterance."),
+    INT("scripted.llm_first_ms", scripted.llm_first_ms, "150", 0, 60000,
+        "Wait for the first word of an answer."),
+    INT("scripted.llm_words_s", scripted.llm_words_s, "60", 1, 10000,
+        "Words of an answer a second from there on."),
+    INT("scripted.llm_words", scripted.llm_words, "12", 1, 4096, "Words of an answer."),
+    INT("scripted.tts_first_ms", scripted.tts_first_ms, "90", 0, 60000,
+        "Wait for the first sample of a clause."),
     TEXT("session.instructions", session_instructions, "",
          "Who the assistant is, where the client says nothing."),
     TEXT("session.language", session_language, "auto",

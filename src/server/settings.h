@@ -6,6 +6,7 @@
 #define PRL_SERVER_SETTINGS_H
 
 #include "base/conf.h"
+#include "engine/scripted.h"
 
 enum prl_settings_quality {
     PRL_SETTINGS_QUALITY_AUTO,
@@ -65,6 +66,9 @@ struct prl_settings {
     char *rtc_ice_servers;
     // echo
     int64_t echo_mode;
+    // scripted
+    bool scripted_engines;
+    struct prl_scripted scripted;
     // session
     char *session_instructions, *session_language, *session_locale;
     int64_t session_history_bytes, session_lead_ms, session_resume_s, session_frozen_max;

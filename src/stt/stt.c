@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/str.h"
+#include "stt/front.h"
 #include "stt/timeline.h"
 #include "stt/worker.h"
 
@@ -26,7 +27,9 @@ static const float LANGUAGE_KEEP = 0.5F; // an identified language is kept from 
 
 struct prl_stt_stream {
     // Set once.
-    struct prl_stt *stt; // borrowed
+    const struct prl_stt_front_ops *front; // NULL: all that follows is used
+    void *front_stream;                    // owned
+    struct prl_stt *stt;                   // borrowed
     uint64_t id;
     prl_stt_fn fn;
     void *arg;
@@ -56,6 +59,8 @@ struct running {
 };
 
 struct prl_stt {
+    const struct prl_stt_front_ops *front; // NULL: all that follows is used
+    void *front_ctx;                       // owned
     // Set once.
     struct prl_stt_conf conf; // paths not valid any more
     struct prl_stt_route route;
@@ -363,6 +368,15 @@ enum prl_err prl_stt_create(struct prl_stt **out, const struct prl_stt_conf *con
     struct prl_stt *stt = prl_mem_zalloc(sizeof(*stt));
     if (!stt)
         return PRL_ERR_NOMEM;
+    if (conf->front) {
+        stt->front = conf->front;
+        enum prl_err failed = stt->front->create(&stt->front_ctx, conf);
+        if (failed)
+            prl_mem_free(stt);
+        else
+            *out = stt;
+        return failed;
+    }
     stt->conf = *conf;
     stt->route = prl_stt_route_of(&conf->paths, conf->ort != NULL || conf->backends != NULL);
     memcpy(stt->backends, conf->backends ? conf->backends : BACKENDS, sizeof(stt->backends));
@@ -383,6 +397,8 @@ void prl_stt_destroy(struct prl_stt **stt)
     PRL_CHECK(stt != NULL);
     if (!*stt)
         return;
+    if ((*stt)->front)
+        (*stt)->front->destroy((*stt)->front_ctx);
     PRL_CHECK((*stt)->streams == NULL);
     if ((*stt)->worker && (*stt)->running.order)
         prl_stt_worker_abort((*stt)->worker, (*stt)->running.order);
@@ -397,11 +413,13 @@ void prl_stt_destroy(struct prl_stt **stt)
 
 bool prl_stt_is_ready(const struct prl_stt *stt)
 {
-    return stt->ready;
+    return stt->front ? stt->front->is_ready(stt->front_ctx) : stt->ready;
 }
 
 size_t prl_stt_backlog(const struct prl_stt *stt)
 {
+    if (stt->front)
+        return stt->front->backlog(stt->front_ctx);
     size_t count = 0;
     for (const struct prl_stt_stream *stream = stt->streams; stream; stream = stream->next)
         count += prl_timeline_waiting(stream->timeline);
@@ -416,6 +434,15 @@ enum prl_err prl_stt_open(struct prl_stt *stt, const struct prl_stt_stream_conf 
     struct prl_stt_stream *stream = prl_mem_zalloc(sizeof(*stream));
     if (!stream)
         return PRL_ERR_NOMEM;
+    if (stt->front) {
+        stream->front = stt->front;
+        enum prl_err failed = stt->front->open(stt->front_ctx, conf, &stream->front_stream);
+        if (failed)
+            prl_mem_free(stream);
+        else
+            *out = stream;
+        return failed;
+    }
     stream->stt = stt;
     stream->id = ++stt->ids;
     stream->fn = conf->fn;
@@ -437,6 +464,12 @@ void prl_stt_close(struct prl_stt_stream **stream)
     PRL_CHECK(stream != NULL);
     if (!*stream)
         return;
+    if ((*stream)->front) {
+        (*stream)->front->close((*stream)->front_stream);
+        prl_mem_free(*stream);
+        *stream = NULL;
+        return;
+    }
     struct prl_stt *stt = (*stream)->stt;
     struct prl_stt_stream **link = &stt->streams;
     while (*link != *stream)
@@ -452,6 +485,8 @@ void prl_stt_close(struct prl_stt_stream **stream)
 enum prl_err prl_stt_configure(struct prl_stt_stream *stream, const char *language,
                                const char *prompt)
 {
+    if (stream->front)
+        return stream->front->configure(stream->front_stream, language, prompt);
     char code[PRL_STT_LANGUAGE_SIZE];
     enum prl_err err = prl_stt_language(language, code);
     if (!language)
@@ -485,6 +520,12 @@ static void drop_timeline(struct prl_stt_stream *stream)
 void prl_stt_begin(struct prl_stt_stream *stream, uint32_t generation)
 {
     PRL_CHECK(stream != NULL && generation >= stream->newest);
+    if (stream->front) {
+        stream->newest = generation;
+        stream->open = true;
+        stream->front->begin(stream->front_stream, generation);
+        return;
+    }
     drop_timeline(stream);
     stream->open = true;
     stream->begin = generation;
@@ -495,6 +536,11 @@ void prl_stt_begin(struct prl_stt_stream *stream, uint32_t generation)
 void prl_stt_clear(struct prl_stt_stream *stream)
 {
     PRL_CHECK(stream != NULL);
+    if (stream->front) {
+        stream->open = false;
+        stream->front->clear(stream->front_stream);
+        return;
+    }
     drop_timeline(stream);
     stream->open = false;
     run_queue(stream->stt);
@@ -503,6 +549,8 @@ void prl_stt_clear(struct prl_stt_stream *stream)
 static enum prl_err push(struct prl_stt_stream *stream, const int16_t *pcm, size_t n, bool silence)
 {
     PRL_CHECK(stream != NULL && stream->open);
+    if (stream->front)
+        return stream->front->push(stream->front_stream, pcm, n, silence);
     enum prl_err err = prl_timeline_push(stream->timeline, pcm, n, silence);
     if (!err && !stream->stt->running.order)
         run_queue(stream->stt);
@@ -523,6 +571,10 @@ enum prl_err prl_stt_decode(struct prl_stt_stream *stream, uint32_t generation,
                             enum prl_stt_want want)
 {
     PRL_CHECK(stream != NULL && stream->open && generation >= stream->newest);
+    if (stream->front) {
+        stream->newest = generation;
+        return stream->front->decode(stream->front_stream, generation, want);
+    }
     struct prl_stt *stt = stream->stt;
     enum prl_err err =
         prl_timeline_ask(stream->timeline, generation, want, prl_loop_now_us(stt->conf.loop));
@@ -539,6 +591,10 @@ enum prl_err prl_stt_decode(struct prl_stt_stream *stream, uint32_t generation,
 void prl_stt_cancel(struct prl_stt_stream *stream, uint32_t generation)
 {
     PRL_CHECK(stream != NULL);
+    if (stream->front) {
+        stream->front->cancel(stream->front_stream, generation);
+        return;
+    }
     prl_timeline_cancel(stream->timeline, generation);
     run_queue(stream->stt);
 }

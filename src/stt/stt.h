@@ -26,6 +26,7 @@ struct prl_loop;
 struct prl_ort;
 struct prl_stt;
 struct prl_stt_backend_ops;
+struct prl_stt_front_ops;
 struct prl_stt_stream;
 
 // Where the engines' files are. An engine whose path is NULL is absent. Copied by create.
@@ -51,6 +52,9 @@ struct prl_stt_conf {
     struct prl_cores *cores;    // borrowed, shared by all lanes, or NULL
     // Tests: recognisers in place of our own, by enum prl_stt_engine (route.h); NULL: ours.
     const struct prl_stt_backend_ops *const *backends;
+    // Something else behind this header (front.h), with what it wants to know; NULL: our own lane.
+    const struct prl_stt_front_ops *front;
+    const void *front_conf;
     // Once, on the loop thread: the engines that the default language needs are loaded and have
     // answered; or the first thing that stands in the way (one line: what, why, what to do).
     void (*on_ready)(void *arg);

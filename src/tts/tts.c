@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "net/lane.h"
 #include "net/loop.h"
+#include "tts/front.h"
 #include "tts/tts_lane.h"
 #include "tts/voices.h"
 
@@ -20,6 +21,8 @@ static const char voice_default[] = "alloy";
 static const float speed_min = 0.25F, speed_max = 1.5F;
 
 struct prl_tts_stream {
+    const struct prl_tts_front_ops *front; // NULL: all that follows is used
+    void *front_stream;                    // owned
     struct prl_tts_stream *next;
     struct prl_tts *tts; // borrowed
     // set once
@@ -39,6 +42,8 @@ struct prl_tts_stream {
 };
 
 struct prl_tts {
+    const struct prl_tts_front_ops *front; // NULL: all that follows is used
+    void *front_ctx;                       // owned
     // set once
     struct prl_loop *loop; // borrowed
     char voice[PRL_TTS_VOICE_SIZE];
@@ -174,6 +179,15 @@ enum prl_err prl_tts_create(struct prl_tts **out, const struct prl_tts_conf *con
     struct prl_tts *tts = prl_mem_zalloc(sizeof(*tts));
     if (!tts)
         return PRL_ERR_NOMEM;
+    tts->front = conf->front;
+    if (conf->front) {
+        enum prl_err failed = conf->front->create(&tts->front_ctx, conf);
+        if (failed)
+            prl_mem_free(tts);
+        else
+            *out = tts;
+        return failed;
+    }
     tts->loop = conf->loop;
     (void)prl_str_copy(tts->voice, sizeof(tts->voice), voice);
     tts->speed = speed;
@@ -198,6 +212,8 @@ void prl_tts_destroy(struct prl_tts **tts)
     PRL_CHECK(tts != NULL);
     if (!*tts)
         return;
+    if ((*tts)->front)
+        (*tts)->front->destroy((*tts)->front_ctx);
     PRL_CHECK((*tts)->streams == NULL);
     if ((*tts)->port)
         prl_port_close((*tts)->port);
@@ -210,11 +226,13 @@ void prl_tts_destroy(struct prl_tts **tts)
 
 bool prl_tts_is_ready(const struct prl_tts *tts)
 {
-    return tts->languages != 0;
+    return tts->front ? tts->front->is_ready(tts->front_ctx) : tts->languages != 0;
 }
 
 size_t prl_tts_backlog(const struct prl_tts *tts)
 {
+    if (tts->front)
+        return tts->front->backlog(tts->front_ctx);
     size_t waiting = 0;
     for (const struct prl_tts_stream *stream = tts->streams; stream; stream = stream->next)
         waiting += stream->waiting;
@@ -223,18 +241,27 @@ size_t prl_tts_backlog(const struct prl_tts *tts)
 
 unsigned prl_tts_languages(const struct prl_tts *tts)
 {
-    return tts->languages;
+    return tts->front ? tts->front->languages(tts->front_ctx) : tts->languages;
 }
 
 enum prl_err prl_tts_open(struct prl_tts *tts, const struct prl_tts_stream_conf *conf,
                           struct prl_tts_stream **out)
 {
     PRL_CHECK(tts != NULL && conf != NULL && conf->fn != NULL && out != NULL);
-    prl_loop_check(tts->loop);
     *out = NULL;
     struct prl_tts_stream *stream = prl_mem_zalloc(sizeof(*stream));
     if (!stream)
         return PRL_ERR_NOMEM;
+    if (tts->front) {
+        stream->front = tts->front;
+        enum prl_err failed = tts->front->open(tts->front_ctx, conf, &stream->front_stream);
+        if (failed)
+            prl_mem_free(stream);
+        else
+            *out = stream;
+        return failed;
+    }
+    prl_loop_check(tts->loop);
     *stream = (struct prl_tts_stream){.tts = tts,
                                       .id = tts->id_next++,
                                       .fn = conf->fn,
@@ -259,6 +286,12 @@ void prl_tts_close(struct prl_tts_stream **stream)
     struct prl_tts_stream *closed = *stream;
     if (!closed)
         return;
+    if (closed->front) {
+        closed->front->close(closed->front_stream);
+        prl_mem_free(closed);
+        *stream = NULL;
+        return;
+    }
     struct prl_tts *tts = closed->tts;
     prl_loop_check(tts->loop);
     struct prl_tts_stream **link = &tts->streams;
@@ -281,6 +314,8 @@ void prl_tts_close(struct prl_tts_stream **stream)
 enum prl_err prl_tts_configure(struct prl_tts_stream *stream, const char *voice, float speed)
 {
     PRL_CHECK(stream != NULL);
+    if (stream->front)
+        return stream->front->configure(stream->front_stream, voice, speed);
     bool keeps = !(speed < 0) && !(speed > 0); // 0: as it is
     if (voice && !is_known_voice(stream->tts, voice))
         return PRL_ERR_INVALID;
@@ -295,6 +330,8 @@ enum prl_err prl_tts_configure(struct prl_tts_stream *stream, const char *voice,
 
 void prl_tts_set_language(struct prl_tts_stream *stream, enum prl_text_lang language)
 {
+    if (stream->front)
+        stream->front->set_language(stream->front_stream, language);
     stream->language = language;
 }
 
@@ -302,6 +339,10 @@ enum prl_err prl_tts_say(struct prl_tts_stream *stream, uint32_t generation, uin
                          const char *text, size_t len)
 {
     PRL_CHECK(stream != NULL && (text != NULL || len == 0));
+    if (stream->front)
+        return len > PRL_TEXT_CLAUSE_MAX
+                   ? PRL_ERR_LIMIT
+                   : stream->front->say(stream->front_stream, generation, clause_id, text, len);
     struct prl_tts *tts = stream->tts;
     prl_loop_check(tts->loop);
     PRL_CHECK(!stream->begun || generation >= stream->generation);
@@ -343,6 +384,10 @@ enum prl_err prl_tts_say(struct prl_tts_stream *stream, uint32_t generation, uin
 void prl_tts_cancel(struct prl_tts_stream *stream, uint32_t generation)
 {
     PRL_CHECK(stream != NULL);
+    if (stream->front) {
+        stream->front->cancel(stream->front_stream, generation);
+        return;
+    }
     prl_loop_check(stream->tts->loop);
     if (stream->cancelled && generation <= stream->cancelled_generation)
         return;

@@ -30,6 +30,7 @@ enum { PRL_TTS_QUEUE_MAX = 64, PRL_TTS_VOICE_SIZE = 32 };
 struct prl_cores;
 struct prl_loop;
 struct prl_tts;
+struct prl_tts_front_ops;
 struct prl_tts_stream;
 
 enum prl_tts_quality {
@@ -50,6 +51,9 @@ struct prl_tts_conf {
     struct prl_cores *cores; // borrowed, told while the lane works; NULL: nobody
     // The backends by preference, NULL-terminated; NULL: prl_tts_builtin. For tests.
     const struct prl_tts_ops *const *backends;
+    // Something else behind this header (front.h), with what it wants to know; NULL: our own lane.
+    const struct prl_tts_front_ops *front;
+    const void *front_conf;
     // Once, on the loop thread: English or Chinese can be spoken and has been (one clause timed);
     // or the reason why nothing can (one line). What is missing besides is logged.
     void (*on_ready)(void *arg);
