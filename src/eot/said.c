@@ -13,7 +13,7 @@ static bool between(uint32_t c, uint32_t first, uint32_t last)
     return c >= first && c <= last;
 }
 
-static enum sign class_of_ascii(uint32_t c)
+static enum sign sign_of_ascii(uint32_t c)
 {
     if (between(c | 0x20, 'a', 'z') || c == '\'')
         return LETTER;
@@ -38,10 +38,10 @@ static enum sign class_of_ascii(uint32_t c)
     }
 }
 
-static enum sign class_of(uint32_t c)
+static enum sign sign_of(uint32_t c)
 {
     if (c < 0x80)
-        return class_of_ascii(c);
+        return sign_of_ascii(c);
     if (between(c, 0x4E00, 0x9FFF) || between(c, 0x3400, 0x4DBF) || between(c, 0x20000, 0x323AF) ||
         c == 0x3007)
         return HAN;
@@ -88,7 +88,7 @@ static void add_run(struct prl_said_token *token, enum sign kind, const char *te
     while (*at < len) {
         uint32_t c;
         size_t n = read_one(text, len, *at, &c);
-        if (class_of(c) != kind)
+        if (sign_of(c) != kind)
             return;
         add(token, c);
         *at += n;
@@ -106,12 +106,46 @@ static bool mark_of_dot(const char *text, size_t len, size_t *at, struct prl_sai
 }
 
 // A dash joins words (uh-huh), unless nothing follows: then the speaker was cut.
-static bool mark_of_dash(const char *text, size_t len, size_t *at, struct prl_said_token *token)
+static bool mark_of_dash(const char *text, size_t len, size_t *at)
 {
     while (*at < len && (text[*at] == '-' || text[*at] == ' '))
         (*at)++;
-    token->kind = PRL_SAID_DOTS;
     return *at >= len;
+}
+
+// False: nothing that counts.
+static bool read_token(enum sign sign, uint32_t c, const char *text, size_t len, size_t *at,
+                       struct prl_said_token *token)
+{
+    static const enum prl_said_kind KINDS[] = {
+        [NOTHING] = PRL_SAID_WORD, [LETTER] = PRL_SAID_WORD,     [DIGIT] = PRL_SAID_NUMBER,
+        [HAN] = PRL_SAID_HAN,      [FOREIGN] = PRL_SAID_FOREIGN, [STOP] = PRL_SAID_STOP,
+        [ASK] = PRL_SAID_ASK,      [COMMA] = PRL_SAID_COMMA,     [DASH] = PRL_SAID_DOTS,
+        [DOT] = PRL_SAID_STOP,     [ELLIPSIS] = PRL_SAID_DOTS};
+    *token = (struct prl_said_token){.kind = KINDS[sign]};
+    switch (sign) {
+    case NOTHING:
+        return false;
+    case LETTER:
+    case DIGIT:
+        add(token, c);
+        add_run(token, sign, text, len, at);
+        return true;
+    case HAN:
+    case FOREIGN:
+        add(token, c);
+        return true;
+    case STOP:
+    case ASK:
+    case COMMA:
+    case ELLIPSIS:
+        return true;
+    case DASH:
+        return mark_of_dash(text, len, at);
+    case DOT:
+        return mark_of_dot(text, len, at, token);
+    }
+    return false;
 }
 
 bool prl_said_next(const char *text, size_t len, size_t *at, struct prl_said_token *token)
@@ -119,40 +153,8 @@ bool prl_said_next(const char *text, size_t len, size_t *at, struct prl_said_tok
     while (*at < len) {
         uint32_t c;
         *at += read_one(text, len, *at, &c);
-        *token = (struct prl_said_token){.kind = PRL_SAID_WORD};
-        enum sign kind = class_of(c);
-        switch (kind) {
-        case NOTHING:
-            continue;
-        case LETTER:
-        case DIGIT:
-            token->kind = kind == LETTER ? PRL_SAID_WORD : PRL_SAID_NUMBER;
-            add(token, c);
-            add_run(token, kind, text, len, at);
+        if (read_token(sign_of(c), c, text, len, at, token))
             return true;
-        case HAN:
-        case FOREIGN:
-            token->kind = kind == HAN ? PRL_SAID_HAN : PRL_SAID_FOREIGN;
-            add(token, c);
-            return true;
-        case STOP:
-        case ASK:
-        case COMMA:
-        case ELLIPSIS:
-            token->kind = kind == STOP    ? PRL_SAID_STOP
-                          : kind == ASK   ? PRL_SAID_ASK
-                          : kind == COMMA ? PRL_SAID_COMMA
-                                          : PRL_SAID_DOTS;
-            return true;
-        case DASH:
-            if (mark_of_dash(text, len, at, token))
-                return true;
-            continue;
-        case DOT:
-            if (mark_of_dot(text, len, at, token))
-                return true;
-            continue;
-        }
     }
     return false;
 }

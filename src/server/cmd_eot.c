@@ -8,6 +8,7 @@
 #include "engine/models.h"
 #include "engine/ort.h"
 #include "eot/eot.h"
+#include "eot/turn.h"
 #include "eot/words.h"
 #include "net/loop.h"
 #include "server/cmd.h"
@@ -16,7 +17,7 @@
 #include "server/cmd_sound.h"
 #include "vad/vad.h"
 
-enum { PAUSES_MAX = 4096 };
+enum { PAUSES_MAX = 4096, LINE_SIZE = 8192 };
 
 static const char usage[] =
     "usage: parley eot [options] [FILE...]\n"
@@ -26,7 +27,11 @@ static const char usage[] =
     "mono sound at 16 kHz; without FILE, or with -, standard input.\n"
     "\n"
     "  --silence-ms N   asks after so much silence, default 200\n"
+    "  --end            asks once, at the recording's end\n"
     "  --text TEXT      what was said: its rule is printed at the last pause\n"
+    "  --rules          standard input has lines of text, each behind permille and a tab: prints "
+    "the\n"
+    "                   silence (ms) that ends such a turn, - for none, and the rules of the text\n"
     "  --language CODE  of the text; default: each word's script decides\n"
     "  --model NAME     name in models.lock or path, default smart-turn\n"
     "  --threads N      of the model, default 1\n"
@@ -39,6 +44,7 @@ struct options {
     struct prl_gate_conf gate;
     int threads;
     int raw_hz; // 0: WAV, or raw at 16 kHz
+    bool end, rules;
     bool json;
 };
 
@@ -97,8 +103,9 @@ static enum prl_err find_pauses(struct run *run, const int16_t *pcm, size_t coun
         size_t n = count - at < PRL_VAD_WINDOW_SAMPLES ? count - at : PRL_VAD_WINDOW_SAMPLES;
         err = prl_vad_push(stream, pcm + at, n);
     }
-    if (!err && prl_gate_is_on(prl_vad_gate(stream))) // the recording ends in speech
-        add_pause(run, prl_gate_speech_end(prl_vad_gate(stream)), (int64_t)count);
+    const struct prl_gate *gate = prl_vad_gate(stream);
+    if (!err && prl_gate_is_on(gate)) // the recording ends in speech
+        add_pause(run, prl_gate_speech_end(gate), (int64_t)count);
     prl_vad_close(&stream);
     return err;
 }
@@ -169,6 +176,14 @@ static void print_json(const struct run *run, const char *path, size_t samples, 
     prl_cmd_json_end(&line);
 }
 
+static void print_flags(uint32_t flags)
+{
+    for (size_t i = 0; i < FLAG_COUNT; i++)
+        if (flags & FLAGS[i].flag)
+            (void)printf(" %s", FLAGS[i].name);
+    (void)fputc('\n', stdout);
+}
+
 static void print_lines(const struct run *run, uint32_t flags)
 {
     for (size_t i = 0; i < run->count; i++) {
@@ -179,10 +194,7 @@ static void print_lines(const struct run *run, uint32_t flags)
         else
             (void)fputc('-', stdout);
         (void)printf(" %u", pause->answer.permille);
-        for (size_t k = 0; i + 1 == run->count && k < FLAG_COUNT; k++)
-            if (flags & FLAGS[k].flag)
-                (void)printf(" %s", FLAGS[k].name);
-        (void)fputc('\n', stdout);
+        print_flags(i + 1 == run->count ? flags : 0);
     }
 }
 
@@ -198,7 +210,11 @@ static enum prl_err run_file(struct run *run, const char *path, char *why)
     run->turn = -1;
     run->count = 0;
     run->answered = 0;
-    err = find_pauses(run, pcm, count);
+    err = options->end ? PRL_OK : find_pauses(run, pcm, count);
+    if (options->end && count > 0) {
+        run->turn = 0;
+        add_pause(run, (int64_t)count, (int64_t)count);
+    }
     if (!err)
         err = ask_all(run, pcm);
     prl_mem_free(pcm);
@@ -213,6 +229,31 @@ static enum prl_err run_file(struct run *run, const char *path, char *why)
     else
         print_lines(run, flags);
     return PRL_OK;
+}
+
+// Lines of "permille TAB text".
+static int print_rules(const struct options *options)
+{
+    char line[LINE_SIZE];
+    while (fgets(line, sizeof(line), stdin)) {
+        line[strcspn(line, "\n")] = '\0';
+        char *text = strchr(line, '\t');
+        int64_t permille;
+        if (text)
+            *text++ = '\0';
+        if (!text || !prl_str_to_int(line, &permille) || permille < 0 || permille > 1000) {
+            (void)fprintf(stderr, "parley eot: a line is not permille (0 to 1000), tab, text\n");
+            return 2;
+        }
+        uint32_t flags = prl_eot_words(text, strlen(text), options->language);
+        uint32_t silence_ms = prl_eot_silence_ms((uint32_t)permille, flags);
+        if (silence_ms == PRL_EOT_NEVER_MS)
+            (void)fputc('-', stdout);
+        else
+            (void)printf("%u", silence_ms);
+        print_flags(flags);
+    }
+    return 0;
 }
 
 // ---- start and stop ----
@@ -292,6 +333,8 @@ static int read_options(int *argc, char **argv, struct options *options)
         {"language", .text = &options->language},
         {"model", .text = &options->model},
         {"threads", .integer = &options->threads, .low = 1, .high = 64},
+        {"end", .flag = &options->end},
+        {"rules", .flag = &options->rules},
         {"raw", .integer = &options->raw_hz, .low = 1000, .high = 384000},
         {"json", .flag = &options->json},
         {NULL}};
@@ -305,6 +348,8 @@ int prl_cmd_eot(int argc, char **argv)
     int status = read_options(&argc, argv, &options);
     if (status >= 0)
         return status;
+    if (options.rules)
+        return print_rules(&options);
     struct run *run = prl_mem_zalloc(sizeof(*run)); // too big for the stack
     enum prl_err err = run ? PRL_OK : PRL_ERR_NOMEM;
     if (run) {

@@ -1,0 +1,24 @@
+// turn.c -- see turn.h.
+#include "eot/turn.h"
+
+#include "eot/words.h"
+
+enum {
+    DONE = 500, // permille from which the model says that the speaker is done
+    SURE = 900,
+    VERY_SURE = 970,
+    SILENCE_MS = 200,
+    SILENCE_UNSURE_MS = 400,
+    SILENCE_OPEN_MS = 1000, // the words ask for more, the voice says that none comes
+};
+
+uint32_t prl_eot_silence_ms(uint32_t permille, uint32_t flags)
+{
+    if (flags & PRL_EOT_COMPLETE)
+        return SILENCE_MS;
+    if (flags & PRL_EOT_OPEN_ENDED)
+        return permille >= VERY_SURE ? SILENCE_OPEN_MS : PRL_EOT_NEVER_MS;
+    if (permille >= SURE)
+        return SILENCE_MS;
+    return permille >= DONE ? SILENCE_UNSURE_MS : PRL_EOT_NEVER_MS;
+}
