@@ -72,21 +72,22 @@ def talk_through_page(server, wav, language, ui, query="", kind="WebRTC"):
 
 
 def english():
+    """(recording, what is said, how much of it must be understood): the noisy old one is less clear."""
     path = SHARED / "en/conv_turn_002.wav"
-    return (path, "How many conference tracks are there?") if path.exists() else (jfk(), "and so my fellow")
+    return (path, "How many conference tracks are there?", 0.8) if path.exists() else (jfk(), "and so my fellow", 0.5)
 
 
 def test_english_turn(server):
-    path, expected = english()
+    path, expected, enough = english()
     user, answer = talk_through_page(server, path, "en", "en-US")
-    assert share_of_words(expected, user) >= 0.8, user
+    assert share_of_words(expected, user) >= enough, user
     assert re.search("[a-z]", answer), answer
 
 
 def test_english_turn_over_the_websocket(server):
-    path, expected = english()
+    path, expected, enough = english()
     user, answer = talk_through_page(server, path, "en", "en-US", "?transport=websocket", "WebSocket")
-    assert share_of_words(expected, user) >= 0.8, user
+    assert share_of_words(expected, user) >= enough, user
     assert re.search("[a-z]", answer), answer
 
 
@@ -121,7 +122,7 @@ def test_page_comes_back_to_the_conversation(server):
         body = "\r\n".join(lines).replace(f"{found[1]} {found[2]} ", f"{found[1]} {relays[-1].port} ") + "\r\n"
         route.fulfill(response=answer, body=body)
 
-    path, expected = english()
+    path, _, _ = english()
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium",
