@@ -84,6 +84,38 @@ PRL_TEST(session_answers_a_typed_question)
     world_close(&world);
 }
 
+// Whether the model was shown this text, in whichever of its sequences. Its lane has ended.
+static bool was_shown(const struct fake_llm *fake, const char *part)
+{
+    char text[FAKE_CONTEXT_MAX + 1];
+    bool found = false;
+    for (int s = 0; s < fake->conf.sequences; s++) {
+        for (int i = 0; i < fake->count[s]; i++)
+            text[i] = fake->ids[s][i] < 256 ? (char)fake->ids[s][i] : '|';
+        text[fake->count[s]] = '\0';
+        found = found || strstr(text, part);
+    }
+    return found;
+}
+
+PRL_TEST(session_tells_the_time_to_those_who_ask)
+{
+    static const char *const questions[] = {USER("what time is it?"), USER("tell me a story")};
+    static struct world world;
+    for (int i = 0; i < 2; i++) {
+        REQUIRE(world_open(&world, PRL_API_GA) == PRL_OK);
+        REQUIRE(world_ready(&world));
+        world_send(&world, manual);
+        world_send(&world, questions[i]);
+        world_send(&world, "{\"type\":\"response.create\"}");
+        EXPECT(world_await(&world, "\"response.done\""));
+        EXPECT_INT(count_of(&world, "It is now"), 0); // the model's affair, not the client's
+        world_close(&world);
+        EXPECT(was_shown(&world.fake, i == 0 ? "what time is it? (It is now " : "tell me a story"));
+        EXPECT(i == 0 || !was_shown(&world.fake, "It is now"));
+    }
+}
+
 PRL_TEST(session_speaks_in_step_with_its_words)
 {
     static struct world world;
