@@ -317,6 +317,9 @@ static enum prl_err start_stt(struct prl_engines *engines)
         .cores = engines->cores,
         .front = settings->scripted_engines ? &prl_stt_scripted : NULL,
         .front_conf = &settings->scripted,
+        .pool = engines->pools[KIND_STT],
+        .far_only = prl_far_embedded(settings->stt) < 0,
+        .far_partials = settings->stt_partials,
         .on_ready = on_stt_ready,
         .on_error = on_engine_error,
         .arg = engines};
@@ -422,6 +425,9 @@ static enum prl_err start_tts(struct prl_engines *engines)
                                 .cores = engines->cores,
                                 .front = settings->scripted_engines ? &prl_tts_scripted : NULL,
                                 .front_conf = &settings->scripted,
+                                .pool = engines->pools[KIND_TTS],
+                                .far_only = prl_far_embedded(settings->tts) < 0,
+                                .instructions = settings->tts_instructions,
                                 .on_ready = on_tts_ready,
                                 .on_error = on_engine_error,
                                 .arg = engines};

@@ -11,7 +11,10 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/str.h"
+#include "engine/pool.h"
+#include "stt/far.h"
 #include "stt/front.h"
+#include "stt/split.h"
 #include "stt/timeline.h"
 #include "stt/worker.h"
 
@@ -24,6 +27,14 @@ enum {
     TEXT_MAX = 256 * 1024,
 };
 static const float LANGUAGE_KEEP = 0.5F; // an identified language is kept from here on
+
+// Work that an engine elsewhere does for a stream.
+struct far_work {
+    struct prl_stt_far_job *job; // NULL: none
+    struct prl_timeline_work work;
+    int engine;
+    int64_t sent_us;
+};
 
 struct prl_stt_stream {
     // Set once.
@@ -47,6 +58,8 @@ struct prl_stt_stream {
     uint32_t newest;                        // highest generation seen
     uint32_t epoch;                         // changes with every begin and clear
     int64_t partial_at_us;                  // not before this time
+    struct far_work far;
+    uint32_t tried; // engines of the pool that failed at the piece that is next
 };
 
 struct running {
@@ -54,6 +67,7 @@ struct running {
     uint64_t stream;
     uint32_t epoch;
     struct prl_timeline_work work;
+    int engine; // of the pool, if there is one
     int64_t sent_us;
     bool aborted;
 };
@@ -70,6 +84,8 @@ struct prl_stt {
     struct prl_stt_worker *worker;
     struct prl_port *port;
     struct prl_lane *lane;
+    struct prl_stt_far *far;      // NULL: none
+    struct prl_timer *start_soon; // NULL, or until on_ready of far_only
     struct prl_stt_stream *streams;
     // State.
     uint64_t ids;
@@ -77,7 +93,9 @@ struct prl_stt {
     struct running running;
     bool ready;
     bool failed;
+    size_t far_count; // streams with work elsewhere
     char why[PRL_LANE_ERROR_SIZE];
+    char far_why[PRL_FETCH_WHY_SIZE]; // latest failure of an engine of the pool
 };
 
 static const struct prl_stt_backend_ops *const BACKENDS[PRL_STT_ENGINE_COUNT] = {
@@ -96,6 +114,8 @@ static bool wants_live(const struct prl_stt_stream *stream, int64_t now_us)
 {
     if (!stream->partials || !stream->open || now_us < stream->partial_at_us)
         return false;
+    if (stream->stt->far)
+        return stream->stt->conf.far_partials;
     const char *language = language_of(stream);
     enum prl_stt_engine engine = prl_stt_route_pick(&stream->stt->route, language);
     if (engine == PRL_STT_ENGINE_NONE || !stream->stt->backends[engine]->live)
@@ -105,7 +125,7 @@ static bool wants_live(const struct prl_stt_stream *stream, int64_t now_us)
 
 static bool wants_identify(const struct prl_stt_stream *stream)
 {
-    if (!stream->open || stream->identify_failed || language_of(stream)[0])
+    if (stream->stt->far || !stream->open || stream->identify_failed || language_of(stream)[0])
         return false;
     enum prl_stt_engine engine = prl_stt_route_pick(&stream->stt->route, "");
     return engine != PRL_STT_ENGINE_NONE && stream->stt->backends[engine]->identify;
@@ -119,6 +139,14 @@ static struct prl_stt_stream *find_stream(struct prl_stt *stt, uint64_t id)
     return stream;
 }
 
+// Some engine of the pool works for it.
+static bool is_busy(const struct prl_stt_stream *stream)
+{
+    const struct running *running = &stream->stt->running;
+    return stream->far.job ||
+           (running->order && running->stream == stream->id && running->epoch == stream->epoch);
+}
+
 static struct prl_stt_stream *pick_stream(struct prl_stt *stt, int64_t now_us,
                                           struct prl_timeline_work *best)
 {
@@ -126,6 +154,8 @@ static struct prl_stt_stream *pick_stream(struct prl_stt *stt, int64_t now_us,
     *best = (struct prl_timeline_work){.rank = PRL_RANK_NONE};
     for (struct prl_stt_stream *stream = stt->streams; stream; stream = stream->next) {
         struct prl_timeline_work work;
+        if (stt->far && is_busy(stream))
+            continue;
         if (!prl_timeline_next(stream->timeline, wants_live(stream, now_us), wants_identify(stream),
                                &work))
             continue;
@@ -137,15 +167,15 @@ static struct prl_stt_stream *pick_stream(struct prl_stt *stt, int64_t now_us,
     return chosen;
 }
 
-static enum prl_err send_order(struct prl_stt *stt, const struct prl_stt_stream *stream,
-                               const struct prl_timeline_work *work)
+static struct prl_stt_order *make_order(const struct prl_stt_stream *stream,
+                                        const struct prl_timeline_work *work, size_t *whole)
 {
     size_t samples = work->end - work->start;
     size_t prompt = stream->prompt ? strlen(stream->prompt) + 1 : 0;
     size_t size = sizeof(struct prl_stt_order) + samples * sizeof(int16_t) + prompt;
     struct prl_stt_order *order = prl_mem_alloc(size);
     if (!order)
-        return PRL_ERR_NOMEM;
+        return NULL;
     *order = (struct prl_stt_order){
         .identify = work->kind == PRL_WORK_IDENTIFY,
         .careful = work->rank != PRL_RANK_PARTIAL,
@@ -156,6 +186,17 @@ static enum prl_err send_order(struct prl_stt *stt, const struct prl_stt_stream 
     memcpy(order->pcm, prl_timeline_pcm(stream->timeline) + work->start, samples * sizeof(int16_t));
     if (prompt > 0)
         memcpy(order->pcm + samples, stream->prompt, prompt);
+    *whole = size;
+    return order;
+}
+
+static enum prl_err send_order(struct prl_stt *stt, const struct prl_stt_stream *stream,
+                               const struct prl_timeline_work *work)
+{
+    size_t size;
+    struct prl_stt_order *order = make_order(stream, work, &size);
+    if (!order)
+        return PRL_ERR_NOMEM;
     struct prl_msg msg = {.id = ++stt->orders, .data = order, .size = size};
     enum prl_err err = prl_lane_send(stt->lane, &msg);
     if (err) {
@@ -207,28 +248,6 @@ static void deliver(struct prl_stt_stream *stream)
     }
 }
 
-// Starts the best piece of work, if the lane is free. Last in every public function.
-static void run_queue(struct prl_stt *stt)
-{
-    if (!stt->ready)
-        return;
-    struct prl_timeline_work work;
-    for (;;) {
-        struct prl_stt_stream *stream = pick_stream(stt, prl_loop_now_us(stt->conf.loop), &work);
-        if (stt->running.order) {
-            abort_if_useless(stt, stream ? work.rank : PRL_RANK_NONE);
-            return;
-        }
-        if (!stream)
-            return;
-        enum prl_err err = send_order(stt, stream, &work);
-        if (!err || prl_timeline_waiting(stream->timeline) == 0)
-            return; // sent; or a live partial that could not be: the next push tries again
-        prl_timeline_fail(stream->timeline, err, "speech recognition is out of memory");
-        deliver(stream);
-    }
-}
-
 static void tell_partial(struct prl_stt_stream *stream)
 {
     struct prl_stt_event event;
@@ -253,12 +272,18 @@ static void keep_language(struct prl_stt_stream *stream, const struct running *r
         stream->identify_failed = true;
 }
 
+// Without memory for a reply there is none for its text either.
+static const char *text_of(const struct prl_stt_reply *reply)
+{
+    return reply->err == PRL_ERR_NOMEM ? "out of memory" : reply->text;
+}
+
 static void store_reply(struct prl_stt_stream *stream, const struct running *running,
                         const struct prl_stt_reply *reply)
 {
     struct prl_timeline_result result = {
         .err = reply->err,
-        .text = reply->text,
+        .text = text_of(reply),
         .engine = reply->engine,
         .work_us = reply->work_us,
     };
@@ -273,6 +298,184 @@ static void store_reply(struct prl_stt_stream *stream, const struct running *run
         stream->partial_at_us = 0;
 }
 
+// ---- engines elsewhere ----
+
+static void run_queue(struct prl_stt *stt);
+
+static void drop_far(struct prl_stt_stream *stream)
+{
+    if (!stream->far.job)
+        return;
+    prl_stt_far_cancel(&stream->far.job);
+    stream->stt->far_count--;
+}
+
+// Work that nobody waits for any more, or a partial while something better waits, gives way.
+static void drop_useless(struct prl_stt *stt)
+{
+    for (struct prl_stt_stream *stream = stt->streams; stream; stream = stream->next) {
+        if (!stream->far.job)
+            continue;
+        enum prl_timeline_rank rank = prl_timeline_rank_of(stream->timeline, &stream->far.work);
+        bool live = rank == PRL_RANK_PARTIAL;
+        if (rank == PRL_RANK_NONE || (live && stream->far.work.rank < PRL_RANK_PARTIAL) ||
+            (live && prl_timeline_waiting(stream->timeline) > 0))
+            drop_far(stream);
+    }
+}
+
+// What an engine made of a piece; a failure leaves the piece to the next engine.
+static void take_result(struct prl_stt_stream *stream, const struct running *running,
+                        const struct prl_stt_reply *reply)
+{
+    struct prl_stt *stt = stream->stt;
+    if (reply->err && stt->far && running->engine >= 0) {
+        stream->tried |= UINT32_C(1) << running->engine;
+        (void)prl_str_copy(stt->far_why, sizeof(stt->far_why), text_of(reply));
+        return;
+    }
+    stream->tried = 0;
+    keep_language(stream, running, reply);
+    store_reply(stream, running, reply);
+    deliver(stream);
+}
+
+static void on_far(void *arg, const struct prl_stt_reply *reply)
+{
+    struct prl_stt_stream *stream = arg;
+    struct prl_stt *stt = stream->stt;
+    uint64_t id = stream->id;
+    struct running running = {
+        .work = stream->far.work, .engine = stream->far.engine, .sent_us = stream->far.sent_us};
+    stream->far.job = NULL;
+    stt->far_count--;
+    take_result(stream, &running, reply);
+    stream = find_stream(stt, id);
+    if (stream && stream->partials)
+        tell_partial(stream);
+    run_queue(stt);
+}
+
+// Nobody is left for this piece.
+static void fail_work(struct prl_stt_stream *stream, const struct prl_timeline_work *work)
+{
+    struct prl_stt *stt = stream->stt;
+    const char *why = stt->far_why[0] ? stt->far_why : "no engine of speech recognition works";
+    size_t len = strlen(why);
+    struct running running = {.work = *work, .engine = -1, .sent_us = prl_clock_now_us()};
+    struct prl_stt_reply *reply = prl_mem_zalloc(sizeof(*reply) + len + 1);
+    if (!reply) {
+        prl_timeline_fail(stream->timeline, PRL_ERR_NOMEM, "out of memory");
+        deliver(stream);
+        return;
+    }
+    reply->err = PRL_ERR_ENGINE;
+    reply->engine = "";
+    memcpy(reply->text, why, len + 1);
+    take_result(stream, &running, reply);
+    prl_mem_free(reply);
+}
+
+// Silence needs no engine.
+static bool answer_silence(struct prl_stt_stream *stream, const struct prl_timeline_work *work)
+{
+    const int16_t *pcm = prl_timeline_pcm(stream->timeline) + work->start;
+    struct running running = {.work = *work, .engine = -1, .sent_us = prl_clock_now_us()};
+    struct prl_stt_reply *reply;
+    if (!prl_split_is_silent(pcm, work->end - work->start) ||
+        !(reply = prl_mem_zalloc(sizeof(*reply) + 1)))
+        return false;
+    reply->engine = "";
+    take_result(stream, &running, reply);
+    prl_mem_free(reply);
+    return true;
+}
+
+static enum prl_err ask_far(struct prl_stt_stream *stream, const struct prl_timeline_work *work,
+                            int engine)
+{
+    struct prl_stt *stt = stream->stt;
+    size_t size;
+    struct prl_stt_order *order = make_order(stream, work, &size);
+    if (!order) {
+        prl_pool_end(stt->conf.pool, engine, PRL_OUTCOME_FAILED, PRL_FETCH_MEMORY, NULL);
+        return PRL_ERR_NOMEM;
+    }
+    stream->far = (struct far_work){.work = *work, .engine = engine, .sent_us = prl_clock_now_us()};
+    enum prl_err err = prl_stt_far_ask(stt->far, engine, order, on_far, stream, &stream->far.job);
+    prl_mem_free(order);
+    stt->far_count += !err;
+    return err;
+}
+
+// False: the lane is busy with something else, and this has to wait.
+static bool ask_lane(struct prl_stt_stream *stream, const struct prl_timeline_work *work,
+                     int engine)
+{
+    struct prl_stt *stt = stream->stt;
+    if (stt->running.order) {
+        prl_pool_end(stt->conf.pool, engine, PRL_OUTCOME_CANCELED, PRL_FETCH_OK, NULL);
+        abort_if_useless(stt, work->rank);
+        return false;
+    }
+    enum prl_err err = send_order(stt, stream, work);
+    if (err) {
+        prl_pool_end(stt->conf.pool, engine, PRL_OUTCOME_FAILED, PRL_FETCH_MEMORY, NULL);
+        stream->tried |= UINT32_C(1) << engine;
+    } else {
+        stt->running.engine = engine;
+    }
+    return true;
+}
+
+// Gives every stream that wants something its engine.
+static void run_chain(struct prl_stt *stt)
+{
+    struct prl_timeline_work work;
+    struct prl_stt_stream *stream;
+    drop_useless(stt);
+    while (stt->far_count < PRL_STT_FAR_MAX &&
+           (stream = pick_stream(stt, prl_loop_now_us(stt->conf.loop), &work))) {
+        if (answer_silence(stream, &work))
+            continue;
+        int engine = prl_pool_pick(stt->conf.pool, stream->tried);
+        if (engine < 0)
+            fail_work(stream, &work);
+        else if (!prl_pool_at(stt->conf.pool, engine)->url && !ask_lane(stream, &work, engine))
+            return;
+        else if (prl_pool_at(stt->conf.pool, engine)->url &&
+                 ask_far(stream, &work, engine) != PRL_OK)
+            stream->tried |= UINT32_C(1) << engine;
+    }
+    abort_if_useless(stt, PRL_RANK_NONE);
+}
+
+// Starts the best piece of work, if the lane is free. Last in every public function.
+static void run_queue(struct prl_stt *stt)
+{
+    if (!stt->ready)
+        return;
+    if (stt->far) {
+        run_chain(stt);
+        return;
+    }
+    struct prl_timeline_work work;
+    for (;;) {
+        struct prl_stt_stream *stream = pick_stream(stt, prl_loop_now_us(stt->conf.loop), &work);
+        if (stt->running.order) {
+            abort_if_useless(stt, stream ? work.rank : PRL_RANK_NONE);
+            return;
+        }
+        if (!stream)
+            return;
+        enum prl_err err = send_order(stt, stream, &work);
+        if (!err || prl_timeline_waiting(stream->timeline) == 0)
+            return; // sent; or a live partial that could not be: the next push tries again
+        prl_timeline_fail(stream->timeline, err, "speech recognition is out of memory");
+        deliver(stream);
+    }
+}
+
 static void on_reply(void *arg, struct prl_msg *msg)
 {
     struct prl_stt *stt = arg;
@@ -285,12 +488,16 @@ static void on_reply(void *arg, struct prl_msg *msg)
     bool wanted = stream && stream->epoch == running.epoch;
     if (!wanted)
         prl_metrics_add(PRL_METRIC_LATE_EVENTS, 1);
+    if (stt->far)
+        prl_pool_end(stt->conf.pool, running.engine,
+                     reply->err == PRL_ERR_CANCELED ? PRL_OUTCOME_CANCELED
+                     : reply->err                   ? PRL_OUTCOME_FAILED
+                                                    : PRL_OUTCOME_OK,
+                     PRL_FETCH_CUT, text_of(reply));
     if (wanted && reply->err != PRL_ERR_CANCELED) {
         if (reply->err && reply->err != PRL_ERR_NOMEM)
             prl_log(PRL_LOG_WARN, "stt", "%s", reply->text);
-        keep_language(stream, &running, reply);
-        store_reply(stream, &running, reply);
-        deliver(stream);
+        take_result(stream, &running, reply);
         if (stream->partials)
             tell_partial(stream);
     }
@@ -326,6 +533,26 @@ static void on_started(void *arg, enum prl_err err, const char *error)
     run_queue(stt);
     if (stt->conf.on_ready)
         stt->conf.on_ready(stt->conf.arg);
+}
+
+static void on_start_soon(void *arg)
+{
+    struct prl_stt *stt = arg;
+    prl_timer_destroy(&stt->start_soon);
+    if (stt->conf.on_ready)
+        stt->conf.on_ready(stt->conf.arg);
+}
+
+// Nothing to load: ready at once, and told a turn later.
+static enum prl_err start_without_lane(struct prl_stt *stt)
+{
+    enum prl_err err =
+        prl_timer_create(&stt->start_soon, stt->conf.loop, "stt", on_start_soon, stt);
+    if (err)
+        return err;
+    stt->ready = true;
+    prl_timer_start(stt->start_soon, 0);
+    return PRL_OK;
 }
 
 static enum prl_err start_lane(struct prl_stt *stt, const struct prl_stt_conf *conf)
@@ -381,10 +608,13 @@ enum prl_err prl_stt_create(struct prl_stt **out, const struct prl_stt_conf *con
     stt->route = prl_stt_route_of(&conf->paths, conf->ort != NULL || conf->backends != NULL);
     memcpy(stt->backends, conf->backends ? conf->backends : BACKENDS, sizeof(stt->backends));
     enum prl_err err = prl_stt_language(conf->language, stt->language);
+    if (!err && conf->pool && prl_pool_has_far(conf->pool))
+        err = prl_stt_far_create(&stt->far, conf->loop, conf->pool, conf->traditional);
     if (!err)
-        err = start_lane(stt, conf);
+        err = stt->far && conf->far_only ? start_without_lane(stt) : start_lane(stt, conf);
     // The strings are the worker's copies from here on; the route needs only this one.
-    stt->route.user_languages = err ? NULL : prl_stt_worker_route(stt->worker)->user_languages;
+    stt->route.user_languages =
+        err || !stt->worker ? NULL : prl_stt_worker_route(stt->worker)->user_languages;
     stt->conf.paths = (struct prl_stt_paths){NULL};
     if (err)
         prl_stt_destroy(&stt);
@@ -405,6 +635,11 @@ void prl_stt_destroy(struct prl_stt **stt)
     if ((*stt)->port)
         prl_port_close((*stt)->port);
     prl_lane_destroy(&(*stt)->lane);
+    if ((*stt)->far && (*stt)->running.order)
+        prl_pool_end((*stt)->conf.pool, (*stt)->running.engine, PRL_OUTCOME_CANCELED, PRL_FETCH_OK,
+                     NULL);
+    prl_stt_far_destroy(&(*stt)->far);
+    prl_timer_destroy(&(*stt)->start_soon);
     prl_stt_worker_destroy(&(*stt)->worker);
     prl_port_destroy(&(*stt)->port);
     prl_mem_free(*stt);
@@ -475,6 +710,7 @@ void prl_stt_close(struct prl_stt_stream **stream)
     while (*link != *stream)
         link = &(*link)->next;
     *link = (*stream)->next;
+    drop_far(*stream);
     prl_timeline_destroy(&(*stream)->timeline);
     prl_mem_free((*stream)->prompt);
     prl_mem_free(*stream);
@@ -493,7 +729,7 @@ enum prl_err prl_stt_configure(struct prl_stt_stream *stream, const char *langua
         (void)prl_str_copy(code, sizeof(code), stream->stt->language);
     if (err)
         return err;
-    if (prl_stt_route_pick(&stream->stt->route, code) == PRL_STT_ENGINE_NONE)
+    if (!stream->stt->far && prl_stt_route_pick(&stream->stt->route, code) == PRL_STT_ENGINE_NONE)
         return PRL_ERR_INVALID;
     char *copy = NULL;
     if (prompt && prompt[0]) {
@@ -511,7 +747,9 @@ enum prl_err prl_stt_configure(struct prl_stt_stream *stream, const char *langua
 
 static void drop_timeline(struct prl_stt_stream *stream)
 {
+    drop_far(stream);
     prl_timeline_clear(stream->timeline);
+    stream->tried = 0;
     stream->epoch++;
     stream->partial_at_us = 0;
     stream->identify_failed = false;
@@ -552,7 +790,7 @@ static enum prl_err push(struct prl_stt_stream *stream, const int16_t *pcm, size
     if (stream->front)
         return stream->front->push(stream->front_stream, pcm, n, silence);
     enum prl_err err = prl_timeline_push(stream->timeline, pcm, n, silence);
-    if (!err && !stream->stt->running.order)
+    if (!err && (stream->stt->far ? !is_busy(stream) : !stream->stt->running.order))
         run_queue(stream->stt);
     return err;
 }

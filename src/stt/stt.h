@@ -9,6 +9,8 @@
 //           dropped with begin, clear and close. At most `PRL_STT_UTTERANCE_MAX_S` of sound.
 // Errors:   LIMIT when the utterance is full, FULL when 8 decodes of a stream wait, ENGINE in the
 //           ERROR event when a model failed. Loading is reported by on_ready / on_error.
+// Elsewhere: with a pool each stream has one piece of work under way, PRL_STT_FAR_MAX in all; one that
+//           fails is asked of the next engine, and is an ERROR when none is left.
 // Bounds:   pieces longer than 25 s are cut at the quietest point of their last 10 s.
 #ifndef PRL_STT_STT_H
 #define PRL_STT_STT_H
@@ -19,11 +21,13 @@
 
 #include "base/err.h"
 
+enum { PRL_STT_FAR_MAX = 256 };
 enum { PRL_STT_RATE_HZ = 16000, PRL_STT_UTTERANCE_MAX_S = 120, PRL_STT_LANGUAGE_SIZE = 8 };
 
 struct prl_cores;
 struct prl_loop;
 struct prl_ort;
+struct prl_pool;
 struct prl_stt;
 struct prl_stt_backend_ops;
 struct prl_stt_front_ops;
@@ -50,6 +54,10 @@ struct prl_stt_conf {
     bool traditional;           // leave Chinese as the model wrote it (default: simplified)
     int threads;                // of the recognisers; 0: 1, of Whisper with `cores` what is free
     struct prl_cores *cores;    // borrowed, shared by all lanes, or NULL
+    // Recognisers elsewhere and their order (engine/pool.h), borrowed; NULL: the embedded ones only.
+    struct prl_pool *pool;
+    bool far_only;     // with pool: there is no embedded one, no lane and nothing to load
+    bool far_partials; // live partials from elsewhere, each of which sends the sound once more
     // Tests: recognisers in place of our own, by enum prl_stt_engine (route.h); NULL: ours.
     const struct prl_stt_backend_ops *const *backends;
     // Something else behind this header (front.h), with what it wants to know; NULL: our own lane.

@@ -10,8 +10,10 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/str.h"
+#include "engine/pool.h"
 #include "net/lane.h"
 #include "net/loop.h"
+#include "tts/far.h"
 #include "tts/front.h"
 #include "tts/tts_lane.h"
 #include "tts/voices.h"
@@ -19,6 +21,18 @@
 enum { REPORTS_MAX = 512 };
 static const char voice_default[] = "alloy";
 static const float speed_min = 0.25F, speed_max = 1.5F;
+
+// A clause of a stream whose engines may be elsewhere; the first one of the queue is being said.
+struct clause {
+    struct clause *next;
+    uint32_t generation, id;
+    int64_t queued_us, asked_us, first_us;
+    int engine;     // of the pool, while it is said; -1: not yet
+    uint32_t tried; // engines that failed
+    bool sounded;   // something of it was delivered
+    struct prl_tts_job_head head;
+    char text[]; // head.text_len bytes
+};
 
 struct prl_tts_stream {
     const struct prl_tts_front_ops *front; // NULL: all that follows is used
@@ -39,6 +53,9 @@ struct prl_tts_stream {
     bool cancelled;      // some generation was
     uint32_t cancelled_generation;
     size_t waiting; // clauses without their end, of `generation`
+    // with a pool
+    struct clause *clauses;      // owned; oldest first
+    struct prl_tts_far_job *job; // says the first of them elsewhere
 };
 
 struct prl_tts {
@@ -53,7 +70,10 @@ struct prl_tts {
     void *arg;
     // owned
     struct prl_port *port;
-    struct prl_tts_lane *lane;
+    struct prl_tts_lane *lane;    // NULL: none
+    struct prl_tts_far *far;      // NULL: none
+    struct prl_timer *start_soon; // NULL, or until on_ready of far_only
+    struct prl_pool *pool;        // borrowed; NULL: none
     // state
     struct prl_tts_stream *streams; // owned by those who opened them
     uint64_t id_next;
@@ -80,12 +100,18 @@ static void on_started(void *arg, enum prl_err err, const char *error)
         tts->on_ready(tts->arg);
 }
 
+static struct prl_tts_stream *find_stream(struct prl_tts *tts, uint64_t id)
+{
+    struct prl_tts_stream *stream = tts->streams;
+    while (stream && stream->id != id)
+        stream = stream->next;
+    return stream;
+}
+
 // The stream that a report is for; NULL when it is gone or no longer wants it.
 static struct prl_tts_stream *stream_of(struct prl_tts *tts, const struct prl_msg *msg)
 {
-    struct prl_tts_stream *stream = tts->streams;
-    while (stream && stream->id != msg->id)
-        stream = stream->next;
+    struct prl_tts_stream *stream = find_stream(tts, msg->id);
     bool wanted = stream && msg->generation == stream->generation &&
                   !(stream->cancelled && msg->generation <= stream->cancelled_generation);
     if (!wanted)
@@ -149,9 +175,178 @@ static void error_deliver(struct prl_tts_stream *stream, const struct prl_msg *m
     stream->fn(stream->arg, &event);
 }
 
+// ---- engines elsewhere ----
+
+static bool try_engines(struct prl_tts_stream *stream);
+static void say_next(struct prl_tts_stream *stream);
+
+static void drop_first(struct prl_tts_stream *stream)
+{
+    struct clause *clause = stream->clauses;
+    stream->clauses = clause->next;
+    prl_mem_free(clause);
+}
+
+// Ends what is being said and forgets the rest.
+static void drop_clauses(struct prl_tts_stream *stream)
+{
+    struct clause *first = stream->clauses;
+    if (stream->job)
+        prl_tts_far_cancel(&stream->job);
+    else if (first && first->engine >= 0)
+        prl_pool_end(stream->tts->pool, first->engine, PRL_OUTCOME_CANCELED, PRL_FETCH_OK, NULL);
+    while (stream->clauses)
+        drop_first(stream);
+}
+
+// The first clause has failed: the next engine, or an event.
+static void fail_first(struct prl_tts_stream *stream, enum prl_err err, const char *why)
+{
+    struct clause *clause = stream->clauses;
+    if (clause->engine >= 0)
+        clause->tried |= UINT32_C(1) << clause->engine;
+    clause->engine = -1;
+    if (!clause->sounded && try_engines(stream))
+        return;
+    struct prl_tts_event event = {.type = PRL_TTS_ERROR,
+                                  .generation = clause->generation,
+                                  .clause_id = clause->id,
+                                  .engine = "",
+                                  .err = err,
+                                  .why = why};
+    uint64_t id = stream->id;
+    struct prl_tts *tts = stream->tts;
+    drop_first(stream);
+    stream->waiting -= stream->waiting > 0 ? 1 : 0;
+    stream->fn(stream->arg, &event);
+    stream = find_stream(tts, id);
+    if (stream)
+        say_next(stream);
+}
+
+static void on_far_audio(void *arg, const struct prl_tts_chunk *chunk, uint32_t start)
+{
+    struct prl_tts_stream *stream = arg;
+    struct clause *clause = stream->clauses;
+    if (!clause->sounded)
+        clause->first_us = prl_clock_now_us();
+    clause->sounded = true;
+    struct prl_tts_event event = {.type = PRL_TTS_AUDIO,
+                                  .generation = clause->generation,
+                                  .clause_id = clause->id,
+                                  .pcm = chunk->pcm,
+                                  .samples = chunk->samples,
+                                  .sample_start = start,
+                                  .marks = chunk->marks,
+                                  .mark_count = chunk->mark_count,
+                                  .engine = "openai"};
+    stream->fn(stream->arg, &event);
+}
+
+static void on_far_end(void *arg, enum prl_err err, const char *why, uint32_t samples)
+{
+    struct prl_tts_stream *stream = arg;
+    struct clause *clause = stream->clauses;
+    stream->job = NULL;
+    if (err) {
+        char text[PRL_FETCH_WHY_SIZE];
+        (void)prl_str_copy(text, sizeof(text), why ? why : prl_err_name(err));
+        fail_first(stream, err, text);
+        return;
+    }
+    int64_t now_us = prl_clock_now_us();
+    struct prl_tts_event event = {.type = PRL_TTS_CLAUSE_DONE,
+                                  .generation = clause->generation,
+                                  .clause_id = clause->id,
+                                  .sample_start = samples,
+                                  .engine = "openai",
+                                  .queued_us = clause->asked_us - clause->queued_us,
+                                  .first_us =
+                                      clause->sounded ? clause->first_us - clause->asked_us : 0,
+                                  .work_us = now_us - clause->asked_us};
+    uint64_t id = stream->id;
+    struct prl_tts *tts = stream->tts;
+    drop_first(stream);
+    stream->waiting -= stream->waiting > 0 ? 1 : 0;
+    stream->fn(stream->arg, &event);
+    stream = find_stream(tts, id);
+    if (stream)
+        say_next(stream);
+}
+
+static enum prl_err send_say(struct prl_tts_stream *stream, uint32_t generation,
+                             const struct prl_tts_job_head *head, const char *text);
+
+static enum prl_err ask_engine(struct prl_tts_stream *stream, struct clause *clause)
+{
+    static const struct prl_tts_far_ops ops = {on_far_audio, on_far_end};
+    struct prl_tts *tts = stream->tts;
+    clause->asked_us = prl_clock_now_us();
+    if (prl_pool_at(tts->pool, clause->engine)->url) {
+        struct prl_tts_far_ask ask = {.engine = clause->engine,
+                                      .text = clause->text,
+                                      .len = clause->head.text_len,
+                                      .voice = clause->head.voice,
+                                      .speed = clause->head.speed,
+                                      .ops = &ops,
+                                      .arg = stream};
+        return prl_tts_far_say(tts->far, &ask, &stream->job);
+    }
+    enum prl_err err = tts->lane ? send_say(stream, clause->generation, &clause->head, clause->text)
+                                 : PRL_ERR_ENGINE;
+    if (err)
+        prl_pool_end(tts->pool, clause->engine, PRL_OUTCOME_FAILED, PRL_FETCH_MEMORY,
+                     prl_err_name(err));
+    return err;
+}
+
+// Gives the first clause to the next engine that takes it; false: there is none.
+static bool try_engines(struct prl_tts_stream *stream)
+{
+    struct clause *clause = stream->clauses;
+    while ((clause->engine = prl_pool_pick(stream->tts->pool, clause->tried)) >= 0) {
+        if (ask_engine(stream, clause) == PRL_OK)
+            return true;
+        clause->tried |= UINT32_C(1) << clause->engine;
+    }
+    return false;
+}
+
+// Says the first clause of the queue, if it is not being said already.
+static void say_next(struct prl_tts_stream *stream)
+{
+    if (stream->clauses && stream->clauses->engine < 0 && !try_engines(stream)) {
+        stream->clauses->sounded = true; // nobody is left to ask
+        fail_first(stream, PRL_ERR_ENGINE, "no voice works");
+    }
+}
+
+// What the lane reports of the clause that is being said; true: it has been dealt with.
+static bool settle_near(struct prl_tts_stream *stream, const struct prl_msg *msg)
+{
+    struct clause *clause = stream->clauses;
+    if (!clause || msg->type == PRL_TTS_REPORT_AUDIO) {
+        if (clause)
+            clause->sounded = true;
+        return false;
+    }
+    bool failed = msg->type == PRL_TTS_REPORT_ERROR;
+    prl_pool_end(stream->tts->pool, clause->engine, failed ? PRL_OUTCOME_FAILED : PRL_OUTCOME_OK,
+                 PRL_FETCH_CUT, msg->data);
+    if (failed) {
+        fail_first(stream, (enum prl_err)msg->value[1], msg->data ? msg->data : "out of memory");
+        return true;
+    }
+    drop_first(stream);
+    return false;
+}
+
 static void on_report(void *arg, struct prl_msg *msg)
 {
     struct prl_tts_stream *stream = stream_of(arg, msg);
+    uint64_t id = msg->id;
+    if (stream && stream->tts->far && settle_near(stream, msg))
+        stream = NULL;
     if (stream) {
         switch ((enum prl_tts_report)msg->type) {
         case PRL_TTS_REPORT_AUDIO:
@@ -165,7 +360,40 @@ static void on_report(void *arg, struct prl_msg *msg)
             break;
         }
     }
+    stream = find_stream(arg, id);
+    if (stream && stream->tts->far)
+        say_next(stream);
     prl_msg_free(msg);
+}
+
+static void on_start_soon(void *arg)
+{
+    struct prl_tts *tts = arg;
+    prl_timer_destroy(&tts->start_soon);
+    tts->languages = PRL_TTS_LANG_EN | PRL_TTS_LANG_ZH;
+    if (tts->on_ready)
+        tts->on_ready(tts->arg);
+}
+
+static enum prl_err start(struct prl_tts *tts, const struct prl_tts_conf *conf)
+{
+    enum prl_err err = PRL_OK;
+    if (conf->pool && prl_pool_has_far(conf->pool)) {
+        tts->pool = conf->pool;
+        err = prl_tts_far_create(&tts->far, conf->loop, conf->pool, conf->instructions);
+    }
+    if (err)
+        return err;
+    if (tts->far && conf->far_only) { // nothing to load: told a turn later
+        err = prl_timer_create(&tts->start_soon, conf->loop, "tts", on_start_soon, tts);
+        if (!err)
+            prl_timer_start(tts->start_soon, 0);
+        return err;
+    }
+    err = prl_port_open(&tts->port, conf->loop, REPORTS_MAX, on_report, tts);
+    struct prl_tts_lane_conf lane = {
+        .tts = *conf, .port = tts->port, .started = on_started, .arg = tts};
+    return err ? err : prl_tts_lane_create(&tts->lane, &lane);
 }
 
 enum prl_err prl_tts_create(struct prl_tts **out, const struct prl_tts_conf *conf)
@@ -195,12 +423,7 @@ enum prl_err prl_tts_create(struct prl_tts **out, const struct prl_tts_conf *con
     tts->on_error = conf->on_error;
     tts->arg = conf->arg;
     tts->id_next = 1;
-    enum prl_err err = prl_port_open(&tts->port, conf->loop, REPORTS_MAX, on_report, tts);
-    if (!err) {
-        struct prl_tts_lane_conf lane = {
-            .tts = *conf, .port = tts->port, .started = on_started, .arg = tts};
-        err = prl_tts_lane_create(&tts->lane, &lane);
-    }
+    enum prl_err err = start(tts, conf);
     if (err)
         prl_tts_destroy(&tts);
     *out = tts;
@@ -218,6 +441,8 @@ void prl_tts_destroy(struct prl_tts **tts)
     if ((*tts)->port)
         prl_port_close((*tts)->port);
     prl_tts_lane_destroy(&(*tts)->lane);
+    prl_tts_far_destroy(&(*tts)->far);
+    prl_timer_destroy(&(*tts)->start_soon);
     if ((*tts)->port)
         prl_port_destroy(&(*tts)->port);
     prl_mem_free(*tts);
@@ -298,12 +523,13 @@ void prl_tts_close(struct prl_tts_stream **stream)
     while (*link != closed)
         link = &(*link)->next;
     *link = closed->next;
-    struct prl_lane *lane = prl_tts_lane_thread(tts->lane);
+    drop_clauses(closed);
+    struct prl_lane *lane = tts->lane ? prl_tts_lane_thread(tts->lane) : NULL;
     struct prl_msg cancel = {
         .type = PRL_TTS_ORDER_CANCEL, .generation = UINT32_MAX, .id = closed->id};
     struct prl_msg close = {.type = PRL_TTS_ORDER_CLOSE, .id = closed->id};
     // Refused only by a lane that ended or is swamped; then its note of the stream (64 bytes) stays.
-    if (closed->begun && prl_lane_send_first(lane, &cancel) == PRL_OK &&
+    if (lane && closed->begun && prl_lane_send_first(lane, &cancel) == PRL_OK &&
         prl_lane_send(lane, &close) == PRL_ERR_FULL)
         prl_log(PRL_LOG_WARN, "tts", "lane is full: stream %llu is closed there later",
                 (unsigned long long)closed->id);
@@ -335,6 +561,51 @@ void prl_tts_set_language(struct prl_tts_stream *stream, enum prl_text_lang lang
     stream->language = language;
 }
 
+static enum prl_err send_say(struct prl_tts_stream *stream, uint32_t generation,
+                             const struct prl_tts_job_head *head, const char *text)
+{
+    char *data = prl_mem_alloc(sizeof(*head) + head->text_len);
+    if (!data)
+        return PRL_ERR_NOMEM;
+    memcpy(data, head, sizeof(*head));
+    if (head->text_len > 0)
+        memcpy(data + sizeof(*head), text, head->text_len);
+    struct prl_msg msg = {.type = PRL_TTS_ORDER_SAY,
+                          .generation = generation,
+                          .id = stream->id,
+                          .data = data,
+                          .size = sizeof(*head) + head->text_len};
+    enum prl_err err = prl_lane_send(prl_tts_lane_thread(stream->tts->lane), &msg);
+    if (err)
+        prl_mem_free(data);
+    return err;
+}
+
+static enum prl_err queue_clause(struct prl_tts_stream *stream, uint32_t generation,
+                                 const struct prl_tts_job_head *head, const char *text)
+{
+    struct clause *clause = prl_mem_zalloc(sizeof(*clause) + head->text_len + 1);
+    if (!clause)
+        return PRL_ERR_NOMEM;
+    clause->generation = generation;
+    clause->id = head->clause_id;
+    clause->queued_us = head->queued_us;
+    clause->engine = -1;
+    clause->head = *head;
+    if (head->text_len > 0)
+        memcpy(clause->text, text, head->text_len);
+    struct clause **link = &stream->clauses;
+    while (*link)
+        link = &(*link)->next;
+    *link = clause;
+    // An event may not come from inside prl_tts_say: with nobody to ask the say itself fails.
+    if (stream->clauses == clause && !try_engines(stream)) {
+        drop_first(stream);
+        return PRL_ERR_ENGINE;
+    }
+    return PRL_OK;
+}
+
 enum prl_err prl_tts_say(struct prl_tts_stream *stream, uint32_t generation, uint32_t clause_id,
                          const char *text, size_t len)
 {
@@ -359,22 +630,10 @@ enum prl_err prl_tts_say(struct prl_tts_stream *stream, uint32_t generation, uin
                                     .language = stream->language,
                                     .queued_us = prl_clock_now_us()};
     memcpy(head.voice, stream->voice, sizeof(head.voice));
-    char *data = prl_mem_alloc(sizeof(head) + len);
-    if (!data)
-        return PRL_ERR_NOMEM;
-    memcpy(data, &head, sizeof(head));
-    if (len > 0)
-        memcpy(data + sizeof(head), text, len);
-    struct prl_msg msg = {.type = PRL_TTS_ORDER_SAY,
-                          .generation = generation,
-                          .id = stream->id,
-                          .data = data,
-                          .size = sizeof(head) + len};
-    enum prl_err err = prl_lane_send(prl_tts_lane_thread(tts->lane), &msg);
-    if (err) {
-        prl_mem_free(data);
+    enum prl_err err = tts->far ? queue_clause(stream, generation, &head, text)
+                                : send_say(stream, generation, &head, text);
+    if (err)
         return err == PRL_ERR_CANCELED ? PRL_ERR_ENGINE : err;
-    }
     stream->begun = true;
     stream->generation = generation;
     stream->waiting++;
@@ -396,6 +655,9 @@ void prl_tts_cancel(struct prl_tts_stream *stream, uint32_t generation)
     if (!stream->begun || generation < stream->generation)
         return; // nothing of it was ever said, or it is over
     stream->waiting = 0;
+    drop_clauses(stream);
+    if (!stream->tts->lane)
+        return;
     struct prl_msg msg = {.type = PRL_TTS_ORDER_CANCEL, .generation = generation, .id = stream->id};
     enum prl_err err = prl_lane_send_first(prl_tts_lane_thread(stream->tts->lane), &msg);
     if (err == PRL_ERR_FULL) // its reports are dropped here all the same

@@ -29,6 +29,7 @@ enum { PRL_TTS_QUEUE_MAX = 64, PRL_TTS_VOICE_SIZE = 32 };
 
 struct prl_cores;
 struct prl_loop;
+struct prl_pool;
 struct prl_tts;
 struct prl_tts_front_ops;
 struct prl_tts_stream;
@@ -49,6 +50,12 @@ struct prl_tts_conf {
     const char *cache_dir;   // where the calibration is kept; NULL: calibrate at each start
     int threads;             // of the models; 0 means 1
     struct prl_cores *cores; // borrowed, told while the lane works; NULL: nobody
+    // Voices elsewhere and their order (engine/pool.h), borrowed; NULL: the embedded ones only. A
+    // stream's clauses are then said one after another; one that fails before its first sound is
+    // asked of the next engine.
+    struct prl_pool *pool;
+    bool far_only;            // with pool: there is no embedded one, no lane and nothing to load
+    const char *instructions; // emotion and style for voices elsewhere; NULL: none
     // The backends by preference, NULL-terminated; NULL: prl_tts_builtin. For tests.
     const struct prl_tts_ops *const *backends;
     // Something else behind this header (front.h), with what it wants to know; NULL: our own lane.

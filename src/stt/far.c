@@ -1,0 +1,258 @@
+// far.c -- see far.h.
+#include "stt/far.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "media/wav.h"
+#include "stt/clean.h"
+#include "stt/simplify.h"
+
+enum {
+    BODY_MAX = (PRL_STT_PIECE_MAX_S + 1) * PRL_STT_RATE_HZ * 2 + 8192,
+    ANSWER_MAX = 256 * 1024,
+    BOUNDARY_SIZE = 40,
+};
+
+struct prl_stt_far {
+    struct prl_loop *loop;
+    struct prl_pool *pool;
+    struct prl_simplify *simplify; // owned; NULL: Chinese stays as it came
+    size_t jobs;
+};
+
+struct prl_stt_far_job {
+    struct prl_stt_far *far;
+    int engine;
+    prl_stt_far_fn fn;
+    void *arg;
+    char language[PRL_STT_LANGUAGE_SIZE];
+    struct prl_fetch_request *request;
+    struct prl_str answer; // the body so far
+    int64_t start_us;
+};
+
+enum prl_err prl_stt_far_create(struct prl_stt_far **out, struct prl_loop *loop,
+                                struct prl_pool *pool, bool traditional)
+{
+    PRL_CHECK(out != NULL && loop != NULL && pool != NULL);
+    *out = prl_mem_zalloc(sizeof(**out));
+    if (!*out)
+        return PRL_ERR_NOMEM;
+    (*out)->loop = loop;
+    (*out)->pool = pool;
+    if (!traditional && prl_simplify_create(&(*out)->simplify) != PRL_OK)
+        prl_log(PRL_LOG_WARN, "stt", "OpenCC's tables are missing: Chinese stays as it is written");
+    return PRL_OK;
+}
+
+void prl_stt_far_destroy(struct prl_stt_far **far)
+{
+    PRL_CHECK(far != NULL);
+    if (!*far)
+        return;
+    PRL_CHECK((*far)->jobs == 0);
+    prl_simplify_destroy(&(*far)->simplify);
+    prl_mem_free(*far);
+    *far = NULL;
+}
+
+static void free_job(struct prl_stt_far_job *job)
+{
+    prl_fetch_cancel(&job->request);
+    prl_str_free(&job->answer);
+    job->far->jobs--;
+    prl_mem_free(job);
+}
+
+// ---- the answer ----
+
+// The text as the worker would have made it of its own models' words.
+static enum prl_err clean(struct prl_stt_far *far, const char *raw, size_t len,
+                          const char *language, struct prl_str *out)
+{
+    enum prl_err err = prl_clean_text(raw, len, out);
+    if (err)
+        return err;
+    size_t sense = prl_clean_loop(prl_str_text(out), out->len);
+    if (prl_clean_is_ghost(prl_str_text(out), false))
+        sense = 0;
+    if (sense < out->len) {
+        out->len = sense;
+        out->data[sense] = '\0';
+    }
+    bool chinese = !language[0] || strcmp(language, "zh") == 0;
+    return chinese && far->simplify && out->len > 0 ? prl_simplify_text(far->simplify, out)
+                                                    : PRL_OK;
+}
+
+static enum prl_err read_answer(struct prl_stt_far_job *job, struct prl_str *text)
+{
+    struct prl_json *root;
+    enum prl_err err = prl_json_parse(&root, prl_str_text(&job->answer), job->answer.len, NULL, 0);
+    if (err)
+        return err == PRL_ERR_NOMEM ? err : PRL_ERR_REMOTE;
+    const struct prl_json *said = prl_json_get(root, "text");
+    const char *language = prl_json_string(prl_json_get(root, "language"), NULL);
+    char code[PRL_STT_LANGUAGE_SIZE];
+    if (!job->language[0] && language && strlen(language) <= 3 &&
+        prl_stt_language(language, code) == PRL_OK)
+        memcpy(job->language, code, sizeof(code));
+    if (prl_json_type(said) != PRL_JSON_STRING)
+        err = PRL_ERR_REMOTE;
+    else
+        err = clean(job->far, prl_json_string(said, ""), prl_json_string_len(said), job->language,
+                    text);
+    prl_json_free(&root);
+    return err;
+}
+
+// Tells the pool and the owner; the job is gone.
+static void finish(struct prl_stt_far_job *job, enum prl_outcome outcome,
+                   enum prl_fetch_failure failure, enum prl_err err, const char *text)
+{
+    size_t len = strlen(text);
+    int64_t work_us = prl_clock_now_us() - job->start_us;
+    struct prl_stt_reply *reply = prl_mem_zalloc(sizeof(*reply) + len + 1);
+    struct prl_stt_reply nothing = {.err = PRL_ERR_NOMEM, .engine = "openai"};
+    if (reply) {
+        reply->err = err;
+        memcpy(reply->language, job->language, sizeof(reply->language));
+        reply->language_probability = job->language[0] ? 1.0F : 0.0F;
+        reply->engine = "openai";
+        reply->work_us = work_us;
+        memcpy(reply->text, text, len + 1);
+    }
+    prl_pool_end(job->far->pool, job->engine, outcome, failure, err ? text : NULL);
+    prl_stt_far_fn fn = job->fn;
+    void *arg = job->arg;
+    free_job(job);
+    fn(arg, reply ? reply : &nothing);
+    prl_mem_free(reply);
+}
+
+static void on_data(void *arg, const char *data, size_t len)
+{
+    struct prl_stt_far_job *job = arg;
+    if (job->answer.len == 0)
+        prl_pool_first_byte(job->far->pool, job->engine, prl_clock_now_us() - job->start_us);
+    (void)prl_str_add(&job->answer, data, len); // an error stays in it and is seen at the end
+}
+
+static void on_end(void *arg, const struct prl_fetch_end *end)
+{
+    struct prl_stt_far_job *job = arg;
+    job->request = NULL;
+    if (end->failure != PRL_FETCH_OK) {
+        bool late = end->failure == PRL_FETCH_FIRST_BYTE || end->failure == PRL_FETCH_GAP ||
+                    end->failure == PRL_FETCH_TOTAL;
+        finish(job, prl_pool_outcome(end), end->failure, late ? PRL_ERR_TIMEOUT : PRL_ERR_REMOTE,
+               end->why);
+        return;
+    }
+    struct prl_str text;
+    prl_str_init(&text, PRL_STT_TEXT_MAX);
+    enum prl_err err = job->answer.err ? job->answer.err : read_answer(job, &text);
+    if (err)
+        finish(job, PRL_OUTCOME_FAILED, PRL_FETCH_CUT, err, "an answer that is no transcription");
+    else
+        finish(job, PRL_OUTCOME_OK, PRL_FETCH_OK, PRL_OK, prl_str_text(&text));
+    prl_str_free(&text);
+}
+
+static const struct prl_fetch_ops fetch_ops = {NULL, on_data, on_end};
+
+// ---- the request ----
+
+static void add_field(struct prl_str *body, const char *boundary, const char *name,
+                      const char *value)
+{
+    (void)prl_str_addf(body, "--%s\r\nContent-Disposition: form-data; name=\"%s\"\r\n\r\n%s\r\n",
+                       boundary, name, value);
+}
+
+static enum prl_err write_body(struct prl_str *body, const char *boundary, const char *model,
+                               const struct prl_stt_order *order)
+{
+    uint8_t header[PRL_WAV_HEADER_SIZE];
+    prl_wav_header(header, PRL_STT_RATE_HZ, order->samples);
+    add_field(body, boundary, "model", model);
+    add_field(body, boundary, "response_format", "json");
+    if (order->language[0])
+        add_field(body, boundary, "language", order->language);
+    if (order->prompt_len > 0)
+        add_field(body, boundary, "prompt", (const char *)(order->pcm + order->samples));
+    (void)prl_str_addf(body,
+                       "--%s\r\nContent-Disposition: form-data; name=\"file\"; "
+                       "filename=\"speech.wav\"\r\nContent-Type: audio/wav\r\n\r\n",
+                       boundary);
+    (void)prl_str_add(body, (const char *)header, sizeof(header));
+    (void)prl_str_add(body, (const char *)order->pcm, order->samples * sizeof(int16_t));
+    (void)prl_str_addf(body, "\r\n--%s--\r\n", boundary);
+    return body->err;
+}
+
+static enum prl_err post(struct prl_stt_far_job *job, const struct prl_stt_order *order)
+{
+    uint64_t number[2] = {0};
+    char boundary[BOUNDARY_SIZE], type[BOUNDARY_SIZE + 40];
+    struct prl_str body;
+    if (getrandom(number, sizeof(number), 0) != (ssize_t)sizeof(number))
+        return PRL_ERR_IO;
+    snprintf(boundary, sizeof(boundary), "%016llx%016llx", (unsigned long long)number[0],
+             (unsigned long long)number[1]);
+    snprintf(type, sizeof(type), "multipart/form-data; boundary=%s", boundary);
+    prl_str_init(&body, BODY_MAX);
+    enum prl_err err =
+        write_body(&body, boundary, prl_pool_at(job->far->pool, job->engine)->model, order);
+    struct prl_fetch_ask ask = {.content_type = type,
+                                .body = body.data,
+                                .body_size = body.len,
+                                .ops = &fetch_ops,
+                                .arg = job};
+    if (!err)
+        err = prl_pool_post(job->far->pool, job->engine, "/audio/transcriptions", &ask,
+                            &job->request);
+    prl_str_free(&body);
+    return err;
+}
+
+enum prl_err prl_stt_far_ask(struct prl_stt_far *far, int engine, const struct prl_stt_order *order,
+                             prl_stt_far_fn fn, void *arg, struct prl_stt_far_job **out)
+{
+    PRL_CHECK(far != NULL && order != NULL && fn != NULL && out != NULL);
+    *out = NULL;
+    enum prl_err err = PRL_ERR_NOMEM;
+    struct prl_stt_far_job *job = prl_mem_zalloc(sizeof(*job));
+    if (job) {
+        *job = (struct prl_stt_far_job){
+            .far = far, .engine = engine, .fn = fn, .arg = arg, .start_us = prl_clock_now_us()};
+        memcpy(job->language, order->language, sizeof(job->language));
+        prl_str_init(&job->answer, ANSWER_MAX);
+        far->jobs++;
+        err = post(job, order);
+        if (err)
+            free_job(job);
+    }
+    if (err)
+        prl_pool_end(far->pool, engine, PRL_OUTCOME_FAILED, PRL_FETCH_MEMORY, prl_err_name(err));
+    else
+        *out = job;
+    return err;
+}
+
+void prl_stt_far_cancel(struct prl_stt_far_job **job)
+{
+    PRL_CHECK(job != NULL);
+    if (*job) {
+        prl_pool_end((*job)->far->pool, (*job)->engine, PRL_OUTCOME_CANCELED, PRL_FETCH_OK, NULL);
+        free_job(*job);
+    }
+    *job = NULL;
+}

@@ -1,0 +1,241 @@
+// test_tts_far.c -- tts with voices elsewhere: order, marks, WAV, fallback, cancel.
+#include "tts/tts.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "engine/pool.h"
+#include "media/wav.h"
+#include "net/loop.h"
+#include "tests/unit.h"
+#include "tests/unit/http_fake.h"
+
+enum { SOUND = 24000, SOUND_BYTES = 2 * SOUND };
+
+struct bench {
+    struct prl_loop *loop;
+    struct http_fake server;
+    struct prl_fetch *fetch;
+    struct prl_pool *pool;
+    struct prl_tts *tts;
+    struct prl_tts_stream *stream;
+    int ready, done, errors, audio;
+    size_t samples, marks;
+    uint32_t last_clause;
+    int16_t loudest;
+    bool cancel_at_first;
+    uint8_t wav[PRL_WAV_HEADER_SIZE + SOUND_BYTES];
+};
+
+static void on_event(void *arg, const struct prl_tts_event *event)
+{
+    struct bench *bench = arg;
+    EXPECT(event->clause_id >= bench->last_clause); // one after another
+    bench->last_clause = event->clause_id;
+    bench->audio += event->type == PRL_TTS_AUDIO;
+    bench->done += event->type == PRL_TTS_CLAUSE_DONE;
+    bench->errors += event->type == PRL_TTS_ERROR;
+    if (event->type == PRL_TTS_AUDIO) {
+        EXPECT(event->samples > 0 && event->samples <= PRL_TTS_CHUNK_MAX);
+        bench->samples += event->samples;
+        bench->marks += event->mark_count;
+        for (size_t i = 0; i < event->samples; i++)
+            bench->loudest = event->pcm[i] > bench->loudest ? event->pcm[i] : bench->loudest;
+        for (size_t i = 0; i < event->mark_count; i++)
+            EXPECT(event->marks[i].sample_end <= event->sample_start + event->samples);
+    }
+    if (bench->cancel_at_first && event->type == PRL_TTS_AUDIO)
+        prl_tts_cancel(bench->stream, event->generation);
+}
+
+static void on_ready(void *arg)
+{
+    ((struct bench *)arg)->ready++;
+}
+
+static const char *const paths[] = {"/a/audio/speech", "/b/audio/speech"};
+
+static void set_answer(struct bench *bench, int index, unsigned status, const char *type,
+                       const void *body, size_t size)
+{
+    bench->server.answers[index] = (struct http_fake_answer){
+        .path = paths[index], .status = status, .type = type, .body = body, .size = size};
+}
+
+// The sound of every test: a second of a tone at half level.
+static void make_sound(struct bench *bench, uint32_t rate_hz)
+{
+    prl_wav_header(bench->wav, rate_hz, SOUND);
+    for (size_t i = 0; i < SOUND; i++) {
+        int16_t value = (int16_t)(16000 * sin((double)i * 0.1));
+        bench->wav[PRL_WAV_HEADER_SIZE + 2 * i] = (uint8_t)(value & 0xFF);
+        bench->wav[PRL_WAV_HEADER_SIZE + 2 * i + 1] = (uint8_t)((uint16_t)value >> 8);
+    }
+}
+
+static void serve_pcm(struct bench *bench, int index)
+{
+    set_answer(bench, index, 200, "audio/pcm", bench->wav + PRL_WAV_HEADER_SIZE, SOUND_BYTES);
+}
+
+static enum prl_err start(struct bench *bench)
+{
+    char urls[2][64];
+    make_sound(bench, PRL_TTS_RATE_HZ);
+    enum prl_err err = prl_loop_create(&bench->loop, NULL);
+    if (!err)
+        err = http_fake_open(&bench->server, bench->loop);
+    if (!err)
+        err = prl_fetch_create(&bench->fetch, bench->loop, NULL);
+    for (int i = 0; i < 2; i++)
+        snprintf(urls[i], sizeof(urls[i]), "http://127.0.0.1:%u/%c", bench->server.port, 'a' + i);
+    const struct prl_pool_engine engines[] = {
+        {.url = urls[0], .model = "m1", .extra = "\"seed\":1", .rank = 0},
+        {.url = urls[1], .model = "m2", .voice = "its-own", .rank = 1}};
+    struct prl_pool_conf pool = {
+        .loop = bench->loop,
+        .fetch = bench->fetch,
+        .kind = "tts",
+        .engines = engines,
+        .count = 2,
+        .limits = {.connect_ms = 100000, .first_byte_ms = 100000, .gap_ms = 100000}};
+    if (!err)
+        err = prl_pool_create(&bench->pool, &pool);
+    struct prl_tts_conf conf = {.loop = bench->loop,
+                                .pool = bench->pool,
+                                .far_only = true,
+                                .instructions = "Be merry.",
+                                .on_ready = on_ready,
+                                .arg = bench};
+    if (!err)
+        err = prl_tts_create(&bench->tts, &conf);
+    struct prl_tts_stream_conf stream = {.voice = "marin", .fn = on_event, .arg = bench};
+    return err ? err : prl_tts_open(bench->tts, &stream, &bench->stream);
+}
+
+static void stop(struct bench *bench)
+{
+    prl_tts_close(&bench->stream);
+    prl_tts_destroy(&bench->tts);
+    prl_pool_destroy(&bench->pool);
+    prl_fetch_destroy(&bench->fetch);
+    http_fake_close(&bench->server);
+    prl_loop_destroy(&bench->loop);
+}
+
+static enum prl_err say(struct bench *bench, uint32_t generation, uint32_t clause, const char *text)
+{
+    return prl_tts_say(bench->stream, generation, clause, text, strlen(text));
+}
+
+static bool wait_for(struct bench *bench, const int *count, int wanted)
+{
+    int64_t until = prl_clock_now_us() + PRL_TEST_WAIT_US;
+    while (*count < wanted && prl_clock_now_us() < until)
+        prl_loop_turn(bench->loop, 20000);
+    return *count >= wanted;
+}
+
+PRL_TEST(tts_far_says_clauses_in_order)
+{
+    static struct bench bench;
+    serve_pcm(&bench, 0);
+    REQUIRE(start(&bench) == PRL_OK);
+    EXPECT(wait_for(&bench, &bench.ready, 1));
+    EXPECT(prl_tts_is_ready(bench.tts));
+    EXPECT_OK(say(&bench, 1, 0, "Hello *there*, friend."));
+    EXPECT_OK(say(&bench, 1, 1, "\xE4\xBD\xA0\xE5\xA5\xBD\xE3\x80\x82")); // 你好。
+    EXPECT_OK(say(&bench, 1, 2, "\xE2\x80\x94 ..."));                     // nothing to say
+    EXPECT_INT(bench.audio + bench.done, 0);
+    EXPECT_INT(prl_tts_backlog(bench.tts), 3);
+    EXPECT(wait_for(&bench, &bench.done, 3));
+    EXPECT_INT(bench.samples, 2 * SOUND);
+    EXPECT_INT(bench.loudest > 15000, 1);
+    EXPECT_INT(bench.server.answers[0].asked, 2);
+    EXPECT(bench.marks >= 2 && bench.marks <= 5);
+    EXPECT_INT(prl_tts_backlog(bench.tts), 0);
+    EXPECT(strstr(bench.server.last, "\"voice\":\"marin\"") != NULL);
+    EXPECT(strstr(bench.server.last, "\"instructions\":\"Be merry.\"") != NULL);
+    EXPECT(strstr(bench.server.last, ",\"seed\":1}") != NULL);
+    stop(&bench);
+}
+
+PRL_TEST(tts_far_takes_wav_of_other_rates)
+{
+    static struct bench bench;
+    REQUIRE(start(&bench) == PRL_OK);
+    make_sound(&bench, 48000);
+    set_answer(&bench, 0, 200, "audio/wav", bench.wav, sizeof(bench.wav));
+    EXPECT_OK(say(&bench, 1, 0, "Hello there."));
+    EXPECT(wait_for(&bench, &bench.done, 1));
+    EXPECT(bench.samples > SOUND / 2 - 200 && bench.samples < SOUND / 2 + 200);
+    EXPECT_INT(bench.errors, 0);
+    stop(&bench);
+}
+
+PRL_TEST(tts_far_falls_back_before_the_first_sound)
+{
+    static struct bench bench;
+    set_answer(&bench, 0, 500, "text/plain", "no", 0);
+    serve_pcm(&bench, 1);
+    REQUIRE(start(&bench) == PRL_OK);
+    EXPECT_OK(say(&bench, 1, 0, "Hello there."));
+    EXPECT(wait_for(&bench, &bench.done, 1));
+    EXPECT_INT(bench.samples, SOUND);
+    EXPECT(strstr(bench.server.last, "\"voice\":\"its-own\"") != NULL);
+    // What is no sound is a failure too, and with nobody left an error.
+    set_answer(&bench, 0, 200, "audio/mpeg", "ID3 and so on", 0);
+    set_answer(&bench, 1, 200, "audio/pcm", "x", 0);
+    EXPECT_OK(say(&bench, 2, 1, "Hello again."));
+    EXPECT(wait_for(&bench, &bench.errors, 1));
+    EXPECT_INT(bench.done, 1);
+    stop(&bench);
+}
+
+PRL_TEST(tts_far_cancel_ends_the_request)
+{
+    static struct bench bench;
+    set_answer(&bench, 0, 0, "", "", 0);
+    REQUIRE(start(&bench) == PRL_OK);
+    EXPECT_OK(say(&bench, 1, 0, "Hello there."));
+    EXPECT_OK(say(&bench, 1, 1, "And more."));
+    EXPECT(wait_for(&bench, &bench.server.answers[0].asked, 1));
+    prl_tts_cancel(bench.stream, 1);
+    EXPECT(wait_for(&bench, &bench.server.answers[0].gone, 1));
+    EXPECT_INT(bench.audio + bench.done + bench.errors, 0);
+    // From inside its first sound.
+    serve_pcm(&bench, 0);
+    bench.cancel_at_first = true;
+    EXPECT_OK(say(&bench, 2, 2, "Hello there."));
+    EXPECT(wait_for(&bench, &bench.audio, 1));
+    bench.cancel_at_first = false;
+    EXPECT_OK(say(&bench, 3, 3, "Hello there."));
+    EXPECT(wait_for(&bench, &bench.done, 1));
+    EXPECT_INT(bench.last_clause, 3);
+    // A new generation replaces the old one, and a closed stream ends its request.
+    set_answer(&bench, 0, 0, "", "", 0);
+    EXPECT_OK(say(&bench, 4, 4, "One."));
+    EXPECT_OK(say(&bench, 5, 5, "Two."));
+    EXPECT(wait_for(&bench, &bench.server.answers[0].asked, 1));
+    prl_tts_close(&bench.stream);
+    EXPECT(wait_for(&bench, &bench.server.answers[0].gone, 1));
+    stop(&bench);
+}
+
+PRL_TEST_OOM(tts_far_without_memory)
+{
+    static struct bench bench;
+    memset(&bench, 0, sizeof(bench));
+    serve_pcm(&bench, 0);
+    serve_pcm(&bench, 1);
+    if (start(&bench) == PRL_OK && say(&bench, 1, 0, "Hello there.") == PRL_OK) {
+        int64_t until = prl_clock_now_us() + (prl_test_oom() ? 100000 : PRL_TEST_WAIT_US);
+        while (!bench.done && !bench.errors && prl_clock_now_us() < until)
+            prl_loop_turn(bench.loop, 20000);
+        EXPECT(prl_test_oom() || bench.done == 1);
+    }
+    stop(&bench);
+}
