@@ -2,6 +2,7 @@
 #include "api/rest.h"
 
 #include <dirent.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -209,6 +210,13 @@ static double resident_bytes(void)
     return (double)pages * 4096.0;
 }
 
+// Bytes that are allocated, by us and by libraries.
+static double heap_bytes(void)
+{
+    struct mallinfo2 info = mallinfo2();
+    return (double)info.uordblks + (double)info.hblkhd;
+}
+
 static void render_rtc(const struct prl_rest *rest, struct prl_str *text)
 {
     struct prl_rtc_stats rtc;
@@ -245,6 +253,8 @@ static void on_metrics(void *arg, struct prl_http_request *request)
     (void)prl_metrics_render(&text);
     (void)prl_metrics_render_one(&text, "gauge", "parley_sessions", "Sessions now",
                                  (double)sessions.sessions);
+    (void)prl_metrics_render_one(&text, "gauge", "parley_loop_load",
+                                 "Share of its core that the loop uses", sessions.load);
     (void)prl_metrics_render_one(&text, "gauge", "parley_sessions_frozen",
                                  "Sessions that wait for their client", (double)sessions.frozen);
     (void)prl_metrics_render_one(&text, "gauge", "parley_calls", "WebRTC calls now",
@@ -255,6 +265,7 @@ static void on_metrics(void *arg, struct prl_http_request *request)
                                  (double)http.requests);
     (void)prl_metrics_render_one(&text, "gauge", "parley_loop_stall_seconds_max",
                                  "Longest callback", (double)loop.stall_us_worst / 1e6);
+    (void)prl_metrics_render_one(&text, "gauge", "parley_heap_bytes", "Heap in use", heap_bytes());
     (void)prl_metrics_render_one(&text, "gauge", "process_resident_memory_bytes",
                                  "Memory of the process", resident_bytes());
     render_rtc(rest, &text);

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "net/loop.h"
+#include "net/overload.h"
 
 enum { FROZEN_MAX = 100 };
 
@@ -24,9 +25,27 @@ struct prl_talks {
     struct prl_talks_stats stats;
     struct seat *seats; // owned
     struct prl_timer *timer;
+    struct prl_timer *pulse; // with load_max
+    int64_t pulse_us;        // when it is due
+    struct prl_overload overload;
 };
 
 static void on_due(void *arg);
+
+static void start_pulse(struct prl_talks *talks)
+{
+    talks->pulse_us = prl_clock_now_us() + PRL_OVERLOAD_TICK_US;
+    prl_timer_start(talks->pulse, talks->pulse_us);
+}
+
+static void on_pulse(void *arg)
+{
+    struct prl_talks *talks = arg;
+    int64_t now_us = prl_clock_now_us();
+    prl_overload_tick(&talks->overload, now_us, prl_clock_thread_us(), now_us - talks->pulse_us,
+                      talks->stats.sessions);
+    start_pulse(talks);
+}
 
 enum prl_err prl_talks_create(struct prl_talks **out, const struct prl_talks_conf *conf)
 {
@@ -38,6 +57,11 @@ enum prl_err prl_talks_create(struct prl_talks **out, const struct prl_talks_con
         (*out)->conf.frozen_max = FROZEN_MAX;
     enum prl_err err =
         prl_timer_create(&(*out)->timer, conf->engines.loop, "frozen sessions", on_due, *out);
+    prl_overload_init(&(*out)->overload, conf->load_max);
+    if (!err && conf->load_max > 0)
+        err = prl_timer_create(&(*out)->pulse, conf->engines.loop, "load", on_pulse, *out);
+    if (!err && conf->load_max > 0)
+        start_pulse(*out);
     if (err)
         prl_talks_destroy(out);
     return err;
@@ -64,6 +88,7 @@ void prl_talks_destroy(struct prl_talks **talks)
     while ((*talks)->seats)
         remove_seat(*talks, &(*talks)->seats);
     prl_timer_destroy(&(*talks)->timer);
+    prl_timer_destroy(&(*talks)->pulse);
     prl_mem_free(*talks);
     *talks = NULL;
 }
@@ -138,6 +163,13 @@ static void on_left(void *arg, struct prl_talk *talk, bool frozen)
     start_timer(talks);
 }
 
+static enum prl_err refuse(struct prl_talks *talks)
+{
+    talks->stats.refused++;
+    prl_metrics_add(PRL_METRIC_SESSIONS_REFUSED, 1);
+    return PRL_ERR_LIMIT;
+}
+
 enum prl_err prl_talks_return(struct prl_talks *talks, const struct prl_talks_return *wish,
                               struct prl_talk **out, struct prl_talk_channel **channel)
 {
@@ -155,8 +187,8 @@ enum prl_err prl_talks_return(struct prl_talks *talks, const struct prl_talks_re
             found = seat;
     if (!found || !prl_credential_owns(wish->asker, prl_talk_maker(found->talk)))
         return PRL_ERR_NOTFOUND;
-    if (found->until_us && prl_talks_full(talks))
-        return PRL_ERR_LIMIT;
+    if (found->until_us && talks->stats.sessions >= talks->conf.sessions_max)
+        return refuse(talks);
     err = prl_talk_return(found->talk, channel, wish->dialect, wish->track, wish->ops, wish->arg);
     if (err)
         return err;
@@ -177,11 +209,10 @@ enum prl_err prl_talks_return(struct prl_talks *talks, const struct prl_talks_re
 
 bool prl_talks_full(struct prl_talks *talks)
 {
-    if (talks->stats.sessions < talks->conf.sessions_max)
+    size_t sessions = talks->stats.sessions;
+    if (sessions < talks->conf.sessions_max && !prl_overload_refuses(&talks->overload, sessions))
         return false;
-    talks->stats.refused++;
-    prl_metrics_add(PRL_METRIC_SESSIONS_REFUSED, 1);
-    return true;
+    return refuse(talks) != PRL_OK;
 }
 
 enum prl_err prl_talks_open(struct prl_talks *talks, const struct prl_talks_wish *wish,
@@ -214,6 +245,7 @@ enum prl_err prl_talks_open(struct prl_talks *talks, const struct prl_talks_wish
     talks->seats = seat;
     talks->stats.sessions++;
     talks->stats.sessions_all++;
+    prl_overload_admitted(&talks->overload);
     prl_metrics_add(PRL_METRIC_SESSIONS, 1);
     *out = seat->talk;
     return PRL_OK;
@@ -228,4 +260,5 @@ void prl_talks_drop(struct prl_talks *talks, struct prl_talk **talk)
 void prl_talks_stats(const struct prl_talks *talks, struct prl_talks_stats *stats)
 {
     *stats = talks->stats;
+    stats->load = talks->overload.share;
 }

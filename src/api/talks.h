@@ -18,6 +18,7 @@ struct prl_talks_conf {
     struct prl_session_engines engines;
     struct prl_session_conf session; // defaults of every session; texts live as long as the server
     size_t sessions_max;
+    double load_max;        // share of the loop's core from which new ones are refused; 0: never
     int64_t session_max_us; // longest life of a conversation; 0: no limit
     int64_t resume_us;      // how long one waits for its client; 0: no coming back
     size_t frozen_max;      // 0: 100
@@ -28,7 +29,8 @@ enum prl_err prl_talks_create(struct prl_talks **out,
 // Every channel must be detached.
 void prl_talks_destroy(struct prl_talks **talks);
 
-// No room for one more; asking counts as a refusal when the answer is yes.
+// No room for one more, by number or by load (net/overload.h); asking counts as a refusal when the
+// answer is yes. A client that comes back is refused by number alone.
 bool prl_talks_full(struct prl_talks *talks);
 
 // What a new conversation is to be; all borrowed.
@@ -66,6 +68,7 @@ struct prl_talks_stats {
     uint64_t sessions_all; // so far
     uint64_t refused;      // for lack of room
     uint64_t resumed;      // clients that came back
+    double load;           // share of its core that the loop uses, 0 without load_max
 };
 void prl_talks_stats(const struct prl_talks *talks, struct prl_talks_stats *stats);
 

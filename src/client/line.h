@@ -1,6 +1,6 @@
 // line.h -- one conversation of the load client, over whatever transport: what it is told and tells.
 //
-// A transport is one file with one const table (ws_line.h, rtc_line.h).
+// A transport is one file with one const table (ws_line.c, rtc_line.c).
 // Units:    microseconds of prl_clock_now_us.
 // Threads:  the loop thread. Memory: the line owns its talker and its connection.
 // Errors:   what goes wrong is in the result; `done` comes once in any case, unless the line is
@@ -70,5 +70,6 @@ struct prl_line_ops {
 };
 
 extern const struct prl_line_ops prl_ws_line;
+extern const struct prl_line_ops prl_rtc_line;
 
 #endif

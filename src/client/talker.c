@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "media/chirp.h"
 
+enum { GAP_US = 100000 };
 enum state { PAUSE, SAYING, WAITING, LISTENING, DONE };
 
 struct prl_talker {
@@ -31,7 +32,7 @@ enum prl_err prl_talker_create(struct prl_talker **out, const struct prl_talker_
 {
     PRL_CHECK(conf->turns >= 1 && conf->turns <= PRL_TALKER_TURNS_MAX && conf->samples > 0 &&
               conf->speech_end > 0 && conf->speech_end <= conf->samples);
-    *out = prl_mem_zalloc(sizeof(**out) + 2 * conf->turns * sizeof((*out)->figures[0]));
+    *out = prl_mem_zalloc(sizeof(**out) + sizeof((*out)->figures[0]) * 2 * conf->turns);
     if (!*out)
         return PRL_ERR_NOMEM;
     (*out)->conf = *conf;
@@ -124,11 +125,11 @@ void prl_talker_hear(struct prl_talker *talker, const int16_t *pcm, size_t n, bo
                      int64_t arrival_us)
 {
     uint32_t rate_hz = talker->conf.hear_hz;
-    if (fresh || arrival_us > talker->play_us) {
-        if (talker->play_us < arrival_us || fresh)
-            talker->play_us = arrival_us;
+    // A packet that is a little late leaves no gap that counts as quiet.
+    if (fresh || arrival_us > talker->play_us + GAP_US)
         prl_chirp_gap(&talker->finder);
-    }
+    if (fresh || arrival_us > talker->play_us)
+        talker->play_us = arrival_us;
     while (n > 0) {
         size_t count = n < talker->slice ? n : talker->slice;
         struct prl_chirp_onset onset;

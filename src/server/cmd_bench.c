@@ -45,6 +45,7 @@ static const char usage[] =
     "  --sessions LIST  how many at a time, one step each; default 1,10,50,100,200,500\n"
     "  --turns N        utterances a session, default 3\n"
     "  --wav FILE       the utterance; default: one spoken by parley's own voice\n"
+    "  --rtc            calls over WebRTC instead of WebSockets\n"
     "  --semantic       turns by semantic_vad instead of server_vad\n"
     "  --chunk MS       sound in one message, 10 to 200, default 20\n"
     "  --connect MS     between two sessions that connect, default 20\n"
@@ -69,7 +70,7 @@ struct bench {
     // Options.
     const char *sessions, *wav, *url, *sets;
     int turns, chunk_ms, connect_ms, patience_s, pid;
-    bool semantic, json;
+    bool semantic, rtc, json;
     // Set up.
     uint32_t steps[STEPS_MAX];
     size_t step_count;
@@ -100,6 +101,7 @@ static int read_options(int *argc, char **argv, struct bench *bench)
         {"sessions", .text = &bench->sessions},
         {"turns", .integer = &bench->turns, .low = 1, .high = PRL_TALKER_TURNS_MAX},
         {"wav", .text = &bench->wav},
+        {"rtc", .flag = &bench->rtc},
         {"semantic", .flag = &bench->semantic},
         {"chunk", .integer = &bench->chunk_ms, .low = 10, .high = 200},
         {"connect", .integer = &bench->connect_ms, .low = 0, .high = 10000},
@@ -138,11 +140,14 @@ static bool read_steps(struct bench *bench)
 // What the started server is told: ours first, so that --set overrides.
 static bool read_sets(struct bench *bench)
 {
-    static const char own[] = "scripted.engines=true http.port=0 http.tls=false rtc.enabled=false "
+    static const char own[] = "scripted.engines=true http.port=0 http.tls=false "
                               "api.sessions_max=10000 http.connections_max=20000 ";
     struct prl_str text;
     prl_str_init(&text, SETS_SIZE_MAX);
     (void)prl_str_adds(&text, own);
+    (void)prl_str_adds(&text, bench->rtc ? "rtc.udp_port=0 rtc.tcp=false rtc.peers_max=10000 "
+                                           "rtc.address=127.0.0.1 "
+                                         : "rtc.enabled=false ");
     (void)prl_str_adds(&text, bench->sets ? bench->sets : "");
     bench->set_text = text.err ? NULL : prl_str_give(&text);
     prl_str_free(&text);
@@ -543,6 +548,8 @@ int prl_cmd_bench(int argc, char **argv)
     int status = read_options(&argc, argv, &bench);
     if (status >= 0)
         return status;
+    if (bench.rtc)
+        bench.transport = &prl_rtc_line;
     (void)signal(SIGPIPE, SIG_IGN);
     prl_log_set_level(PRL_LOG_WARN);
     if (set_up(&bench)) {

@@ -359,6 +359,7 @@ static enum prl_err create_api(struct server *server)
     const struct prl_settings *settings = &server->settings;
     struct prl_secrets_conf secrets = {0};
     struct prl_talks_conf talks = {.sessions_max = (size_t)settings->api_sessions_max,
+                                   .load_max = settings->api_load_max,
                                    .session_max_us = settings->api_session_max_s * 1000000,
                                    .resume_us = settings->session_resume_s * 1000000,
                                    .frozen_max = (size_t)settings->session_frozen_max};

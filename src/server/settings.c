@@ -70,6 +70,10 @@ static const struct prl_conf_key keys[] = {
          "File with one API key a line, mode 0600; PARLEY_API_KEY in the environment is one more."),
     INT("api.sessions_max", api_sessions_max, "500", 1, 100000,
         "Most conversations at a time; further ones get 429."),
+    REAL(
+        "api.load_max", api_load_max, "0.85", 0, 1,
+        "Share of its core that the loop may use before new conversations get 429, from the eighth "
+        "on; 0: no such limit."),
     INT("api.session_max_s", api_session_max_s, "3600", 0, 604800,
         "Longest life of a conversation in seconds; 0: no limit."),
     CHOICE("echo.mode", echo_mode, "auto", echo_modes,

@@ -39,6 +39,7 @@ struct prl_settings {
     // api
     char *api_key_file;
     int64_t api_sessions_max, api_session_max_s;
+    double api_load_max;
     // eot
     bool eot_enabled;
     char *eot_model;

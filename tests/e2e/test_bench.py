@@ -51,6 +51,13 @@ def test_websocket_sessions():
     assert steps[1]["core_percent"] > 0 and steps[1]["memory_kib"] >= 0
 
 
+def test_webrtc_sessions():
+    steps = bench("--rtc", "--sessions", "3", "--turns", "2", "--wav", utterance())
+    assert steps[0]["transport"] == "webrtc", steps
+    check_step(steps[0], 3, 2)
+    assert steps[0]["packets"] > 100 and steps[0]["pacing_ms"]["count"] > 0, steps
+
+
 def test_refusals_are_counted():
     path = utterance()
     steps = bench("--sessions", "5", "--turns", "1", "--wav", path, "--set", PATIENT + " api.sessions_max=2")
@@ -85,4 +92,4 @@ def test_interrupted():
 
 
 if __name__ == "__main__":
-    sys.exit(run([test_websocket_sessions, test_refusals_are_counted, test_it_says_what_is_wrong, test_interrupted]))
+    sys.exit(run([test_websocket_sessions, test_webrtc_sessions, test_refusals_are_counted, test_it_says_what_is_wrong, test_interrupted]))
