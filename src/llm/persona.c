@@ -65,6 +65,13 @@ static const char *const ENGLISH_WHEN[] = {
     "is it thursday", "is it friday",   "is it saturday", "is it sunday",  "is it morning",
     "is it evening",  "born in"};
 
+// Sessions that follow the speaker have no date in their system text, whatever is spoken there.
+static const char *const OTHER_WHEN[] = {
+    "quelle heure", "quel jour",   "quelle date", "qué hora",   "que hora",    "qué día",
+    "qué fecha",    "que dia",     "che ora",     "che giorno", "wie spät",    "wieviel uhr",
+    "wie viel uhr", "welcher tag", "welchen tag", "datum",      "который час", "какой сегодня",
+    "何時",         "何曜日",      "何日",        "몇 시",      "무슨 요일",   "며칠"};
+
 static bool contains_any(const char *text, const char *const *phrases, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -137,7 +144,8 @@ size_t prl_llm_persona_when(const char *words, size_t len, int64_t wall_us,
     }
     text[count] = '\0';
     bool chinese = contains_any(text, CHINESE_WHEN, sizeof(CHINESE_WHEN) / sizeof(char *));
-    if (!chinese && !contains_any(text, ENGLISH_WHEN, sizeof(ENGLISH_WHEN) / sizeof(char *)))
+    if (!chinese && !contains_any(text, ENGLISH_WHEN, sizeof(ENGLISH_WHEN) / sizeof(char *)) &&
+        !contains_any(text, OTHER_WHEN, sizeof(OTHER_WHEN) / sizeof(char *)))
         return 0;
     prl_clock_local_text(wall_us, when, sizeof(when));
     const char *date = strchr(when, ' ');

@@ -30,9 +30,10 @@ struct prl_llm_persona {
 enum prl_err prl_llm_persona_text(char **out, const struct prl_llm_persona *persona) PRL_MUST_USE;
 
 enum { PRL_LLM_PERSONA_WHEN_SIZE = 96 };
-// When the words ask for date or time, in English or Chinese: writes a note that says it, to stand
-// behind them, and returns its length; 0 when they do not ask. A check of the text alone, for the
-// phrases of such questions: a note too many does little harm, "what time" in a story is one.
+// When the words ask for date or time: writes a note that says it, to stand behind them, and returns
+// its length; 0 when they do not ask. A check of the text alone, for the phrases of such questions in
+// English, Chinese and, fewer, of eight languages more. A note too many does little harm: "what time"
+// in a story is one.
 size_t prl_llm_persona_when(const char *words, size_t len, int64_t wall_us,
                             char note[PRL_LLM_PERSONA_WHEN_SIZE]);
 

@@ -78,6 +78,10 @@ PRL_TEST(persona_says_when_if_asked)
         EXPECT_INT(prl_llm_persona_when(others[i], strlen(others[i]), now_us, note), 0);
         EXPECT_TEXT(note, "");
     }
+    EXPECT(prl_llm_persona_when("Quelle heure est-il ?", 21, now_us, note) > 0);
+    EXPECT(strstr(note, "It is now S") != NULL);
+    EXPECT(prl_llm_persona_when("今日は何曜日ですか", 27, now_us, note) > 0);
+    EXPECT_INT(prl_llm_persona_when("Bonjour !", 9, now_us, note), 0);
     // Of a long text the end counts, whatever bytes are in it.
     static char text[5000];
     memset(text, '\xff', sizeof(text));
