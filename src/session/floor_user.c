@@ -1,12 +1,13 @@
 // floor_user.c -- the user's side of the floor: utterances open, fall silent, are speculated on
 // and committed (rules 1, 2, 3, 11).
+#include "eot/turn.h"
+#include "eot/words.h"
 #include "session/floor_state.h"
 
 #include <string.h>
 
 enum {
     SAMPLES_PER_MS = PRL_FLOOR_INPUT_HZ / 1000,
-    EOT_COMPLETE_PERMILLE = 500,
     // While the input stands still this is the step in which silence is looked at, as a VAD
     // window is while it flows.
     STALL_STEP_US = 32000,
@@ -30,8 +31,6 @@ static void say_started(struct prl_floor *floor)
         prl_floor_end_tail(floor, PRL_FLOOR_BY_TURN);
         prl_floor_end_filler(floor, PRL_FLOOR_BY_TURN);
     }
-    if (floor->answer == PRL_FLOOR_NONE)
-        prl_floor_wait_ends(floor); // a new turn begins, whatever a tool does meanwhile
 }
 
 // Rule 2: an utterance opens. In overlap it stays tentative, and nobody sees it.
@@ -330,7 +329,7 @@ static void ask_eot(struct prl_floor *floor, int64_t silence_us)
                  silence_us >= 2 * utterance->eot_silence_us;
     if (utterance->eot_silence_us != 0 && !again)
         return;
-    if (utterance->flags & (PRL_FLOOR_OPEN_ENDED | PRL_FLOOR_COMPLETE)) {
+    if (utterance->flags & PRL_FLOOR_COMPLETE) {
         floor->stats.eot_skipped += utterance->skip_revision != utterance->revision;
         utterance->skip_revision = utterance->revision;
         return;
@@ -343,6 +342,14 @@ static void ask_eot(struct prl_floor *floor, int64_t silence_us)
     action->end = floor->input;
 }
 
+// The recogniser works on this pause: its words may ask for more, and no answer can begin without
+// them anyway.
+static bool words_are_awaited(const struct prl_floor *floor, int64_t silence_us)
+{
+    bool running = floor->speculation.generation != 0 && !floor->speculation_heard;
+    return running && silence_us < (int64_t)floor->conf.silence_max_ms * US_PER_MS / 2;
+}
+
 // Rule 1.
 static bool commit_due(const struct prl_floor *floor, int64_t silence_us)
 {
@@ -352,16 +359,19 @@ static bool commit_due(const struct prl_floor *floor, int64_t silence_us)
         return silence_us >= (int64_t)conf->silence_duration_ms * US_PER_MS;
     if (silence_us >= (int64_t)conf->silence_max_ms * US_PER_MS)
         return true;
-    if (utterance->flags & PRL_FLOOR_OPEN_ENDED)
-        return false;
-    bool looks_complete =
-        (utterance->flags & PRL_FLOOR_COMPLETE) ||
-        (utterance->eot_known && utterance->eot_permille >= EOT_COMPLETE_PERMILLE);
-    if (looks_complete && silence_us >= (int64_t)conf->silence_min_ms * US_PER_MS)
+    bool asks_for_more = utterance->flags & PRL_FLOOR_OPEN_ENDED;
+    uint32_t words = asks_for_more ? PRL_EOT_OPEN_ENDED : 0;
+    if (utterance->flags & PRL_FLOOR_COMPLETE)
+        words = PRL_EOT_COMPLETE;
+    uint32_t wanted_ms =
+        prl_eot_silence_ms(utterance->eot_known ? utterance->eot_permille : 0, words);
+    if (wanted_ms < conf->silence_min_ms)
+        wanted_ms = conf->silence_min_ms;
+    if (!words_are_awaited(floor, silence_us) && silence_us >= (int64_t)wanted_ms * US_PER_MS)
         return true;
     // Nobody to ask: silence decides.
     bool mute = !conf->eot_available || (utterance->eot_skipped && !utterance->eot_known);
-    return mute && silence_us >= (int64_t)conf->silence_duration_ms * US_PER_MS;
+    return mute && !asks_for_more && silence_us >= (int64_t)conf->silence_duration_ms * US_PER_MS;
 }
 
 static void utterance_rules(struct prl_floor *floor)

@@ -1,21 +1,25 @@
 #!/usr/bin/env python3
 """Breaks the floor on purpose, one rule at a time, and asks the simulator to notice.
 
-    python3 tests/sim/mutate.py [-n talks] [-f part] [-l]
+    python3 tests/sim/mutate.py [-n talks] [-f part] [-l] [-k I/N]
 
-Each mutation is a change of a copy of src/session/floor*.c; the product's files stay as they are.
+Each mutation is a change of a copy of src/session/floor*.c; the product's files stay as they are. One part
+of the list is written down below; the other is generated: wherever a rule reads a limit of its
+configuration, the limit is halved and doubled. -k 0/3 runs the first third of all.
 It needs a release build (make build/release/tests/sim-run). A mutation that survives, or whose text
 is no longer found, is a failure. Ends with "N passed, N failed".
 """
 import argparse
 import glob
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 
 USER, OVERLAP, ANSWER = "floor_user.c", "floor_overlap.c", "floor_answer.c"
+FILLER = "floor_filler.c"
 
 # (rule, what is broken, file, text, its replacement)
 MUTATIONS = [
@@ -24,38 +28,54 @@ MUTATIONS = [
     (1, "commits too late", USER, "silence_us >= (int64_t)conf->silence_duration_ms * US_PER_MS;\n    if (silence_us",
      "silence_us >= (int64_t)conf->silence_duration_ms * US_PER_MS * 2;\n    if (silence_us"),
     (1, "semantic_vad has no latest commit", USER, "if (silence_us >= (int64_t)conf->silence_max_ms * US_PER_MS)\n        return true;", ""),
-    (1, "semantic_vad ignores open-ended text", USER, "if (utterance->flags & PRL_FLOOR_OPEN_ENDED)\n        return false;", ""),
-    (1, "semantic_vad ignores its least silence", USER, "utterance->eot_permille >= EOT_COMPLETE_PERMILLE &&\n           silence_us >= (int64_t)conf->silence_min_ms * US_PER_MS;", "utterance->eot_permille >= EOT_COMPLETE_PERMILLE;"),
+    (1, "semantic_vad ignores open-ended text", USER, "uint32_t words = asks_for_more ? PRL_EOT_OPEN_ENDED : 0;", "uint32_t words = 0;"),
+    (1, "semantic_vad ignores its least silence", USER, "if (!words_are_awaited(floor, silence_us) && silence_us >= (int64_t)wanted_ms * US_PER_MS)", "if (wanted_ms < 5000)"),
     (1, "a verdict of the last pause counts in this one", USER, "utterance->eot_known = false;", ""),
+    (1, "complete words are not enough", USER, "if (utterance->flags & PRL_FLOOR_COMPLETE)\n        words = PRL_EOT_COMPLETE;", ""),
+    (1, "nobody to ask: waits for the limit", USER, "bool mute = !conf->eot_available || (utterance->eot_skipped && !utterance->eot_known);", "bool mute = !conf->eot_available;"),
+    (1, "an unlikely end is an end", USER, "utterance->eot_known ? utterance->eot_permille : 0", "utterance->eot_known ? utterance->eot_permille + 200 : 0"),
+    (1, "what words said of the last pause counts in this one", USER, "utterance->flags &= ~TURN_FLAGS;", ""),
+    (1, "does not wait for the words of the pause", USER, "if (!words_are_awaited(floor, silence_us) &&", "if ("),
     (2, "an utterance begins at its onset without what was before", USER, "floor->voice_from = onset;", "floor->voice_from = onset + 4800;"),
     (2, "an utterance reaches back into a committed one", USER, "start > floor->buffer_from ? start : floor->buffer_from;", "start;"),
     (2, "an empty utterance is answered", ANSWER, "if (words > 0 && floor->transcripts[i].owed)", "if (floor->transcripts[i].owed)"),
     (2, "speech_stopped without speech_started", USER, "action->announced = !utterance.tentative && floor->user != PRL_FLOOR_QUIET;", "action->announced = true;"),
-    (3, "speculates at once", USER, "silence_us >= (int64_t)floor->conf.probe_ms * US_PER_MS;\n    if (floor", "silence_us >= 0;\n    if (floor"),
-    (3, "speculates without limit", USER, "utterance->speculations < floor->conf.speculations_max", "true"),
+    (1, "a muted judge ends what asks for more", USER, "return mute && !asks_for_more &&", "return mute &&"),
+    (3, "speculates at once", USER, "bool due = words_are_sure(floor) || silence_us >= (int64_t)floor->conf.probe_ms * US_PER_MS;", "bool due = true;"),
+    (3, "speculates without limit", USER, "floor->utterance.speculations < floor->conf.speculations_max;", "true;"),
     (3, "going on does not drop the speculation", USER, "prl_floor_drop_speculation(floor);\n    prl_floor_drop_judge(floor);\n    floor->voice_from", "prl_floor_drop_judge(floor);\n    floor->voice_from"),
     (3, "a speculation does not wait for the words before it", USER, "!floor->speculation.generating && floor->transcript_count == 0", "!floor->speculation.generating"),
     (3, "speculates though no response is wanted", USER, "floor->speculation.generation == 0 && floor->conf.create_response &&", "floor->speculation.generation == 0 &&"),
-    (4, "voice in THINKING holds nothing", ANSWER, "|| floor->tail.generation != 0 || voice;", "|| floor->tail.generation != 0;"),
+    (3, "anticipates on words that still change", USER, "return utterance->words > 0 && (utterance->flags & PRL_FLOOR_STABLE) &&", "return utterance->words > 0 &&"),
+    (3, "anticipates on words that ask for more", USER, "(utterance->flags & PRL_FLOOR_STABLE) &&\n           !(utterance->flags & PRL_FLOOR_OPEN_ENDED);", "(utterance->flags & PRL_FLOOR_STABLE);"),
+    (3, "anticipates though that is off", USER, "if (!floor->conf.speculate_early || !may_speculate(floor)", "if (!may_speculate(floor)"),
+    (3, "anticipates before the words before it are known", USER, "|| floor->transcript_count > 0)\n        return;\n    utterance->early_revision", ")\n        return;\n    utterance->early_revision"),
+    (3, "other words keep what was anticipated", ANSWER, "if (event->words > 0 && (event->flags & PRL_FLOOR_SAME)) {", "if (event->words > 0) {"),
+    (3, "other words after the commit keep what was anticipated", ANSWER, "if (event->words > 0 && (event->flags & PRL_FLOOR_SAME))\n        floor->current.early = false;", "floor->current.early = false;"),
+    (3, "adopts what was never confirmed", USER, "bool unasked = floor->speculation.early && !floor->speculation.confirming;", "bool unasked = false;"),
+    (4, "voice in THINKING holds nothing", ANSWER, "floor->filler.generation != 0 || voice;", "floor->filler.generation != 0;"),
     (4, "an answer dropped for noise is forgotten", ANSWER, "floor->owed = floor->owed || floor->current.owed;", ""),
     (4, "an apology dropped for noise is forgotten", ANSWER, "floor->owed_failed = floor->owed_failed || floor->current.owed_failed;", ""),
     (5, "a click interrupts", OVERLAP, "bool enough = voiced_ms >= floor->conf.interrupt_min_ms;", "bool enough = voiced_ms >= 40;"),
     (5, "nothing interrupts", OVERLAP, "if (enough && floor->conf.interrupt_response)", "if (false)"),
     (5, "interrupts though that is off", OVERLAP, "if (enough && floor->conf.interrupt_response)", "if (enough)"),
-    (5, "a backchannel interrupts", OVERLAP, "return utterance->words > 0 && !listening;", "return utterance->words > 0;"),
+    (5, "a backchannel interrupts", OVERLAP, "return utterance->words > 0 && !listening && ", "return utterance->words > 0 && "),
     (5, "the answer to a question is taken for a backchannel", OVERLAP, "bool listening = (utterance->flags & PRL_FLOOR_BACKCHANNEL) && !floor->current.asked;", "bool listening = utterance->flags & PRL_FLOOR_BACKCHANNEL;"),
     (5, "does not pause", OVERLAP, "if (voiced_ms >= floor->conf.interrupt_min_ms && floor->answer == PRL_FLOOR_SPEAKING) {", "if (false) {"),
     (5, "resumes too early", OVERLAP, "bool settled = silence_us >= (int64_t)floor->conf.resume_ms * US_PER_MS;\n    if (voiced_ms", "bool settled = true;\n    if (voiced_ms"),
     (5, "waits for a verdict for ever", OVERLAP, "if (silence_us >= (int64_t)floor->conf.verdict_max_ms * US_PER_MS) {", "if (false) {"),
-    (5, "long voice without words is never real", OVERLAP, "words_interrupt(floor) || voiced_ms > floor->conf.interrupt_max_ms", "words_interrupt(floor)"),
+    (5, "long voice without words is never real", OVERLAP, "if (words_interrupt(floor) || lasting) {", "if (words_interrupt(floor)) {"),
     (5, "the silence of the VAD is voice", OVERLAP, "voiced += floor->voice_to - floor->voice_from;", "voiced += floor->input - floor->voice_from;"),
+    (5, "our own words interrupt", OVERLAP, "return utterance->words > 0 && !listening && !(utterance->flags & PRL_FLOOR_ECHO);", "return utterance->words > 0 && !listening;"),
+    (5, "our own voice interrupts by its length", OVERLAP, "bool lasting = voiced_ms > floor->conf.interrupt_max_ms && !echo;", "bool lasting = voiced_ms > floor->conf.interrupt_max_ms;"),
     (6, "two answers sound", ANSWER, "!slot->generating || floor->tail.generation != 0 ||", "!slot->generating ||"),
     (6, "response.create beside an answer", ANSWER, "prl_floor_refuse(floor, PRL_FLOOR_RESPONSE_ACTIVE);\n        return;", "prl_floor_end_tail(floor, PRL_FLOOR_BY_CLIENT);"),
     (6, "a commit does not replace the held answer", USER, "if (owed && floor->answer == PRL_FLOOR_THINKING && floor->current.under_voice)", "if (false)"),
     (6, "create_response off is ignored", USER, "bool owed = automatic && floor->conf.create_response;", "bool owed = automatic;"),
     (6, "the client's commit is answered", USER, "bool owed = automatic && floor->conf.create_response;", "bool owed = floor->conf.create_response;"),
     (7, "a cancel leaves the answer alive", ANSWER, "            floor->transcripts[i].owed = false;\n    }\n    answer_none(floor);", "            floor->transcripts[i].owed = false;\n    }\n    floor->answer = PRL_FLOOR_SPEAKING;"),
-    (7, "a cancel does not say so", ANSWER, "    say_cancel(floor, &floor->current, reason);\n    bool unheard", "    bool unheard"),
+    (7, "a cancel does not say so", ANSWER, "    say_cancel(floor, &floor->current, reason);\n    prl_floor_end_filler", "    prl_floor_end_filler"),
+    (7, "a cancel leaves the filler", ANSWER, "prl_floor_end_filler(floor, reason);\n    bool unheard", "bool unheard"),
     (8, "finished before all was sent", ANSWER, "if (slot->done && !slot->finished && slot->sent >= slot->produced)", "if (slot->done && !slot->finished)"),
     (8, "played before all was heard", ANSWER, "if (slot->finished && (slot->heard >= slot->produced || stuck))", "if (slot->finished)"),
     (8, "truncate does not end the sound", ANSWER, "if (sounding && (any || event->generation == floor->current.generation))", "if (sounding && any)"),
@@ -65,6 +85,16 @@ MUTATIONS = [
     (9, "a failed answer is cut in the past", ANSWER, "uint64_t end = good > slot->sent ? good : slot->sent;", "uint64_t end = good;"),
     (9, "no apology for what was not understood", ANSWER, "if (floor->transcripts[i].owed)\n            floor->owed_failed = true;", ""),
     (9, "no limit is named", ANSWER, "if (floor->answer == PRL_FLOOR_SPEAKING)\n        deadline_us = earlier(deadline_us, slot->progress_us + limit_us);", ""),
+    (10, "a filler at once", FILLER, "floor->now_us >= floor->wait_us + (int64_t)floor->conf.filler_after_ms * US_PER_MS)", "floor->now_us >= floor->wait_us)"),
+    (10, "never a filler", FILLER, "return floor->conf.filler_after_ms > 0 &&", "return floor->conf.filler_after_ms > 60000 &&"),
+    (10, "a second filler in one wait", FILLER, "floor->wait_us >= 0 && !floor->filler_said &&", "floor->wait_us >= 0 &&"),
+    (10, "a filler under voice", FILLER, "floor->user == PRL_FLOOR_QUIET && !floor->voice && waits(floor);", "waits(floor);"),
+    (10, "a filler for words that are not known", FILLER, "return floor->answer == PRL_FLOOR_THINKING && floor->current.visible &&", "return floor->answer == PRL_FLOOR_THINKING;"[:-1] + " && true ||"),
+    (10, "the answer sounds over the filler", ANSWER, "floor->filler.generation != 0 || voice;", "voice;"),
+    (10, "a filler that nobody needs is begun", FILLER, "if (filler->sent == 0 && (stuck || voice || !waits(floor)))", "if (filler->sent == 0 && stuck)"),
+    (10, "a filler ends before it was heard", FILLER, "(filler->done && filler->heard >= filler->produced)", "filler->done"),
+    (10, "voice does not end a filler", OVERLAP, "    if (voiced_ms >= floor->conf.interrupt_min_ms)\n        prl_floor_end_filler(floor, PRL_FLOOR_BY_TURN);\n", ""),
+    (10, "a tool is never waited for", ANSWER, "if (called)\n        prl_floor_wait_begins(floor, true);", "if (false) ;"),
     (11, "no limit to an utterance", USER, "bool full = floor->input - floor->utterance.start >= max;", "bool full = false;"),
     (11, "silence stops with the samples", OVERLAP, "if (stalled_us >= (int64_t)floor->conf.input_stall_ms * US_PER_MS)", "if (false)"),
     (11, "transcripts without bound", USER, "bool room = floor->transcript_count < PRL_FLOOR_TRANSCRIPTS_MAX;", "bool room = floor->transcript_count < 4;"),
@@ -72,8 +102,36 @@ MUTATIONS = [
     (12, "leaving forgets the transcripts", ANSWER, "while (floor->transcript_count > 0)\n        (void)transcript_failed(floor, floor->transcripts[0].generation, PRL_FLOOR_BY_LEAVING);", "floor->transcript_count = 0;"),
     (12, "nobody comes back", ANSWER, "    floor->frozen = false;\n", ""),
     (0, "the idle timer does not wait", ANSWER, "floor->now_us - floor->idle_from_us < (int64_t)conf->idle_timeout_ms * US_PER_MS)", "floor->now_us - floor->idle_from_us < 100000)"),
-    (0, "late messages count", "floor.c", "late = event->generation == 0 || (event->generation != floor->current.generation &&\n                                          event->generation != floor->speculation.generation);", "late = false;"),
+    (0, "late messages count", "floor.c", "late = event->generation == 0 || (event->generation != floor->current.generation &&\n                                          event->generation != floor->speculation.generation &&\n                                          event->generation != floor->filler.generation);", "late = false;"),
 ]
+
+# Which rule a limit belongs to. Where one may be longer or shorter without breaking any rule, the
+# direction that does break one is named.
+LIMITS = {
+    "silence_duration_ms": 1, "silence_min_ms": 1, "silence_max_ms": 1, "prefix_padding_ms": 2,
+    "probe_ms": 3, "speculations_max": 3, "interrupt_min_ms": 5, "interrupt_max_ms": 5,
+    "interrupt_unjudged_ms": 5, "resume_ms": 5, "verdict_max_ms": 5, "commit_min_ms": 6,
+    "engine_first_byte_ms": 9, "apology_max_ms": 9, "filler_after_ms": 10,
+    "utterance_max_ms": 11, "input_stall_ms": 11, "idle_timeout_ms": 0,
+}
+READS = re.compile(r"(?:floor->conf\.|conf->)(\w+)")
+
+
+def generated():
+    for path in sorted(glob.glob("src/session/floor_*.c")):
+        text, name = pathlib.Path(path).read_text(), pathlib.Path(path).name
+        for found in READS.finditer(text):
+            limit = found.group(1)
+            # A switch (0 is off) has no half. A deadline is a wish to be woken: while sound flows the rules look at
+            # every window, so that a late one breaks nothing, and an early one never does.
+            switch = re.match(r" (> 0|== 0)", text[found.end():])
+            if limit not in LIMITS or switch or "_deadline(" in text[text.rfind("\n}", 0, found.start()):found.start()]:
+                continue
+            line = text.count("\n", 0, found.start()) + 1
+            for what, change in (("halved", "/ 2"), ("doubled", "* 2")):
+                yield (LIMITS[limit], f"{limit} is {what}, {name}:{line}", name, None,
+                       text[:found.start()] + f"({found.group(0)} {change})" + text[found.end():])
+
 
 FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-Isrc", "-I.", "-w"]
 
@@ -103,6 +161,7 @@ def main():
     parser.add_argument("-n", type=int, default=3000)
     parser.add_argument("-f", default="")
     parser.add_argument("-l", action="store_true")
+    parser.add_argument("-k", default="0/1")
     args = parser.parse_args()
     base = pathlib.Path("build/release")
     objects = sorted(glob.glob(str(base / "tests/sim/*.o")))
@@ -113,9 +172,10 @@ def main():
                                      capture_output=True, check=False).returncode:
         sys.exit("mutate: the simulator fails without any mutation")
     passed = failed = 0
-    for rule, what, name, old, new in MUTATIONS:
+    slice_at, slices = map(int, args.k.split("/"))
+    for index, (rule, what, name, old, new) in enumerate([*MUTATIONS, *generated()]):
         title = f"rule {rule}: {what}"
-        if args.f not in title:
+        if args.f not in title or index % slices != slice_at:
             continue
         if args.l:
             print(title)
@@ -126,7 +186,7 @@ def main():
             for path in glob.glob("src/session/floor*"):
                 shutil.copy(path, folder / "session")
             source = folder / "session" / name
-            text = replace_once(source.read_text(), old, new)
+            text = replace_once(source.read_text(), old, new) if old else new
             if text is None:
                 print(f"FAIL  {title}: the text is not in {name}")
                 failed += 1

@@ -90,12 +90,26 @@ static void check_open(struct sim_world *world, const struct prl_floor_action *a
     world->open = action->utterance;
     world->open_voiced = 0;
     world->open_words = 0;
+    world->judged = false;
     world->open_flags = 0;
     world->partial_words = 0;
     world->partial_flags = 0;
     world->open_voice_from = world->leftover ? world->broken_at : world->voice_on_at;
     if (world->open_voice_from < world->committed_to)
         world->open_voice_from = world->committed_to;
+    uint64_t max = (uint64_t)world->conf.utterance_max_ms * PER_MS;
+    uint64_t least = world->input > max ? world->input - max : 0;
+    if (world->fact == PRL_FACT_COMMIT)
+        MUST(action->start == (least > world->committed_to ? least : world->committed_to),
+             "a commit leaves sound out");
+    else
+        MUST(action->start + (uint64_t)world->conf.prefix_padding_ms * PER_MS >=
+                 world->open_voice_from,
+             "an utterance begins too early");
+    if (world->fact != PRL_FACT_COMMIT && world->leftover)
+        MUST(world->speech_to >=
+                 world->open_voice_from + (uint64_t)world->conf.interrupt_min_ms * PER_MS,
+             "the rest of a voice is an utterance too early");
     world->leftover = false;
     *u = (struct sim_utterance){.life = SIM_OPEN, .start = action->start};
     MUST(world->fact == PRL_FACT_COMMIT || action->start <= world->open_voice_from,
@@ -112,7 +126,6 @@ static void check_started(struct sim_world *world, const struct prl_floor_action
     u->announced = true;
     if (prl_floor_answer(world->floor) == PRL_FLOOR_NONE) {
         world->filler_said = false;
-        world->tool_runs = false;
     }
 }
 
@@ -125,11 +138,39 @@ static void check_discard(struct sim_world *world, const struct prl_floor_action
     if (!wanted && world->conf.interrupt_response && world->fact == PRL_FACT_INPUT)
         MUST(silence_ms(world) >= world->conf.resume_ms || !world->strict,
              "a false interruption was decided after %" PRId64 " ms", silence_ms(world));
+    if (!wanted && world->strict && world->conf.interrupt_response &&
+        world->conf.turns == PRL_FLOOR_SEMANTIC_VAD && world->fact == PRL_FACT_INPUT &&
+        world->active != 0)
+        MUST(voiced_ms(world) < world->conf.interrupt_min_ms || world->judged ||
+                 world->open_words > 0 || silence_ms(world) >= world->conf.verdict_max_ms,
+             "%" PRIu64 " ms of voice are dropped without a verdict", voiced_ms(world));
     u->life = SIM_DISCARDED;
     u->end = world->input;
     world->open = 0;
     world->leftover = world->voice;
     world->broken_at = world->input;
+}
+
+// The silence that a turn needs by what is known of this pause; UINT32_MAX: only the limit ends it.
+static uint32_t turn_silence_ms(const struct sim_world *world)
+{
+    const struct prl_floor_conf *conf = &world->conf;
+    uint32_t permille = world->eot_pause == world->pause ? world->eot_permille : 0;
+    bool open = world->open_flags & PRL_FLOOR_OPEN_ENDED;
+    uint32_t needed = UINT32_MAX;
+    if (world->open_flags & PRL_FLOOR_COMPLETE)
+        needed = 200;
+    else if (open && permille >= 970)
+        needed = 1000;
+    else if (!open && permille >= 500)
+        needed = permille >= 900 ? 200 : 400;
+    if (needed < conf->silence_min_ms)
+        needed = conf->silence_min_ms;
+    bool mute = !conf->eot_available ||
+                (world->eot_mute == world->pause && world->eot_pause != world->pause);
+    if (mute && !open && needed > conf->silence_duration_ms)
+        needed = conf->silence_duration_ms;
+    return needed < conf->silence_max_ms ? needed : conf->silence_max_ms;
 }
 
 // Rule 1, on the input clock.
@@ -141,19 +182,14 @@ static void check_commit_time(struct sim_world *world, const struct sim_utteranc
     if (full || !world->strict)
         return;
     int64_t least = conf->silence_duration_ms;
+    bool mute = !conf->eot_available || world->eot_mute == world->pause;
     if (conf->turns == PRL_FLOOR_SEMANTIC_VAD)
-        least = conf->eot_available ? conf->silence_min_ms : conf->silence_duration_ms;
-    if (conf->turns == PRL_FLOOR_SEMANTIC_VAD && (world->open_flags & PRL_FLOOR_OPEN_ENDED))
-        least = conf->silence_max_ms;
-    bool says_so = world->eot_pause == world->pause && world->eot_permille >= 500;
-    bool words_say_so = world->open_flags & PRL_FLOOR_COMPLETE;
-    bool mute = world->eot_mute == world->pause && silence_ms(world) >= conf->silence_duration_ms;
-    if (conf->turns == PRL_FLOOR_SEMANTIC_VAD && conf->eot_available &&
-        silence_ms(world) < conf->silence_max_ms)
-        MUST(says_so || words_say_so || mute,
-             "committed though the turn did not look complete in this pause");
-    if (conf->turns == PRL_FLOOR_SEMANTIC_VAD && words_say_so && least > conf->silence_min_ms)
-        least = conf->silence_min_ms;
+        least = turn_silence_ms(world);
+    if (conf->turns == PRL_FLOOR_SEMANTIC_VAD && !mute)
+        // A verdict may have brought them just before.
+        MUST(world->probing == 0 || world->probing_us == world->now_us ||
+                 silence_ms(world) >= conf->silence_max_ms / 2,
+             "committed while the words of the pause were awaited");
     MUST(silence_ms(world) >= least,
          "committed after %" PRId64 " ms of silence instead of %" PRId64, silence_ms(world), least);
 }
@@ -175,10 +211,16 @@ static void check_commit(struct sim_world *world, const struct prl_floor_action 
     MUST(pending_count(world) < PENDING_MAX, "too many transcripts wait");
     if (automatic)
         check_commit_time(world, u);
+    else
+        MUST(action->end - action->start >= (uint64_t)world->conf.commit_min_ms * PER_MS,
+             "a commit of nearly nothing");
+    if (world->fact == PRL_FACT_DEADLINE && pending_count(world) + 2 < PENDING_MAX)
+        MUST(world->now_us - world->input_us >= (int64_t)world->conf.input_stall_ms * 1000,
+             "silence is counted by the clock too early");
     MUST(!g->early || g->confirming, "what was anticipated is adopted unconfirmed");
     g->transcript = true;
     g->speculation = false;
-    world->early = 0;
+    world->early = world->probing = 0;
     if (world->answer_before == PRL_FLOOR_NONE) {
         world->wait_us = world->now_us;
         world->filler_said = false;
@@ -342,6 +384,7 @@ static void check_start(struct sim_world *world, const struct prl_floor_action *
         world->wait_us = world->now_us;
     world->tool_runs = false;
     g->visible = true;
+    g->shown_us = world->now_us;
     g->client = client;
     g->apology = action->apology;
     g->progress_us = world->now_us;
@@ -363,6 +406,7 @@ static void check_generate(struct sim_world *world, const struct prl_floor_actio
         sim_check_prompt(world);
     }
     g->generating = true;
+    g->shown_us = world->now_us;
     g->based_on = g->stt_words;
     g->progress_us = world->now_us;
     if (g->visible && !g->apology)
@@ -446,7 +490,10 @@ static void check_filler_end(struct sim_world *world, const struct prl_floor_act
     else if (action->reason == PRL_FLOOR_BY_CLIENT)
         MUST(asked, "a filler is cut that nobody cut");
     else if (action->reason == PRL_FLOOR_BY_TURN)
-        MUST(world->conf.interrupt_response && world->open != 0, "a filler is cut by nobody");
+        MUST(world->conf.interrupt_response && world->open != 0 &&
+                 (world->utterances[world->open].announced || !world->strict ||
+                  voiced_ms(world) >= world->conf.interrupt_min_ms),
+             "a filler is cut by nobody");
     g->dead = true;
     world->filler = 0;
     world->cancelled = true;
@@ -534,6 +581,9 @@ static void check_finish(struct sim_world *world, const struct prl_floor_action 
     bool failed = action->reason == PRL_FLOOR_BY_FAILURE;
     MUST(g->done || g->end_at != UINT64_MAX || failed, "finished before it was made");
     MUST(g->sent >= total || (failed && g->sent == 0), "finished before it was sent");
+    if (failed && g->apology && g->sent == 0 && world->fact != PRL_FACT_ENGINE_FAILED)
+        MUST(world->now_us - g->progress_us >= (int64_t)world->conf.apology_max_ms * 1000,
+             "an apology was not waited for");
     MUST(action->reason != PRL_FLOOR_COMPLETED || !g->apology, "an apology completes nothing");
     MUST((action->reason == PRL_FLOOR_INCOMPLETE) == (g->end_at != UINT64_MAX && !failed) ||
              g->apology,
@@ -643,6 +693,8 @@ void sim_check_action(struct sim_world *world, const struct prl_floor_action *ac
     case PRL_ACT_ASK_EOT:
         MUST(world->conf.turns == PRL_FLOOR_SEMANTIC_VAD && action->utterance == world->open,
              "eot is asked for nothing");
+        MUST(!world->strict || silence_ms(world) >= world->conf.probe_ms,
+             "eot is asked after %" PRId64 " ms", silence_ms(world));
         MUST(world->eot_us < 0 || world->eot_utterance != action->utterance, "eot is asked twice");
         world->eot_asked = world->pause;
         break;
@@ -650,6 +702,8 @@ void sim_check_action(struct sim_world *world, const struct prl_floor_action *ac
         g = generation_of(world, action->generation);
         MUST(world->conf.turns == PRL_FLOOR_SEMANTIC_VAD && action->utterance == world->open,
              "a verdict on nothing");
+        MUST(!world->strict || voiced_ms(world) >= world->conf.interrupt_min_ms,
+             "a verdict on a click");
         g->judge = true;
         break;
     case PRL_ACT_CLEARED:
@@ -749,6 +803,9 @@ static void check_voice(struct sim_world *world, enum prl_floor_answer answer)
     uint64_t since = world->voice_on_at > world->broken_at ? world->voice_on_at : world->broken_at;
     int64_t lasted = world->speech_to > since ? (int64_t)(world->speech_to - since) / PER_MS : 0;
     int64_t real = (int64_t)conf->interrupt_min_ms + SLACK_MS;
+    if (world->voice && world->leftover && world->open == 0 && world->strict &&
+        conf->turns != PRL_FLOOR_MANUAL)
+        MUST(lasted <= real, "the rest of a voice is no utterance");
     if (steady && conf->interrupt_response && world->strict && lasted > real) {
         if (conf->turns == PRL_FLOOR_SERVER_VAD)
             MUST(answer != PRL_FLOOR_SPEAKING, "the answer speaks over the user");
@@ -781,6 +838,10 @@ static void check_utterance(struct sim_world *world)
     if (conf->turns == PRL_FLOOR_SEMANTIC_VAD)
         most = conf->silence_max_ms > conf->silence_duration_ms ? conf->silence_max_ms
                                                                 : conf->silence_duration_ms;
+    bool sure = conf->turns == PRL_FLOOR_SEMANTIC_VAD && world->strict && !world->voice &&
+                world->probing == 0;
+    if (sure)
+        most = turn_silence_ms(world);
     MUST(silence_ms(world) <= most + SLACK_MS, "not committed after %" PRId64 " ms",
          silence_ms(world));
 }
@@ -815,13 +876,13 @@ static void check_dead_air(struct sim_world *world, enum prl_floor_user user)
 {
     const struct sim_generation *g = &world->generations[world->active];
     if (world->conf.filler_after_ms == 0 || !world->strict || user != PRL_FLOOR_QUIET ||
-        world->voice || world->filler_said || world->active == 0 || world->gone ||
-        world->fact != PRL_FACT_DEADLINE)
+        world->voice || world->filler_said || world->active == 0 || world->gone)
         return;
-    int64_t since_us = g->progress_us > world->wait_us ? g->progress_us : world->wait_us;
-    bool sounds = world->sounding && !world->generations[world->sounding].dead;
+    bool sounds = world->sounding && world->sounding != world->active &&
+                  !world->generations[world->sounding].dead;
     if (g->generating && g->made == 0 && !g->done && !g->apology && !sounds)
-        MUST(world->now_us - since_us <= (int64_t)(world->conf.filler_after_ms + SLACK_MS) * 1000,
+        MUST(world->now_us - g->shown_us <=
+                 (int64_t)(world->conf.filler_after_ms + SLACK_MS) * 1000,
              "dead air");
 }
 
@@ -839,6 +900,8 @@ void sim_check_step(struct sim_world *world, const struct prl_floor_event *event
              "something lives on without a client");
     if (!world->gone)
         check_request(world);
+    if (world->cancelled)
+        MUST(world->filler == 0, "a filler outlives its answer");
     MUST(prl_floor_stats(world->floor)->impossible == 0,
          "an impossible pair: fact %s, user %d, answer %d", SIM_FACTS[world->fact], (int)user,
          (int)answer);

@@ -161,6 +161,7 @@ static void stt_comes(struct sim_world *world, uint32_t generation)
     uint32_t words =
         sim_words_between(world, world->utterances[g->utterance].start, g->stt_end, &flags);
     g->heard_words = true;
+    world->judged = world->judged || g->judge;
     g->stt_words = words;
     // Now and then a recogniser changes its mind about what the partial said.
     bool fickle = sim_mix(world->scenario->seed, generation + 3000) % 8 == 0;
@@ -172,6 +173,8 @@ static void stt_comes(struct sim_world *world, uint32_t generation)
     flags |= same ? PRL_FLOOR_SAME : 0;
     if (world->early == generation)
         world->early = 0;
+    if (world->probing == generation)
+        world->probing = 0;
     if (g->utterance == world->open) {
         world->open_words = words;
         world->open_flags = flags;

@@ -155,9 +155,13 @@ static void carry_out(struct sim_world *world, const struct prl_floor_action *ac
         sim_answer_start(world, generation);
         break;
     case PRL_ACT_TRANSCRIBE:
+    case PRL_ACT_JUDGE:
+        sim_stt_start(world, generation, action->utterance, action->end);
+        break;
     case PRL_ACT_SPECULATE:
     case PRL_ACT_CONFIRM:
-    case PRL_ACT_JUDGE:
+        world->probing = generation;
+        world->probing_us = world->now_us;
         sim_stt_start(world, generation, action->utterance, action->end);
         break;
     case PRL_ACT_TRANSCRIBED:
@@ -169,6 +173,8 @@ static void carry_out(struct sim_world *world, const struct prl_floor_action *ac
     case PRL_ACT_DROP_SPECULATION:
         if (world->early == generation)
             world->early = 0;
+        if (world->probing == generation)
+            world->probing = 0;
         sim_engines_stop(world, generation, true);
         break;
     case PRL_ACT_ASK_EOT:
@@ -291,6 +297,7 @@ static bool window_is_speech(const struct sim_world *world)
 static void voice_on(struct sim_world *world)
 {
     world->voice = true;
+    world->judged = false;
     world->pause++;
     world->voice_on_at = world->input - (uint64_t)VAD_ON_WINDOWS * SIM_WINDOW_SAMPLES;
     if (world->conf.turns == PRL_FLOOR_MANUAL)
@@ -320,6 +327,7 @@ static void take_window(struct sim_world *world)
     if (world->gone || world->now_us < world->stalled_until_us)
         return;
     world->input += SIM_WINDOW_SAMPLES;
+    world->input_us = world->now_us;
     bool speech = window_is_speech(world);
     world->speech_windows = speech ? world->speech_windows + 1 : 0;
     world->silent_windows = speech ? 0 : world->silent_windows + 1;
@@ -507,6 +515,7 @@ static void take_op(struct sim_world *world, const struct sim_op *op)
         break;
     case SIM_BACK:
         world->gone = false;
+        world->input_us = world->now_us;
         fact(world, PRL_FACT_BACK);
         break;
     case SIM_OP_KINDS:

@@ -46,6 +46,7 @@ struct sim_generation {
     bool cut;
     uint64_t cut_at;
     int64_t progress_us;
+    int64_t shown_us; // since when it is visible and being made
 };
 
 enum sim_life { SIM_UNKNOWN, SIM_OPEN, SIM_COMMITTED, SIM_KNOWN, SIM_DISCARDED };
@@ -112,14 +113,18 @@ struct sim_world { // NOLINT(clang-analyzer-optin.performance.Padding)
     uint64_t open_voiced; // samples of finished stretches of voice in it
     uint64_t open_voice_from;
     uint32_t open_words; // the floor was told so
+    bool judged;         // a verdict on it came back
+    int64_t input_us;    // when sound came last
     uint32_t open_flags;
-    uint32_t active;   // response: visible and not finished
-    uint32_t early;    // generation that was anticipated; 0: none
-    uint32_t filler;   // generation that sounds in a wait; 0: none
-    bool filler_said;  // in this wait
-    bool tool_runs;    // the last answer called a tool
-    int64_t wait_us;   // the wait did not begin earlier
-    uint32_t sounding; // generation in the output clock
+    uint32_t active;    // response: visible and not finished
+    uint32_t early;     // generation that was anticipated; 0: none
+    uint32_t probing;   // generation whose STT listens to this pause; 0: none
+    int64_t probing_us; // since when
+    uint32_t filler;    // generation that sounds in a wait; 0: none
+    bool filler_said;   // in this wait
+    bool tool_runs;     // the last answer called a tool
+    int64_t wait_us;    // the wait did not begin earlier
+    uint32_t sounding;  // generation in the output clock
     uint64_t committed_to;
     uint64_t broken_at; // input position of the last commit, clear or discard
     int64_t idle_since_us;
