@@ -1,7 +1,8 @@
 // words.c -- see words.h. The text becomes one line: every sentence begins with '\n', every word or
 // number with a space, Chinese characters stand close. Then a rule is a list of endings. A rule that
 // wrongly says "more must come" costs seconds and one that wrongly says "done" interrupts, so that
-// what can be either (this is *that*, 我要*那个*) is left to the model.
+// what can be either (this is *that*, 我要*那个*) is left to the model. So are English questions, since
+// recognisers put a question mark behind half of one ("How many sessions are in?").
 #include "eot/words.h"
 
 #include <string.h>
@@ -12,7 +13,7 @@
 enum {
     READ_MAX = 1024,         // bytes of the text's end that are read
     LINE_MAX = 2 * READ_MAX, // a word costs one byte more than its letters
-    SENTENCE_WORDS_FEW = 3,  // a question this short may be the beginning of a longer one
+    SENTENCE_WORDS_FEW = 3,  // "yes please" may be the beginning of more
     DIGITS_MOBILE = 11,      // of a Chinese mobile number, which begins with 1
     DIGITS_DICTATED_MIN = 6, // so many digits in a row are a number being dictated
     BACKCHANNEL_TOKENS = 3,
@@ -511,9 +512,7 @@ static uint32_t judge_turn(const struct line *line, bool chinese, bool english, 
                    (only && is_one_of(line, ZH_ANSWERS));
     if (english)
         complete |= (line->words >= SENTENCE_WORDS_FEW && ends_with(line, EN_DONE)) ||
-                    (only && is_one_of(line, EN_ANSWERS)) ||
-                    (asks_en && line->mark == PRL_SAID_ASK && line->words > SENTENCE_WORDS_FEW &&
-                     !ends_with(line, EN_PREPOSITIONS));
+                    (only && is_one_of(line, EN_ANSWERS));
     return flags | (complete ? PRL_EOT_COMPLETE : 0);
 }
 

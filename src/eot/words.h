@@ -17,7 +17,7 @@
 enum prl_eot_flag {
     PRL_EOT_OPEN_ENDED =
         1, // more must come: "and", 然后, half a telephone number, a trailing comma
-    PRL_EOT_COMPLETE = 2,    // nothing need come: a finished question, a short answer, thanks
+    PRL_EOT_COMPLETE = 2,    // nothing need come: a question that 吗 ends, a short answer, thanks
     PRL_EOT_BACKCHANNEL = 4, // one to three tokens that only show listening: mhm, 嗯嗯, okay
     PRL_EOT_QUESTION = 8     // the last sentence asks something
 };

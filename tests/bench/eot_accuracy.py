@@ -16,7 +16,8 @@ the words are those that `parley stt` finds 200 ms into the pause. The rows:
 Lengthened and spliced pauses do not sound like hesitation, so they prove no figure about people; synthetic ones less.
 For a pause: "committed" is a commit before the person goes on; "cut-in" is a commit whose answer (not before --answer-ms
 of silence, the time that the engines need at best) sounds before that. For an end: "late" is a commit after --late-ms.
-Three ways to decide: the model alone (0.5), the words alone (200 ms when complete, else 500 ms, never when open), fused.
+Ways to decide: the model alone (0.5); the words alone (200 ms when complete, else 500 ms, never when open); fused by
+src/eot/turn.h with the newest answer; once, fused with the first answer, which heard only 100 ms of silence.
 """
 import argparse
 import csv
@@ -187,6 +188,8 @@ def commit_ms(case, way):
     """Silence at which the turn is committed; NEVER: only at the cap."""
     if way == "words":
         return 200 if "complete" in case["flags"] else NEVER if "open_ended" in case["flags"] else 500
+    if way == "once":
+        return max(ASKS_MS[0], case["silence_ms"][0])
     for asked, permille, needs in zip(ASKS_MS, case["permille"], case["silence_ms"]):
         if way == "model":
             needs = 200 if permille >= 500 else NEVER
@@ -216,7 +219,7 @@ def summarise(cases, way, answer_ms, late_ms):
 
 def show(cases, args):
     print(f"{'language':9} {'row':21} {'way':6} {'of':>4} {'committed':>10} {'cut-in / late':>14}  median ms")
-    ways = {way: summarise(cases, way, args.answer_ms, args.late_ms) for way in ("model", "words", "fused")}
+    ways = {way: summarise(cases, way, args.answer_ms, args.late_ms) for way in ("model", "words", "fused", "once")}
     for key in sorted(ways["fused"], key=lambda k: (k[0], k[1].startswith("synthetic"), k[1])):
         for way, table in ways.items():
             row = table[key]

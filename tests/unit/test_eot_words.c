@@ -60,8 +60,6 @@ static const struct row ENGLISH[] = {
     {OPEN, "Yes, and"},
     {OPEN, "It is raining, so"},
     // Nothing need come.
-    {DONE | ASKS, "What time is it in Tokyo?"},
-    {DONE | ASKS, "Can you suggest some sessions for me?"},
     {DONE | BACK, "Yes."},
     {DONE, "No."},
     {DONE, "No, thanks."},
@@ -87,6 +85,8 @@ static const struct row ENGLISH[] = {
     {0, "It costs 3.5 dollars"},
     {0, "We landed in 1984."},
     {0, "He is taller than she is"},
+    {ASKS, "What time is it in Tokyo?"},
+    {ASKS, "How many sessions are in?"},
     {ASKS, "Where are you from?"},
     {ASKS, "What is it for"},
     {ASKS, "Really want that?"},
