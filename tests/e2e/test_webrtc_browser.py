@@ -210,7 +210,8 @@ def test_barge_in(server):
         truncated = until(page, "conversation.item.truncated", 5)[0]
         assert truncated["item_id"] == done["output"][0]["id"], truncated
         began, started = times(page, "output_audio_buffer.started")[0], times(page, "input_audio_buffer.speech_started")[0]
-        assert abs(truncated["audio_end_ms"] - (started - began)) < 700 * slowness(), (truncated, started - began)
+        # Less than the time in between where the answer waited for its next sentence.
+        assert 500 < truncated["audio_end_ms"] < started - began + 700 * slowness(), (truncated, started - began)
         # The next answer comes when the speaker is done.
         until(page, "output_audio_buffer.started", 60, 2)
         assert page.evaluate("calls.peer.connectionState") == "connected"
@@ -230,8 +231,8 @@ def test_ice_restart(server):
                                timeout=10000 * PATIENCE)
         time.sleep(2)
         after = page.evaluate("selected()")
-        # 100 packets when the answer speaks without a pause.
-        assert after["inbound"]["packetsReceived"] - before["inbound"]["packetsReceived"] > 25, (before, after)
+        # 100 packets when the answer speaks without a pause, 5 when it waits for its next sentence all the time.
+        assert after["inbound"]["packetsReceived"] - before["inbound"]["packetsReceived"] > 3, (before, after)
         assert page.evaluate("calls.peer.connectionState") == "connected"
         page.evaluate("calls.channel.send(JSON.stringify({type: 'response.cancel'}))")
         assert until(page, "response.done", 10)[0]["response"]["status"] == "cancelled"
