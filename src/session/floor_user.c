@@ -365,8 +365,9 @@ static bool commit_due(const struct prl_floor *floor, int64_t silence_us)
         words = PRL_EOT_COMPLETE;
     uint32_t wanted_ms =
         prl_eot_silence_ms(utterance->eot_known ? utterance->eot_permille : 0, words);
-    if (wanted_ms < conf->silence_min_ms)
-        wanted_ms = conf->silence_min_ms;
+    uint32_t least_ms = conf->silence_min_ms;
+    if (wanted_ms < least_ms)
+        wanted_ms = least_ms;
     if (!words_are_awaited(floor, silence_us) && silence_us >= (int64_t)wanted_ms * US_PER_MS)
         return true;
     // Nobody to ask: silence decides.

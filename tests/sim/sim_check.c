@@ -102,10 +102,12 @@ static void check_open(struct sim_world *world, const struct prl_floor_action *a
     if (world->fact == PRL_FACT_COMMIT)
         MUST(action->start == (least > world->committed_to ? least : world->committed_to),
              "a commit leaves sound out");
-    else
-        MUST(action->start + (uint64_t)world->conf.prefix_padding_ms * PER_MS >=
-                 world->open_voice_from,
-             "an utterance begins too early");
+    uint64_t prefix = (uint64_t)world->conf.prefix_padding_ms * PER_MS;
+    uint64_t wanted = world->open_voice_from > prefix ? world->open_voice_from - prefix : 0;
+    if (wanted < world->committed_to)
+        wanted = world->committed_to;
+    if (world->fact != PRL_FACT_COMMIT)
+        MUST(action->start == wanted, "an utterance begins at the wrong place");
     if (world->fact != PRL_FACT_COMMIT && world->leftover)
         MUST(world->speech_to >=
                  world->open_voice_from + (uint64_t)world->conf.interrupt_min_ms * PER_MS,
@@ -124,9 +126,6 @@ static void check_started(struct sim_world *world, const struct prl_floor_action
     MUST(world->conf.turns != PRL_FLOOR_MANUAL, "speech_started in manual turns");
     MUST(action->start == u->start, "speech_started moved");
     u->announced = true;
-    if (prl_floor_answer(world->floor) == PRL_FLOOR_NONE) {
-        world->filler_said = false;
-    }
 }
 
 static void check_discard(struct sim_world *world, const struct prl_floor_action *action)
@@ -487,6 +486,10 @@ static void check_filler_end(struct sim_world *world, const struct prl_floor_act
                  world->fact == PRL_FACT_OUTPUT_CLEAR;
     if (action->reason == PRL_FLOOR_NO_REASON)
         MUST(g->sent == 0, "a filler is cut for no reason");
+    else if (action->reason == PRL_FLOOR_BY_SLOWNESS)
+        MUST(g->sent == 0 &&
+                 world->now_us - g->progress_us >= (int64_t)world->conf.apology_max_ms * 1000,
+             "a filler was not waited for");
     else if (action->reason == PRL_FLOOR_BY_CLIENT)
         MUST(asked, "a filler is cut that nobody cut");
     else if (action->reason == PRL_FLOOR_BY_TURN)
@@ -838,10 +841,11 @@ static void check_utterance(struct sim_world *world)
     if (conf->turns == PRL_FLOOR_SEMANTIC_VAD)
         most = conf->silence_max_ms > conf->silence_duration_ms ? conf->silence_max_ms
                                                                 : conf->silence_duration_ms;
-    bool sure = conf->turns == PRL_FLOOR_SEMANTIC_VAD && world->strict && !world->voice &&
-                world->probing == 0;
+    bool sure = conf->turns == PRL_FLOOR_SEMANTIC_VAD && world->strict && !world->voice;
     if (sure)
         most = turn_silence_ms(world);
+    if (sure && world->probing && most < conf->silence_max_ms / 2)
+        most = conf->silence_max_ms / 2; // the words of the pause are waited for
     MUST(silence_ms(world) <= most + SLACK_MS, "not committed after %" PRId64 " ms",
          silence_ms(world));
 }
@@ -861,6 +865,11 @@ static void check_limits(struct sim_world *world, enum prl_floor_user user,
         MUST(world->now_us - g->progress_us <= limit_us + (int64_t)SLACK_MS * 1000,
              "an engine is waited for");
     const struct sim_generation *filler = &world->generations[world->filler];
+    bool answered = world->generations[world->active].made > 0 &&
+                    !world->generations[world->active].text_only && world->active;
+    bool voice = world->open != 0 && world->conf.turns != PRL_FLOOR_MANUAL;
+    if (world->filler && filler->sent == 0)
+        MUST(!answered && !voice, "a filler that nobody needs");
     if (world->filler)
         MUST(world->now_us - filler->progress_us <=
                      (int64_t)(world->conf.apology_max_ms + SLACK_MS) * 1000 ||
@@ -901,7 +910,8 @@ void sim_check_step(struct sim_world *world, const struct prl_floor_event *event
     if (!world->gone)
         check_request(world);
     if (world->cancelled)
-        MUST(world->filler == 0, "a filler outlives its answer");
+        MUST(world->filler == 0 || world->generations[world->filler].progress_us == world->now_us,
+             "a filler outlives its answer");
     MUST(prl_floor_stats(world->floor)->impossible == 0,
          "an impossible pair: fact %s, user %d, answer %d", SIM_FACTS[world->fact], (int)user,
          (int)answer);

@@ -46,6 +46,7 @@ static void random_conf(struct dice *dice, struct sim_scenario *scenario)
     conf->interrupt_response = chance(dice, 80);
     conf->eot_available = chance(dice, 60);
     conf->silence_duration_ms = SILENCES[below(dice, 4)];
+    conf->silence_min_ms = chance(dice, 70) ? 200 : 300;
     conf->silence_max_ms = 2000U << below(dice, 3);
     conf->speculations_max = chance(dice, 80) ? 3 : 0;
     conf->speculate_early = chance(dice, 70);
