@@ -15,6 +15,7 @@
 #include "client/caller.h"
 #include "client/load.h"
 #include "llm/scripted.h"
+#include "net/fetch.h"
 #include "net/loop.h"
 #include "server/bench_server.h"
 #include "server/cmd.h"
@@ -26,6 +27,8 @@
 enum {
     RATE_HZ = 24000,
     STEPS_MAX = 32,
+    URL_SIZE = 300,
+    METRICS_SIZE_MAX = 1 << 20,
     SETS_SIZE_MAX = 16384,
     SAMPLE_US = 250000, // between two looks at the server
     TALK_MS = 1000,     // of silence before the first utterance
@@ -63,7 +66,8 @@ struct cost {
     struct prl_bench_usage before;     // without a session
     struct prl_bench_usage start, end; // all sessions talk
     int64_t start_us, end_us;
-    int64_t memory_max; // anonymous
+    int64_t memory_max;           // anonymous
+    double heap_before, heap_max; // bytes in use, as /metrics says; negative: it does not
 };
 
 struct bench {
@@ -86,6 +90,10 @@ struct bench {
     struct prl_loop *loop;
     struct prl_timer *timer; // looks at the server
     struct prl_bench_server *server;
+    struct prl_fetch *fetch;
+    struct prl_fetch_request *request; // for /metrics, while it runs
+    struct prl_str metrics;
+    double heap; // of the last answer
     struct prl_load *load;
     struct cost cost;
     bool measuring;
@@ -213,9 +221,48 @@ static bool read_utterance(struct bench *bench)
 
 // ---- the server's cost ----
 
+static void on_metrics_data(void *arg, const char *data, size_t len)
+{
+    struct bench *bench = arg;
+    (void)prl_str_add(&bench->metrics, data, len);
+}
+
+static void on_metrics_end(void *arg, const struct prl_fetch_end *end)
+{
+    struct bench *bench = arg;
+    static const char name[] = "\nparley_heap_bytes ";
+    const char *at = strstr(prl_str_text(&bench->metrics), name);
+    bench->request = NULL;
+    bench->heap = end->failure == PRL_FETCH_OK && at ? strtod(at + sizeof(name) - 1, NULL) : -1;
+    if (bench->heap > bench->cost.heap_max)
+        bench->cost.heap_max = bench->heap;
+    if (!bench->load) // before the step
+        prl_loop_stop(bench->loop);
+}
+
+static const char *api_key(void)
+{
+    return getenv("PARLEY_API_KEY"); // NOLINT(concurrency-mt-unsafe): nobody sets it
+}
+
+// Asks for the heap in use; the answer comes later.
+static enum prl_err ask_metrics(struct bench *bench)
+{
+    static const struct prl_fetch_ops ops = {.on_data = on_metrics_data, .on_end = on_metrics_end};
+    if (bench->request)
+        return PRL_OK;
+    char url[URL_SIZE];
+    snprintf(url, sizeof(url), "%s/metrics", bench->url ? bench->url : bench->server_url);
+    prl_str_clear(&bench->metrics);
+    struct prl_fetch_ask ask = {
+        .method = "GET", .url = url, .bearer = api_key(), .ops = &ops, .arg = bench};
+    return prl_fetch_start(bench->fetch, &ask, &bench->request);
+}
+
 static void on_look(void *arg)
 {
     struct bench *bench = arg;
+    (void)!ask_metrics(bench); // without an answer there is no figure
     struct prl_bench_usage now;
     if (bench->pid > 0 && prl_bench_usage(bench->pid, &now) &&
         now.anonymous > bench->cost.memory_max)
@@ -260,6 +307,7 @@ struct row {
     struct prl_load_report load;
     double core;       // share of a core a conversation; negative: unknown
     double memory;     // bytes a conversation; negative: unknown
+    double heap;       // the same of the heap in use
     double engines_ms; // that the engines need beyond the end of the turn; negative: unknown
 };
 
@@ -283,6 +331,9 @@ static void make_row(const struct bench *bench, struct row *row)
     int64_t wall_us = cost->end_us - cost->start_us;
     row->core = -1;
     row->memory = -1;
+    row->heap = -1;
+    if (sessions > 0 && cost->heap_before > 0 && cost->heap_max > 0)
+        row->heap = (cost->heap_max - cost->heap_before) / sessions;
     row->engines_ms = bench->url || bench->semantic ? -1 : engines_ms(&bench->settings);
     if (sessions == 0 || bench->pid == 0)
         return;
@@ -344,6 +395,8 @@ static void print_json(const struct bench *bench, const struct row *row)
         prl_json_write_real(json, "core_percent", 100 * row->core);
     if (row->memory >= 0)
         prl_json_write_real(json, "memory_kib", row->memory / 1024);
+    if (row->heap >= 0)
+        prl_json_write_real(json, "heap_kib", row->heap / 1024);
     prl_cmd_json_end(&line);
     fflush(stdout);
 }
@@ -362,7 +415,7 @@ static void print_head(const struct bench *bench)
         return;
     puts(
         "sessions refused broken  turns marked errors | delay p50    p95    p99 ms | own p50   p95 "
-        "ms |  core % | KiB each");
+        "ms |  core % | KiB each heap");
     fflush(stdout);
 }
 
@@ -390,6 +443,7 @@ static void print_row(const struct bench *bench, const struct row *row)
     print_number(100 * row->core, row->core >= 0, 7, 2);
     printf(" |");
     print_number(row->memory / 1024, row->memory >= 0, 8, 0);
+    print_number(row->heap / 1024, row->heap >= 0, 5, 0);
     putchar('\n');
     if (load->refused > 0)
         printf("         refused within p50 %.0f, p95 %.0f, at most %.0f ms\n",
@@ -409,28 +463,32 @@ static enum prl_err run_step(struct bench *bench, uint32_t sessions)
 {
     // Spoken turns of all sessions lie evenly in time, as those of strangers would.
     uint32_t turn_ms = (uint32_t)(bench->samples * 1000 / RATE_HZ) + 5000;
-    struct prl_load_conf conf = {
-        .transport = bench->transport,
-        .group = {.loop = bench->loop,
-                  .url = bench->url ? bench->url : bench->server_url,
-                  .key = getenv("PARLEY_API_KEY"), // NOLINT(concurrency-mt-unsafe): nobody sets it
-                  .chunk_ms = (uint32_t)bench->chunk_ms},
-        .talker = {.pcm = bench->pcm,
-                   .samples = bench->samples,
-                   .speech_end = bench->speech_end,
-                   .lead_ms = TALK_MS,
-                   .pause_ms = PAUSE_MS,
-                   .patience_ms = (uint32_t)bench->patience_s * 1000,
-                   .turns = (uint32_t)bench->turns},
-        .semantic = bench->semantic,
-        .sessions = sessions,
-        .connect_ms = (uint32_t)bench->connect_ms,
-        .period_ms = sessions > 1 ? turn_ms : 0,
-        .all_open = on_all_open,
-        .first_done = on_first_done,
-        .done = on_done,
-        .arg = bench};
+    struct prl_load_conf conf = {.transport = bench->transport,
+                                 .group = {.loop = bench->loop,
+                                           .url = bench->url ? bench->url : bench->server_url,
+                                           .key = api_key(),
+                                           .chunk_ms = (uint32_t)bench->chunk_ms},
+                                 .talker = {.pcm = bench->pcm,
+                                            .samples = bench->samples,
+                                            .speech_end = bench->speech_end,
+                                            .lead_ms = TALK_MS,
+                                            .pause_ms = PAUSE_MS,
+                                            .patience_ms = (uint32_t)bench->patience_s * 1000,
+                                            .turns = (uint32_t)bench->turns},
+                                 .semantic = bench->semantic,
+                                 .sessions = sessions,
+                                 .connect_ms = (uint32_t)bench->connect_ms,
+                                 .period_ms = sessions > 1 ? turn_ms : 0,
+                                 .all_open = on_all_open,
+                                 .first_done = on_first_done,
+                                 .done = on_done,
+                                 .arg = bench};
     bench->cost = (struct cost){.start_us = 0};
+    if (ask_metrics(bench) == PRL_OK)
+        prl_loop_run(bench->loop);
+    bench->cost.heap_before = bench->heap;
+    if (bench->interrupted)
+        return PRL_OK;
     if (bench->pid > 0)
         (void)prl_bench_usage(bench->pid, &bench->cost.before);
     enum prl_err err = prl_load_create(&bench->load, &conf);
@@ -521,6 +579,10 @@ static bool set_up(struct bench *bench)
         err = prl_loop_on_signal(bench->loop, on_signal, bench);
     if (!err)
         err = prl_timer_create(&bench->timer, bench->loop, "bench", on_look, bench);
+    struct prl_fetch_conf fetch = {.insecure = true};
+    prl_str_init(&bench->metrics, METRICS_SIZE_MAX);
+    if (!err)
+        err = prl_fetch_create(&bench->fetch, bench->loop, &fetch);
     if (err)
         fprintf(stderr, "parley bench: %s\n", prl_err_name(err));
     return !err && (bench->url || start_server(bench));
@@ -529,6 +591,8 @@ static bool set_up(struct bench *bench)
 static void tear_down(struct bench *bench)
 {
     prl_load_destroy(&bench->load);
+    prl_fetch_destroy(&bench->fetch);
+    prl_str_free(&bench->metrics);
     prl_bench_server_destroy(&bench->server);
     prl_timer_destroy(&bench->timer);
     prl_loop_destroy(&bench->loop);
