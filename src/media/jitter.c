@@ -115,13 +115,12 @@ static void keep(struct prl_jitter *jitter, const struct prl_window_place *place
                  const struct prl_jitter_packet *packet, size_t samples)
 {
     int64_t next = prl_window_next(jitter->window);
-    struct prl_window_packet *kept =
-        prl_window_keep(jitter->window, place, &jitter->stats.discarded, &jitter->stats.lost);
+    struct prl_window_packet *kept = prl_window_keep(jitter->window, place, packet->size,
+                                                     &jitter->stats.discarded, &jitter->stats.lost);
     jitter->passed = jitter->passed || prl_window_next(jitter->window) != next;
     kept->silent = jitter->codec.silent(jitter->codec.arg, packet->payload, packet->size);
     kept->arrival_us = packet->arrival_us;
     kept->samples = (uint16_t)samples;
-    kept->size = (uint16_t)packet->size;
     memcpy(kept->payload, packet->payload, packet->size);
     count_spare(jitter, kept);
 }

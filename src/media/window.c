@@ -19,6 +19,8 @@ struct prl_window {
     size_t count;
     bool used[PRL_WINDOW_PACKETS];
     struct prl_window_packet packets[PRL_WINDOW_PACKETS];
+    size_t head; // where the next payload goes
+    uint8_t bytes[PRL_WINDOW_BYTES];
 };
 
 _Static_assert(PRL_WINDOW_PACKETS == 64, "`came` has a bit for each");
@@ -129,10 +131,30 @@ bool prl_window_step(struct prl_window *window)
     return came;
 }
 
-struct prl_window_packet *prl_window_keep(struct prl_window *window,
-                                          const struct prl_window_place *place, uint64_t *discarded,
-                                          uint64_t *lost)
+// Room for a payload behind the newest; packets whose bytes lay there go, unheard.
+static uint8_t *take_bytes(struct prl_window *window, size_t size, uint64_t *discarded)
 {
+    if (window->head + size > PRL_WINDOW_BYTES)
+        window->head = 0;
+    uint8_t *start = window->bytes + window->head;
+    window->head += size;
+    for (size_t i = 0; i < PRL_WINDOW_PACKETS; i++) {
+        const struct prl_window_packet *packet = &window->packets[i];
+        if (!window->used[i] || packet->payload >= start + size ||
+            packet->payload + packet->size <= start)
+            continue;
+        window->used[i] = false;
+        window->count--;
+        (*discarded)++;
+    }
+    return start;
+}
+
+struct prl_window_packet *prl_window_keep(struct prl_window *window,
+                                          const struct prl_window_place *place, size_t size,
+                                          uint64_t *discarded, uint64_t *lost)
+{
+    PRL_CHECK(size <= PRL_WINDOW_SIZE_MAX);
     int64_t first = place->seq - PRL_WINDOW_PACKETS + 1;
     // At most JUMP_AHEAD rounds, once.
     while (window->next < first) {
@@ -142,6 +164,8 @@ struct prl_window_packet *prl_window_keep(struct prl_window *window,
     }
     size_t index = index_of(place->seq);
     PRL_CHECK(!window->used[index]);
+    window->packets[index].payload = take_bytes(window, size, discarded);
+    window->packets[index].size = (uint16_t)size;
     window->used[index] = true;
     window->count++;
     window->packets[index].seq = place->seq;

@@ -3,8 +3,11 @@
 // Numbers and time stamps lose their wraps here; duplicates, late packets and a stream that begins anew
 // are told apart.
 // Units:    `at` is media time in samples at the rate given to create; time stamps of the RTP clock.
-// Threads:  one owner. Memory: one block of about 84 KiB in create, nothing afterwards.
-// Errors:   none. Bound: PRL_WINDOW_PACKETS numbers; a packet beyond them pushes the oldest out.
+// Threads:  one owner.
+// Memory:   one block of about 20 KiB in create, nothing afterwards. Payloads lie in a ring of bytes in
+//           the order in which they came: 64 packets of speech, or 12 of the longest.
+// Errors:   none. Bound: PRL_WINDOW_PACKETS numbers; a packet beyond them pushes the oldest out, and so
+//           does one whose bytes find no room.
 // Source:   RFC 3550 A.1 for what number is believed.
 #ifndef PRL_MEDIA_WINDOW_H
 #define PRL_MEDIA_WINDOW_H
@@ -15,7 +18,7 @@
 
 #include "base/err.h"
 
-enum { PRL_WINDOW_PACKETS = 64, PRL_WINDOW_SIZE_MAX = 1275 };
+enum { PRL_WINDOW_PACKETS = 64, PRL_WINDOW_SIZE_MAX = 1275, PRL_WINDOW_BYTES = 16 << 10 };
 
 struct prl_window;
 
@@ -27,7 +30,7 @@ struct prl_window_packet {
     bool silent;
     uint16_t samples;
     uint16_t size;
-    uint8_t payload[PRL_WINDOW_SIZE_MAX];
+    uint8_t *payload; // `size` bytes in the window
 };
 
 enum prl_window_fate {
@@ -51,11 +54,12 @@ void prl_window_destroy(struct prl_window **window);
 // (`fresh`), one from before the first moves the beginning.
 struct prl_window_place prl_window_place(struct prl_window *window, uint16_t seq,
                                          uint32_t timestamp, bool fresh);
-// A place in the window for what FITS; the caller fills it. *discarded grows by the packets pushed out
+// A place in the window for what FITS, with room for `size` bytes (at most PRL_WINDOW_SIZE_MAX); the
+// caller fills it. *discarded grows by the packets pushed out
 // and *lost by the numbers among them that never came.
 struct prl_window_packet *prl_window_keep(struct prl_window *window,
-                                          const struct prl_window_place *place, uint64_t *discarded,
-                                          uint64_t *lost);
+                                          const struct prl_window_place *place, size_t size,
+                                          uint64_t *discarded, uint64_t *lost);
 
 // The waiting packet of lowest number, or NULL; valid until the window changes.
 const struct prl_window_packet *prl_window_first(const struct prl_window *window);

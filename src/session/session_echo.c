@@ -17,7 +17,6 @@
 
 enum {
     FRAME = PRL_ECHO_FRAME_SAMPLES,
-    WAITING_MAX = PRL_SESSION_INPUT_S * PRL_SESSION_RATE_HZ,
     QUEUE_SAMPLES = 8192, // what a leg may hold
     SAMPLES_PER_MS = PRL_SESSION_RATE_HZ / 1000,
     US_PER_MS = 1000,
@@ -197,14 +196,14 @@ static void clean_frame(struct prl_session *session)
     struct prl_session_echo *echo = session->echo;
     int16_t mic[FRAME];
     int16_t reference[FRAME];
-    size_t at = (session->waiting_first + echo->clean_count) % WAITING_MAX;
+    size_t at = (session->waiting_first + echo->clean_count) % session->waiting_size;
     for (size_t i = 0; i < FRAME; i++)
-        mic[i] = session->waiting[(at + i) % WAITING_MAX];
+        mic[i] = session->waiting[(at + i) % session->waiting_size];
     prl_reference_take(echo->reference, reference, FRAME,
                        echo->offset_us + length_us(session->input + echo->clean_count));
     prl_echo_process(echo->echo, mic, reference);
     for (size_t i = 0; i < FRAME; i++)
-        session->waiting[(at + i) % WAITING_MAX] = mic[i];
+        session->waiting[(at + i) % session->waiting_size] = mic[i];
     echo->clean_count += FRAME;
 }
 

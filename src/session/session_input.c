@@ -11,6 +11,7 @@
 
 enum {
     WAITING_MAX = PRL_SESSION_INPUT_S * PRL_SESSION_RATE_HZ,
+    WAITING_LEAST = PRL_SESSION_RATE_HZ / 10, // 100 ms
     RING_SLACK_MS = 1000, // beside the prefix: onset to decision, and what overlap needs
     SAMPLES_PER_MS = PRL_SESSION_RATE_HZ / 1000,
     BURST_SAMPLES = 3200, // a live microphone may come in bursts of 200 ms
@@ -52,7 +53,8 @@ static struct prl_gate_conf gate_conf(const struct prl_session *session)
 
 enum prl_err prl_session_input_create(struct prl_session *session)
 {
-    session->waiting = prl_mem_array(WAITING_MAX, sizeof(*session->waiting));
+    session->waiting_size = WAITING_LEAST;
+    session->waiting = prl_mem_array(session->waiting_size, sizeof(*session->waiting));
     session->ring_size = ring_samples(session);
     session->ring = prl_mem_array(session->ring_size, sizeof(*session->ring));
     if (!session->waiting || !session->ring)
@@ -399,15 +401,15 @@ static void on_input_due(void *arg)
         size_t count = PRL_VAD_WINDOW_SAMPLES - (size_t)(session->input % PRL_VAD_WINDOW_SAMPLES);
         if (count > session->waiting_count)
             count = session->waiting_count;
-        if (count > WAITING_MAX - session->waiting_first)
-            count = WAITING_MAX - session->waiting_first;
+        if (count > session->waiting_size - session->waiting_first)
+            count = session->waiting_size - session->waiting_first;
         count = prl_session_echo_ready(session, count);
         short_of = count == 0;
         if (short_of)
             break;
         prl_session_echo_taken(session, count);
         const int16_t *pcm = session->waiting + session->waiting_first;
-        session->waiting_first = (session->waiting_first + count) % WAITING_MAX;
+        session->waiting_first = (session->waiting_first + count) % session->waiting_size;
         session->waiting_count -= count;
         done += count;
         process_piece(session, pcm, count);
@@ -447,6 +449,27 @@ static enum prl_err ready_resampler(struct prl_session *session, uint32_t hz)
     return prl_resample_create(&session->resample, hz, PRL_SESSION_RATE_HZ);
 }
 
+// Sound in real time never waits long; whoever sends faster gets the room for it once.
+static enum prl_err grow_waiting(struct prl_session *session, size_t needed)
+{
+    size_t size = session->waiting_size;
+    if (needed <= size)
+        return PRL_OK;
+    while (size < needed)
+        size *= 2;
+    size = size < WAITING_MAX ? size : WAITING_MAX;
+    int16_t *waiting = prl_mem_array(size, sizeof(*waiting));
+    if (!waiting)
+        return PRL_ERR_NOMEM;
+    for (size_t i = 0; i < session->waiting_count; i++)
+        waiting[i] = session->waiting[(session->waiting_first + i) % session->waiting_size];
+    prl_mem_free(session->waiting);
+    session->waiting = waiting;
+    session->waiting_size = size;
+    session->waiting_first = 0;
+    return PRL_OK;
+}
+
 enum prl_err prl_session_append(struct prl_session *session, const int16_t *pcm, size_t samples,
                                 uint32_t hz)
 {
@@ -459,15 +482,19 @@ enum prl_err prl_session_append_at(struct prl_session *session, const int16_t *p
     enum prl_err err = ready_resampler(session, hz);
     if (err)
         return err;
-    if (prl_resample_room(session->resample, samples) > WAITING_MAX - session->waiting_count)
+    size_t needed = prl_resample_room(session->resample, samples) + session->waiting_count;
+    if (needed > WAITING_MAX)
         return PRL_ERR_FULL;
+    err = grow_waiting(session, needed);
+    if (err)
+        return err;
     if (session->conf.conf.floor.turns == PRL_FLOOR_MANUAL &&
         prl_floor_append_room(session->floor) < session->waiting_count + samples)
         return PRL_ERR_LIMIT;
     size_t used = 0;
     while (used < samples) {
-        size_t at = (session->waiting_first + session->waiting_count) % WAITING_MAX;
-        size_t room = WAITING_MAX - at;
+        size_t at = (session->waiting_first + session->waiting_count) % session->waiting_size;
+        size_t room = session->waiting_size - at;
         size_t taken = 0;
         size_t made = prl_resample_process(session->resample, pcm + used, samples - used, &taken,
                                            session->waiting + at, room);

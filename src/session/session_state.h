@@ -137,7 +137,8 @@ struct prl_session {
     int16_t *ring;      // newest sound, for the prefix of an utterance
     size_t ring_size;   // samples, a power of two
     uint64_t ring_from; // input sample before which it never held anything
-    int16_t *waiting;   // sound that is not yet processed, ring of PRL_SESSION_INPUT_S
+    int16_t *waiting;   // sound that is not yet processed, a ring that grows to PRL_SESSION_INPUT_S
+    size_t waiting_size;
     size_t waiting_first, waiting_count;
     // State.
     struct prl_utterance utterances[PRL_SESSION_UTTERANCES_MAX];

@@ -1,22 +1,29 @@
 // test_window.c -- packets by their numbers: order, wraps, doubles, lateness, new beginnings, bounds.
 #include "media/window.h"
 
+#include <string.h>
+
 #include "tests/unit.h"
 
 static struct prl_window *window;
 static uint64_t discarded, lost;
+static size_t bytes; // of a payload
 
 static enum prl_window_fate put(uint16_t seq, uint32_t timestamp, bool fresh)
 {
     struct prl_window_place place = prl_window_place(window, seq, timestamp, fresh);
-    if (place.fate == PRL_WINDOW_FITS)
-        prl_window_keep(window, &place, &discarded, &lost)->samples = 320;
+    if (place.fate == PRL_WINDOW_FITS) {
+        struct prl_window_packet *kept = prl_window_keep(window, &place, bytes, &discarded, &lost);
+        kept->samples = 320;
+        memset(kept->payload, (uint8_t)seq, bytes);
+    }
     return place.fate;
 }
 
 static bool make(void)
 {
     discarded = lost = 0;
+    bytes = 160;
     return prl_window_create(&window, 48000, 16000) == PRL_OK;
 }
 
@@ -111,5 +118,47 @@ PRL_TEST_OOM(window_create)
 {
     if (make())
         EXPECT_INT(put(1, 1, true), PRL_WINDOW_FITS);
+    prl_window_destroy(&window);
+}
+
+// All bytes of the waiting packets are theirs; returns how many packets there are.
+static size_t check_payloads(void)
+{
+    size_t found = 0;
+    for (; prl_window_count(window) > 0; prl_window_step(window)) {
+        const struct prl_window_packet *first = prl_window_first(window);
+        if (first->seq != prl_window_next(window))
+            continue;
+        for (size_t i = 0; i < first->size; i++)
+            EXPECT_INT(first->payload[i], (uint8_t)first->seq);
+        found++;
+    }
+    return found;
+}
+
+PRL_TEST(window_keeps_as_many_long_packets_as_it_has_bytes)
+{
+    REQUIRE(make());
+    bytes = PRL_WINDOW_SIZE_MAX;
+    for (uint16_t i = 0; i < 60; i++)
+        EXPECT_INT(put(i, i * 960U, false), PRL_WINDOW_FITS);
+    EXPECT_INT(prl_window_count(window), PRL_WINDOW_BYTES / PRL_WINDOW_SIZE_MAX);
+    EXPECT_INT(discarded, 60 - PRL_WINDOW_BYTES / PRL_WINDOW_SIZE_MAX);
+    EXPECT_INT(check_payloads(), PRL_WINDOW_BYTES / PRL_WINDOW_SIZE_MAX);
+    prl_window_destroy(&window);
+    // Speech at 96 kb/s still fills every number.
+    REQUIRE(make());
+    bytes = 240;
+    for (uint16_t i = 0; i < 500; i++)
+        EXPECT_INT(put(i, i * 960U, false), PRL_WINDOW_FITS);
+    EXPECT_INT(check_payloads(), PRL_WINDOW_PACKETS);
+    prl_window_destroy(&window);
+    // Any lengths, in almost any order.
+    REQUIRE(make());
+    for (uint16_t i = 0; i < 2000; i++) {
+        bytes = prl_test_random() % (PRL_WINDOW_SIZE_MAX + 1);
+        (void)put((uint16_t)(i ^ (prl_test_random() & 3)), i * 960U, false);
+    }
+    (void)check_payloads();
     prl_window_destroy(&window);
 }
