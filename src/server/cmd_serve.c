@@ -13,6 +13,7 @@
 #include "api/mint.h"
 #include "api/realtime.h"
 #include "api/rest.h"
+#include "api/serve.h"
 #include "base/clock.h"
 #include "base/json_write.h"
 #include "base/log.h"
@@ -55,6 +56,7 @@ struct server {
     struct prl_calls *calls;
     struct prl_realtime *realtime;
     struct prl_rest *rest;
+    struct prl_serve *serve;
     bool ready;
     bool check_only;
     bool stopping;
@@ -287,6 +289,8 @@ static enum prl_err create_http(struct server *server)
         err = prl_mint_route(&server->mint, server->http);
     if (!err)
         err = prl_ice_servers_route(server->ice_servers, server->http);
+    if (!err)
+        err = prl_serve_route(server->serve, server->http);
     return err ? err : prl_rest_route(server->rest, server->http);
 }
 
@@ -400,7 +404,13 @@ static enum prl_err create_api(struct server *server)
                                  .ready = tell_ready,
                                  .metrics = tell_metrics,
                                  .arg = server};
-    return prl_rest_create(&server->rest, &rest);
+    err = prl_rest_create(&server->rest, &rest);
+    struct prl_serve_conf serve = {.loop = server->loop,
+                                   .auth = server->auth,
+                                   .llm = talks.engines.llm,
+                                   .stt = talks.engines.stt,
+                                   .tts = talks.engines.tts};
+    return err ? err : prl_serve_create(&server->serve, &serve);
 }
 
 static enum prl_err create_server(struct server *server)
@@ -429,6 +439,7 @@ static void destroy_server(struct server *server)
 {
     prl_http_destroy(&server->http); // ends every session
     prl_rest_destroy(&server->rest);
+    prl_serve_destroy(&server->serve);
     prl_realtime_destroy(&server->realtime);
     prl_calls_destroy(&server->calls);
     prl_webrtc_destroy(&server->webrtc);

@@ -1,0 +1,202 @@
+// serve_speech.c -- POST /v1/audio/speech: text in, sound out while it is being made.
+#include <string.h>
+
+#include "api/serve.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "media/wav.h"
+#include "net/http.h"
+#include "tts/cut.h"
+#include "tts/tts.h"
+#include "tts/voices.h"
+
+enum { INPUT_MAX = 16 << 10, INFLIGHT_MAX = 2, PIECE = 512 };
+static const double speed_min = 0.25, speed_max = 1.5;
+
+struct speech {
+    struct prl_serve_order order;
+    struct prl_tts_stream *tts;
+    struct prl_cut *cut;
+    char *text; // owned
+    size_t len, fed;
+    bool finished; // the cutter has all of it
+    bool wav;
+    bool begun;      // the answer's head is sent
+    unsigned flying; // clauses at the voice
+    uint32_t clause;
+};
+
+static void close_speech(struct prl_serve_order *order)
+{
+    struct speech *speech = (struct speech *)order;
+    prl_tts_close(&speech->tts);
+    prl_cut_destroy(&speech->cut);
+    prl_mem_free(speech->text);
+}
+
+static enum prl_err begin(struct speech *speech)
+{
+    uint8_t header[PRL_WAV_HEADER_SIZE];
+    struct prl_http_response head = {.status = 200,
+                                     .content_type = speech->wav ? "audio/wav" : "audio/pcm"};
+    speech->begun = true;
+    enum prl_err err = prl_http_stream_begin(speech->order.request, &head);
+    if (err || !speech->wav)
+        return err;
+    prl_wav_header(header, PRL_TTS_RATE_HZ, UINT64_MAX);
+    return prl_http_stream_chunk(speech->order.request, header, sizeof(header));
+}
+
+// `err`: the voice has failed. A body that ends early is all that can be said then.
+static void end(struct speech *speech, enum prl_err err, const char *why)
+{
+    if (!speech->order.request)
+        return;
+    if (!speech->begun && err) {
+        prl_serve_refuse(&speech->order, err == PRL_ERR_FULL ? 429 : 500, "server_error", NULL,
+                         why);
+        return;
+    }
+    if (!speech->begun && begin(speech) != PRL_OK)
+        prl_log(PRL_LOG_WARN, "api", "a speech could not be sent");
+    if (speech->order.request)
+        prl_http_stream_end(speech->order.request);
+    speech->order.request = NULL;
+    prl_serve_end(&speech->order);
+}
+
+static void feed(struct speech *speech)
+{
+    while (speech->fed < speech->len) {
+        size_t left = speech->len - speech->fed;
+        const char *at = speech->text + speech->fed;
+        size_t piece = left > PIECE ? prl_utf8_whole(at, PIECE) : left;
+        if (prl_cut_push(speech->cut, at, piece) != PRL_OK)
+            return;
+        speech->fed += piece;
+    }
+    if (!speech->finished)
+        prl_cut_finish(speech->cut);
+    speech->finished = true;
+}
+
+static void pump(struct speech *speech)
+{
+    struct prl_cut_clause clause;
+    while (speech->order.request && speech->flying < INFLIGHT_MAX) {
+        feed(speech);
+        if (prl_cut_next(speech->cut, &clause) != PRL_OK)
+            break;
+        enum prl_err err = prl_tts_say(speech->tts, 1, speech->clause++, clause.text, clause.len);
+        if (err) {
+            end(speech, err, "No voice takes this now.");
+            return;
+        }
+        speech->flying++;
+    }
+    if (speech->flying == 0 && speech->finished)
+        end(speech, PRL_OK, NULL);
+}
+
+static void on_tts(void *arg, const struct prl_tts_event *event)
+{
+    struct speech *speech = arg;
+    enum prl_err err = PRL_OK;
+    if (!speech->order.request)
+        return;
+    switch (event->type) {
+    case PRL_TTS_AUDIO:
+        if (!speech->begun)
+            err = begin(speech);
+        if (!err && speech->order.request)
+            err = prl_http_stream_chunk(speech->order.request, event->pcm,
+                                        event->samples * sizeof(int16_t));
+        if (err)
+            end(speech, err, "The sound cannot be sent.");
+        break;
+    case PRL_TTS_CLAUSE_DONE:
+        speech->flying--;
+        pump(speech);
+        break;
+    case PRL_TTS_ERROR:
+        end(speech, event->err, event->why);
+        break;
+    }
+}
+
+static bool has_chinese(const char *text, size_t len)
+{
+    for (size_t at = 0; at < len;) {
+        uint32_t code;
+        at += prl_utf8_decode(text + at, len - at, &code);
+        if (code >= 0x3400 && code <= 0x9FFF)
+            return true;
+    }
+    return false;
+}
+
+// False: the order has been refused.
+static bool start(struct speech *speech, const struct prl_json *root)
+{
+    struct prl_serve_order *order = &speech->order;
+    const struct prl_json *input = prl_json_get(root, "input");
+    const char *format = prl_json_string(prl_json_get(root, "response_format"), "wav");
+    const char *voice = prl_json_string(prl_json_get(root, "voice"), "alloy");
+    double speed = prl_json_real(prl_json_get(root, "speed"), 1);
+    const char *param = NULL;
+    const char *message = NULL;
+    speech->len = prl_json_string_len(input);
+    speech->wav = prl_str_equal(format, "wav");
+    if (speech->len == 0 || speech->len > INPUT_MAX) {
+        param = "input";
+        message = "Expected a text of 1 to 16384 bytes.";
+    } else if (!speech->wav && !prl_str_equal(format, "pcm")) {
+        param = "response_format";
+        message = "This server makes 'pcm' (24 kHz, 16 bit, mono) and 'wav'.";
+    } else if (!prl_voice_find(voice)) {
+        param = "voice";
+        message = "Unknown voice: GET /v1/voices lists them.";
+    } else if (!(speed >= speed_min && speed <= speed_max)) {
+        param = "speed";
+        message = "Expected a speed from 0.25 to 1.5.";
+    }
+    if (message) {
+        prl_serve_refuse(order, 400, "invalid_value", param, message);
+        return false;
+    }
+    struct prl_tts_stream_conf conf = {
+        .voice = voice, .speed = (float)speed, .fn = on_tts, .arg = speech};
+    speech->text = prl_mem_strndup(prl_json_string(input, ""), speech->len);
+    conf.language =
+        speech->text && has_chinese(speech->text, speech->len) ? PRL_TEXT_ZH : PRL_TEXT_EN;
+    enum prl_err err = speech->text ? PRL_OK : PRL_ERR_NOMEM;
+    if (!err)
+        err = prl_cut_create(&speech->cut, &(struct prl_cut_conf){0});
+    if (!err)
+        err = prl_tts_open(prl_serve_conf(order->serve)->tts, &conf, &speech->tts);
+    if (err)
+        prl_serve_refuse(order, 503, "server_error", NULL, "No voice takes this now.");
+    return !err;
+}
+
+void prl_serve_speech(void *arg, struct prl_http_request *request)
+{
+    struct prl_serve *serve = arg;
+    struct speech *speech = prl_serve_open(serve, request, sizeof(*speech), close_speech);
+    if (!speech)
+        return;
+    size_t size;
+    char problem[160];
+    struct prl_json *root;
+    const char *body = prl_http_body(request, &size);
+    if (prl_json_parse(&root, body ? body : "", size, problem, sizeof(problem)) != PRL_OK) {
+        prl_serve_refuse(&speech->order, 400, "invalid_json", NULL, problem);
+        return;
+    }
+    bool started = start(speech, root);
+    prl_json_free(&root);
+    if (started)
+        pump(speech);
+}
