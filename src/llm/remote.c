@@ -170,11 +170,13 @@ static void give_call(struct attempt *attempt, const char *name, const char *tex
              (unsigned long long)(prl_clock_wall_us() + (int64_t)stream->calls++) & 0xFFFFFFFF);
     tell(stream, &(struct prl_llm_event){
                      .kind = PRL_LLM_EVENT_TOOL_BEGIN, .name = name, .call_id = call_id});
-    if (attempt->stream)
-        tell(stream,
-             &(struct prl_llm_event){.kind = PRL_LLM_EVENT_TOOL_ARGS, .text = text, .len = len});
-    if (attempt->stream)
-        tell(stream, &(struct prl_llm_event){.kind = PRL_LLM_EVENT_TOOL_END});
+    if (attempt->stream != stream) // cancelled in the callback
+        return;
+    tell(stream,
+         &(struct prl_llm_event){.kind = PRL_LLM_EVENT_TOOL_ARGS, .text = text, .len = len});
+    if (attempt->stream != stream)
+        return;
+    tell(stream, &(struct prl_llm_event){.kind = PRL_LLM_EVENT_TOOL_END});
 }
 
 static void on_piece(void *arg, const char *name, const char *text, size_t len)
