@@ -59,7 +59,7 @@ $(eval $(call engine_module,whisper,src/stt/whisper_module.c,$(WHISPER_DIR),-lwh
 AEC3_FLAGS := -std=c++20 -O2 -g -fPIC -Wall -Wextra -Werror -DNDEBUG -DWEBRTC_POSIX \
  -DWEBRTC_LINUX -DWEBRTC_APM_DEBUG_DUMP=0 -Isrc -isystem $(AEC3_DIR)/include
 ifneq ($(wildcard $(AEC3_DIR)/lib/libaec3.a),)
-all: $(B)/lib/libparley_aec3.so
+all unit: $(B)/lib/libparley_aec3.so
 endif
 
 $(B)/lib/libparley_aec3.so: src/dsp/aec3_module.cpp src/dsp/aec3_module.h $(wildcard $(AEC3_DIR)/lib/*.a) tools/setup.mk

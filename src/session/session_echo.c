@@ -5,7 +5,7 @@
 // output clock says that it is heard. Input sample n was recorded before n / 16 ms plus an offset, the
 // least that arrivals of the last seconds allow: sound that came in a burst was not recorded in one. The
 // delay that remains (network, the client's buffers, the room) is the canceller's to find.
-#include <string.h>
+#include <stdlib.h>
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -22,7 +22,12 @@ enum {
     US_PER_MS = 1000,
     BUCKET_US = 1000000,
     STEP_US = 20000, // smaller changes of the offset are left to the canceller
-    LEAD_MS = 100
+    LEAD_MS = 100,
+    // What the canceller needs to learn delay and room, in sound of the loudspeaker. Meanwhile the voice
+    // detector hears nothing while the loudspeaker does.
+    LEARN_SAMPLES = 7 * PRL_SESSION_RATE_HZ / 2,
+    RING_ON_SAMPLES = PRL_ECHO_TAIL_MS_MAX * SAMPLES_PER_MS,
+    SOUND_MIN = 64 // a reference that can make an echo, of 32768
 };
 
 struct prl_session_echo {
@@ -32,7 +37,9 @@ struct prl_session_echo {
     struct prl_resample *down; // 24 to 16 kHz
     // State.
     size_t clean_count; // of the waiting sound, from its start
-    int64_t offset_us;  // input sample 0 on the monotonic clock; 0: unknown
+    uint32_t learnt_samples;
+    uint32_t ring_on_samples; // that an echo may still come
+    int64_t offset_us;        // input sample 0 on the monotonic clock; 0: unknown
     int64_t least_us[2];
     int64_t bucket_us;   // when the present bucket began
     uint32_t generation; // whose sound is in the queue
@@ -190,6 +197,27 @@ void prl_session_echo_arrived(struct prl_session *session, int64_t now_us)
         echo->offset_us = least_us;
 }
 
+static void watch_reference(struct prl_session_echo *echo, const int16_t *reference)
+{
+    int peak = 0;
+    for (size_t i = 0; i < FRAME; i++) {
+        int size = abs(reference[i]);
+        peak = size > peak ? size : peak;
+    }
+    if (peak > SOUND_MIN) {
+        echo->ring_on_samples = RING_ON_SAMPLES;
+        echo->learnt_samples += echo->learnt_samples < LEARN_SAMPLES ? FRAME : 0;
+    } else if (echo->ring_on_samples > 0) {
+        echo->ring_on_samples -= FRAME;
+    }
+}
+
+bool prl_session_echo_learns(const struct prl_session *session)
+{
+    const struct prl_session_echo *echo = session->echo;
+    return echo && echo->learnt_samples < LEARN_SAMPLES && echo->ring_on_samples > 0;
+}
+
 // One frame of the waiting sound, in place.
 static void clean_frame(struct prl_session *session)
 {
@@ -201,6 +229,7 @@ static void clean_frame(struct prl_session *session)
         mic[i] = session->waiting[(at + i) % session->waiting_size];
     prl_reference_take(echo->reference, reference, FRAME,
                        echo->offset_us + length_us(session->input + echo->clean_count));
+    watch_reference(echo, reference);
     prl_echo_process(echo->echo, mic, reference);
     for (size_t i = 0; i < FRAME; i++)
         session->waiting[(at + i) % session->waiting_size] = mic[i];

@@ -356,7 +356,9 @@ static void process_piece(struct prl_session *session, const int16_t *pcm, size_
     if (!manual && session->vad) {
         session->vad_base =
             (int64_t)session->input - (int64_t)count - prl_vad_position(session->vad);
-        enum prl_err err = prl_vad_push(session->vad, pcm, count);
+        static const int16_t silence[PRL_VAD_WINDOW_SAMPLES];
+        bool own = prl_session_echo_learns(session);
+        enum prl_err err = prl_vad_push(session->vad, own ? silence : pcm, count);
         (void)err; // counted by the VAD; the floor sees silence
     }
     struct prl_floor_event fact = {.fact = PRL_FACT_INPUT};

@@ -248,6 +248,8 @@ void prl_session_echo_left(struct prl_session *session, uint64_t samples, int64_
 void prl_session_echo_arrived(struct prl_session *session, int64_t now_us);
 size_t prl_session_echo_ready(struct prl_session *session, size_t count);
 void prl_session_echo_taken(struct prl_session *session, size_t count);
+// An echo sounds that the canceller does not know yet: what it leaves is no voice.
+bool prl_session_echo_learns(const struct prl_session *session);
 
 // session_output.c
 void prl_session_start_response(struct prl_session *session, struct prl_work *work);

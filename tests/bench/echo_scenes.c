@@ -40,10 +40,13 @@ enum {
     ROOM_TAPS = 3200,
     FILES_MAX = 64,
     FILE_BYTES_MAX = 32 << 20,
+    PERSON_FIRST = 8 * HZ, // the canceller has learnt its room
     PERSON_EVERY = 12 * HZ,
     NOTICED_MS = 500,
     TWO_S = 2 * HZ,
     TURNS = 4,
+    LOW = 60 * HZ / 1000, // the client has so little that it could run dry in this step
+    WAITS_AMID_MAX = 200,
     WAITS_MAX = 2000
 };
 static const double LEVEL = 1600.0; // of the person: -26 dB of full scale
@@ -145,12 +148,14 @@ static void set_level(struct sound *sound, double level)
     }
 }
 
-// Speech begins where 10 ms are louder than a tenth of the whole: the zero of every latency.
+// Speech begins where 10 ms reach a quarter of the level of the whole and 200 ms a half of it: the zero of
+// every latency. A breath or a click before the first word is none.
 static void trim(struct sound *sound)
 {
-    double level = root_mean_square(sound->pcm, sound->count) / 5.0;
+    double level = root_mean_square(sound->pcm, sound->count);
     size_t from = 0;
-    while (from + 160 < sound->count && root_mean_square(sound->pcm + from, 160) < level)
+    while (from + 3200 < sound->count && (root_mean_square(sound->pcm + from, 3200) < level / 2.0 ||
+                                          root_mean_square(sound->pcm + from, 160) < level / 4.0))
         from += 160;
     memmove(sound->pcm, sound->pcm + from, (sound->count - from) * sizeof(*sound->pcm));
     sound->count -= from;
@@ -516,13 +521,19 @@ static void ask(void)
 }
 
 // The lanes run in real time: while an answer is due, virtual time waits for it.
+static bool runs_dry(void)
+{
+    size_t ahead = (size_t)(s.options.delay_ms / 2 * HZ / 1000) + LOW;
+    return s.played_end < s.now + (s.answer_since ? ahead : 0);
+}
+
 static void settle(void)
 {
     uint64_t before = s.sound_out;
     for (int i = 0; i < TURNS; i++)
         prl_loop_turn(s.loop, 0);
-    for (int i = 0; i < WAITS_MAX && prl_session_busy(s.session) && s.sound_out == before &&
-                    s.played_end < s.now;
+    int waits = s.answer_since ? WAITS_AMID_MAX : WAITS_MAX;
+    for (int i = 0; i < waits && prl_session_busy(s.session) && s.sound_out == before && runs_dry();
          i++)
         prl_loop_turn(s.loop, 1000);
 }
@@ -637,6 +648,7 @@ int main(int argc, char **argv)
     s.played = prl_mem_array(s.length, sizeof(*s.played));
     if (!s.played || s.talk.count < UNIT || !start())
         return 1;
+    s.person_next = PERSON_FIRST;
     s.start_us = prl_clock_now_us();
     prl_clock_hold(s.start_us);
     int64_t cpu_us = prl_clock_thread_us();
