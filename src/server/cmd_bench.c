@@ -497,7 +497,7 @@ static enum prl_err run_step(struct bench *bench, uint32_t sessions)
     prl_timer_start(bench->timer, 0);
     prl_loop_run(bench->loop);
     prl_timer_stop(bench->timer);
-    struct row row;
+    struct row row = {.core = -1};
     err = prl_load_report(bench->load, &row.load);
     if (!err) {
         make_row(bench, &row);

@@ -48,8 +48,8 @@ struct stream {
     int64_t asked_us;
 };
 
-static const char *const words[] = {"please", "tell",  "me",    "what", "you",  "know",
-                                    "about",  "birds", "which", "sing", "each", "spring"};
+// Any number of them may be all that somebody wanted to say.
+static const char *const words[] = {"birds", "sing", "early", "today", "gardens", "bloom"};
 
 static size_t words_in(size_t samples)
 {
@@ -200,6 +200,8 @@ static void on_decode(void *arg)
     prl_str_init(&text, TEXT_MAX);
     size_t end = stream->work.end < stream->speech ? stream->work.end : stream->speech;
     write_words(&text, words_in(end > stream->work.start ? end - stream->work.start : 0));
+    if (text.len > 0)
+        (void)prl_str_addc(&text, '.');
     struct prl_timeline_result result = {.err = text.err,
                                          .text = prl_str_text(&text),
                                          .language = "en",
