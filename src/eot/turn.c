@@ -8,7 +8,8 @@ enum {
     SURE = 900,
     VERY_SURE = 970,
     SILENCE_MS = 200,
-    SILENCE_UNSURE_MS = 400,
+    SILENCE_UNSURE_MS =
+        700, // late enough for two pauses in three, early enough for an answer in 1.2 s
     SILENCE_OPEN_MS = 1000, // the words ask for more, the voice says that none comes
 };
 

@@ -141,7 +141,7 @@ enum prl_floor_act {
     PRL_ACT_TRANSCRIBED,       // utterance, generation: its transcript is known and committed
     PRL_ACT_EMPTY_UTTERANCE,   // the same, and it has no words: it gets no response
     PRL_ACT_TRANSCRIPT_FAILED, // utterance, reason
-    PRL_ACT_ASK_EOT,           // utterance, end: is the turn over?
+    PRL_ACT_ASK_EOT,           // utterance, end: is the turn over, by its sound up to there?
     PRL_ACT_JUDGE,             // generation, utterance, end: STT of sound in overlap, invisible
     PRL_ACT_CLEARED,           // input_audio_buffer.cleared
     PRL_ACT_IDLE_TIMEOUT,      // utterance, start, end: timeout_triggered, committed; a response

@@ -339,7 +339,10 @@ static void ask_eot(struct prl_floor *floor, int64_t silence_us)
     utterance->eot_silence_us = silence_us;
     struct prl_floor_action *action = prl_floor_say(floor, PRL_ACT_ASK_EOT);
     action->utterance = utterance->id;
-    action->end = floor->input;
+    // The model takes a longer silence for a surer end, in a pause as at an end: it always hears as
+    // much of it (docs/TUNING.md, "The end of a turn").
+    uint64_t end = utterance->speech_end + (uint64_t)floor->conf.probe_ms * SAMPLES_PER_MS;
+    action->end = end < floor->input ? end : floor->input;
 }
 
 // The recogniser works on this pause: its words may ask for more, and no answer can begin without

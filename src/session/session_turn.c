@@ -100,7 +100,8 @@ static void on_eot(void *arg, const struct prl_eot_answer *answer)
                                                     .flags = answer->err ? PRL_FLOOR_SKIPPED : 0});
 }
 
-static enum prl_err ask(struct prl_session *session, const struct prl_utterance *utterance)
+static enum prl_err ask(struct prl_session *session, const struct prl_utterance *utterance,
+                        uint64_t end)
 {
     struct prl_eot *eot = session->engines.eot;
     if (!eot || !utterance || !prl_eot_is_ready(eot) ||
@@ -114,9 +115,13 @@ static enum prl_err ask(struct prl_session *session, const struct prl_utterance 
     uint64_t from = prl_session_ring_start(session);
     if (from < utterance->start)
         from = utterance->start;
-    if (session->input - from > PRL_EOT_SAMPLES_MAX)
-        from = session->input - PRL_EOT_SAMPLES_MAX;
-    size_t count = (size_t)(session->input - from);
+    if (end > session->input)
+        end = session->input;
+    if (end <= from)
+        return PRL_ERR_AGAIN;
+    if (end - from > PRL_EOT_SAMPLES_MAX)
+        from = end - PRL_EOT_SAMPLES_MAX;
+    size_t count = (size_t)(end - from);
     int16_t *pcm = prl_mem_array(count, sizeof(*pcm));
     if (!pcm)
         return PRL_ERR_NOMEM;
@@ -130,7 +135,7 @@ static enum prl_err ask(struct prl_session *session, const struct prl_utterance 
 void prl_session_ask_eot(struct prl_session *session, const struct prl_floor_action *action)
 {
     // Without an answer silence decides.
-    if (ask(session, prl_session_utterance(session, action->utterance)) != PRL_OK)
+    if (ask(session, prl_session_utterance(session, action->utterance), action->end) != PRL_OK)
         prl_session_step(session, &(struct prl_floor_event){.fact = PRL_FACT_EOT,
                                                             .utterance = action->utterance,
                                                             .flags = PRL_FLOOR_SKIPPED});

@@ -4,8 +4,7 @@
     eot_accuracy.py [--parley PROGRAM] [--audio DIR] [--json FILE] [--cases FILE] [--verbose]
 
 Each case is the beginning of a recording up to a pause, with the recording's own background noise behind it. The model
-is asked at 100, 200, 400 and 800 ms of the pause, as the floor does (once a pause, again when the pause has doubled),
-the words are those that `parley stt` finds 200 ms into the pause. The rows:
+is asked at 100, 200, 400 and 800 ms of the pause, the words are those that `parley stt` finds 200 ms into it. The rows:
 
   true end    the end of a whole sentence or turn
   natural     a pause of 0.3 to 1.2 s (in VAD terms) inside a recording, its own length
@@ -16,8 +15,9 @@ the words are those that `parley stt` finds 200 ms into the pause. The rows:
 Lengthened and spliced pauses do not sound like hesitation, so they prove no figure about people; synthetic ones less.
 For a pause: "committed" is a commit before the person goes on; "cut-in" is a commit whose answer (not before --answer-ms
 of silence, the time that the engines need at best) sounds before that. For an end: "late" is a commit after --late-ms.
-Ways to decide: the model alone (0.5); the words alone (200 ms when complete, else 500 ms, never when open); fused by
-src/eot/turn.h with the newest answer; once, fused with the first answer, which heard only 100 ms of silence.
+Ways to decide: "model" alone (its newest answer, 0.5); "words" alone (200 ms when complete, else 500 ms, never when open);
+"again": both by src/eot/turn.h with the model's newest answer; "fused": the same with the answer that heard 100 ms of the
+pause and no more, which is what the floor does.
 """
 import argparse
 import csv
@@ -188,7 +188,7 @@ def commit_ms(case, way):
     """Silence at which the turn is committed; NEVER: only at the cap."""
     if way == "words":
         return 200 if "complete" in case["flags"] else NEVER if "open_ended" in case["flags"] else 500
-    if way == "once":
+    if way == "fused":
         return max(ASKS_MS[0], case["silence_ms"][0])
     for asked, permille, needs in zip(ASKS_MS, case["permille"], case["silence_ms"]):
         if way == "model":
@@ -219,7 +219,7 @@ def summarise(cases, way, answer_ms, late_ms):
 
 def show(cases, args):
     print(f"{'language':9} {'row':21} {'way':6} {'of':>4} {'committed':>10} {'cut-in / late':>14}  median ms")
-    ways = {way: summarise(cases, way, args.answer_ms, args.late_ms) for way in ("model", "words", "fused", "once")}
+    ways = {way: summarise(cases, way, args.answer_ms, args.late_ms) for way in ("model", "words", "again", "fused")}
     for key in sorted(ways["fused"], key=lambda k: (k[0], k[1].startswith("synthetic"), k[1])):
         for way, table in ways.items():
             row = table[key]

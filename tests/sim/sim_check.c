@@ -162,7 +162,7 @@ static uint32_t turn_silence_ms(const struct sim_world *world)
     else if (open && permille >= 970)
         needed = 1000;
     else if (!open && permille >= 500)
-        needed = permille >= 900 ? 200 : 400;
+        needed = permille >= 900 ? 200 : 700;
     if (needed < conf->silence_min_ms)
         needed = conf->silence_min_ms;
     bool mute = !conf->eot_available ||

@@ -258,6 +258,13 @@ PRL_TEST(eot_words_hostile)
     EXPECT_INT(prl_eot_words("yes", 0, "en"), 0);
 }
 
+static void fill(char *text, size_t size, const char *piece)
+{
+    size_t n = strlen(piece);
+    for (size_t i = 0; i < size; i++)
+        text[i] = piece[i % n];
+}
+
 PRL_TEST(eot_words_huge)
 {
     enum { SIZE = 1 << 20 };
@@ -265,17 +272,14 @@ PRL_TEST(eot_words_huge)
     REQUIRE(text);
     memset(text, 'a', SIZE);
     EXPECT_INT(prl_eot_words(text, SIZE, NULL), 0);
-    for (size_t i = 0; i + 6 <= SIZE; i += 6)
-        memcpy(text + i, "嗯\xef\xbc\x8c", 6);
+    fill(text, SIZE, "嗯\xef\xbc\x8c");
     // Nothing but 嗯, but who knows what stood at the beginning; a comma ends it.
     EXPECT_INT(prl_eot_words(text, SIZE, "zh") & (BACK | DONE), 0);
-    for (size_t i = 0; i + 2 <= SIZE; i += 2)
-        memcpy(text + i, "a.", 2);
+    fill(text, SIZE, "a.");
     (void)prl_eot_words(text, SIZE, "en");
-    for (size_t i = 0; i + 2 <= SIZE; i += 2)
-        memcpy(text + i, "7 ", 2);
+    fill(text, SIZE, "7 ");
     (void)prl_eot_words(text, SIZE, "en");
-    memcpy(text + SIZE - 4, " and", 4);
+    fill(text + SIZE - 4, 4, " and");
     EXPECT_INT(prl_eot_words(text, SIZE, "en"), OPEN);
     EXPECT(!prl_eot_echoes(text, SIZE, "one two three", 13));
     EXPECT(prl_eot_echoes("7 7 7 7", 7, text, SIZE));

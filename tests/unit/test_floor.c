@@ -15,7 +15,8 @@ struct talk {
     int64_t now_ms;
     int64_t input_ms;
     int64_t deadline_us;
-    bool stalled; // no sound comes in
+    bool stalled;       // no sound comes in
+    uint64_t asked_end; // of the last question to the end-of-turn model
     char said[TEXT_MAX];
     size_t len;
 };
@@ -67,6 +68,8 @@ __attribute__((format(printf, 2, 3))) static void note(struct talk *talk, const 
 
 static void note_action(struct talk *talk, const struct prl_floor_action *action)
 {
+    if (action->act == PRL_ACT_ASK_EOT)
+        talk->asked_end = action->end;
     note(talk, "%s%s", talk->len ? ", " : "", ACTS[action->act]);
     if (action->utterance)
         note(talk, " u%u", action->utterance);
@@ -506,10 +509,13 @@ PRL_TEST(floor_words_and_a_busy_judge_decide_the_turn)
     forget(&talk);
     wait_ms(&talk, 100);
     SAID(&talk, "eot? u2");
+    uint64_t end = talk.asked_end;
+    EXPECT_INT(end, talk.input_ms * PER_MS);
     step(&talk, (struct prl_floor_event){
                     .fact = PRL_FACT_EOT, .utterance = 2, .flags = PRL_FLOOR_SKIPPED});
     wait_ms(&talk, 100);
-    SAID(&talk, "eot? u2"); // the pause doubled
+    SAID(&talk, "eot? u2");          // the pause doubled
+    EXPECT_INT(talk.asked_end, end); // and is heard no longer
     step(&talk, (struct prl_floor_event){
                     .fact = PRL_FACT_EOT, .utterance = 2, .flags = PRL_FLOOR_SKIPPED});
     wait_ms(&talk, 290);
