@@ -253,6 +253,7 @@ PRL_TEST(session_says_something_while_a_tool_runs)
     REQUIRE(world_open(&world, PRL_API_GA) == PRL_OK);
     REQUIRE(world_ready(&world));
     world.base.floor.filler_after_ms = 20;
+    world.base.floor.apology_max_ms = 60000; // a stalled machine is no reason to give it up
     world_send(&world, SESSION("\"tools\":[{\"type\":\"function\",\"name\":\"get_weather\"}],"
                                "\"audio\":{\"input\":{\"turn_detection\":null}}"));
     world_send(&world, USER("the weather?"));
