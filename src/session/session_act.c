@@ -445,7 +445,8 @@ static void finish(struct prl_session *session, const struct prl_floor_action *a
     if (work->answer)
         prl_answer_stop(work->answer);
     work->answer = NULL;
-    if (!work->audio || status == PRL_RESPONSE_FAILED)
+    // An apology fails its response and sounds all the same: it goes when it has been heard.
+    if (!work->audio || (status == PRL_RESPONSE_FAILED && work->samples_out == 0))
         prl_session_free_work(session, work);
 }
 
