@@ -821,6 +821,11 @@ static void check_voice(struct sim_world *world, enum prl_floor_answer answer)
         if (!echo && lasted > (int64_t)conf->interrupt_max_ms + SLACK_MS)
             MUST(answer != PRL_FLOOR_PAUSED, "the answer still waits for a verdict");
     }
+    bool tentative = world->open != 0 && !world->utterances[world->open].announced;
+    if (tentative && world->strict && !world->voice && world->fact == PRL_FACT_INPUT &&
+        conf->turns == PRL_FLOOR_SERVER_VAD)
+        MUST(silence_ms(world) <= (int64_t)conf->resume_ms + SLACK_MS,
+             "a click is an utterance for %" PRId64 " ms", silence_ms(world));
     if (answer == PRL_FLOOR_PAUSED && !world->voice && world->fact == PRL_FACT_INPUT)
         MUST(silence_ms(world) <= (int64_t)conf->verdict_max_ms + SLACK_MS, "no verdict in time");
     if (answer == PRL_FLOOR_PAUSED)
