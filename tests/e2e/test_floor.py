@@ -239,39 +239,6 @@ async def test_idle_timeout(server):
         await client.until("response.created", 120)
 
 
-async def test_filler_while_a_tool_runs():
-    """A response outside of the conversation, in its language; the answer to the tool's result follows as ever."""
-    server = Server("turn.filler_after_ms=1500")
-    try:
-        async with Client(server.ws()) as client:
-            tool = {"type": "function", "name": "get_weather", "description": "The weather of a city now",
-                    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}
-            await client.session(audio={"input": {"turn_detection": None}}, tools=[tool], tool_choice="required")
-            await client.ask("What is the weather in Rome?")
-            call = (await client.until("response.function_call_arguments.done", 240))
-            while not any("Let me see." in e["transcript"]
-                          for e in client.of("response.output_audio_transcript.done")):
-                await client.next(240)
-            spoken = [e for e in client.of("response.output_audio_transcript.done")
-                      if "Let me see." in e["transcript"]]
-            own = [e["response"] for e in client.of("response.created") if e["response"]["id"] == spoken[0]["response_id"]]
-            assert own and own[0]["conversation_id"] is None, own
-            await client.send("conversation.item.create", item={"type": "function_call_output",
-                                                                "call_id": call["call_id"], "output": "Sunny, 21 degrees."})
-            await client.send("session.update", session={"type": "realtime", "tool_choice": "none"})
-            await client.send("response.create")
-            answer = (await client.until("conversation.item.added", 240))
-            while answer["item"]["type"] != "message" or answer["item"].get("role") != "assistant":
-                answer = await client.until("conversation.item.added", 240)
-            assert answer["item"]["id"] != spoken[0]["item_id"]
-            # It is no item: it cannot be retrieved.
-            await client.send("conversation.item.retrieve", item_id=spoken[0]["item_id"])
-            error = await client.until("error", 240, allow_error=True)
-            assert error["error"]["code"] == "item_retrieve_invalid_item_id", error
-    finally:
-        assert server.stop() == 0, server.log()
-
-
 if __name__ == "__main__":
     # A verdict may take its time here: how fast it comes is measured (tests/bench/turns.py), not tested.
     sys.exit(run([value for name, value in list(globals().items()) if name.startswith("test_")],
