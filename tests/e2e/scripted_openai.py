@@ -1,0 +1,119 @@
+"""A server with OpenAI's endpoints that answers by script, and badly when told to: what stands in for engines elsewhere."""
+import asyncio
+import json
+import math
+import struct
+import threading
+
+SECRET = "sk-scripted-secret"
+ANSWER = "One two three. Four five six."
+TRANSCRIPT = "What is the time?"
+# What can go wrong at each endpoint. "delay" and "drip" are slow but right.
+FAULTS = ("hang", "429", "500", "cut_head", "cut_body", "garble", "lie_long", "lie_short", "empty", "close", "drip",
+          "delay")
+RIGHT = ("drip", "delay")
+
+
+def tone(seconds):
+    return b"".join(struct.pack("<h", int(8000 * math.sin(i * 0.05))) for i in range(int(24000 * seconds)))
+
+
+TONE = tone(0.5)
+
+
+def sse(*events):
+    return b"".join(b"data: " + (e if isinstance(e, bytes) else json.dumps(e).encode()) + b"\n\n" for e in events)
+
+
+def chat_body():
+    words = [{"choices": [{"index": 0, "delta": {"content": word + " "}}]} for word in ANSWER.split()]
+    return sse({"choices": [{"index": 0, "delta": {"role": "assistant", "content": "<think>secret plan</think>"}}]}, *words,
+               {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
+               {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 6, "total_tokens": 13}}, b"[DONE]")
+
+
+class Scripted:
+    """Listens on a port of its own in a thread; `fault` names what goes wrong by kind: {"llm": "hang"}."""
+
+    def __init__(self):
+        self.fault, self.asked, self.keys, self.bodies = {}, {"stt": 0, "llm": 0, "tts": 0, "models": 0}, set(), {}
+        self.open = 0
+        self.loop = asyncio.new_event_loop()
+        ready = threading.Event()
+        self.thread = threading.Thread(target=self.run, args=(ready,), daemon=True)
+        self.thread.start()
+        ready.wait()
+
+    def run(self, ready):
+        asyncio.set_event_loop(self.loop)
+        self.server = self.loop.run_until_complete(asyncio.start_server(self.serve, "127.0.0.1", 0))
+        self.port = self.server.sockets[0].getsockname()[1]
+        ready.set()
+        self.loop.run_forever()
+
+    def stop(self):
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(10)
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    async def serve(self, reader, writer):
+        self.open += 1
+        try:
+            while await self.answer(reader, writer):
+                pass
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            self.open -= 1
+            writer.close()
+
+    async def answer(self, reader, writer):
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin1")
+        fields = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
+        path = head.split(" ")[1]
+        body = await reader.readexactly(int(fields.get("content-length", 0)))
+        kind = {"/v1/audio/transcriptions": "stt", "/v1/chat/completions": "llm", "/v1/audio/speech": "tts"}.get(path, "models")
+        self.asked[kind] += 1
+        self.keys.add(fields.get("authorization", ""))
+        self.bodies[kind] = body
+        type_, answer = {"stt": ("application/json", json.dumps({"text": TRANSCRIPT}).encode()),
+                         "llm": ("text/event-stream", chat_body()), "tts": ("audio/pcm", TONE),
+                         "models": ("application/json", b'{"object":"list","data":[]}')}[kind]
+        return await self.send(writer, self.fault.get(kind, ""), type_, answer)
+
+    async def send(self, writer, fault, type_, body):
+        half = len(body) // 2
+        if fault == "hang":
+            await asyncio.sleep(3600)
+        if fault == "close":
+            return False
+        if fault == "delay":
+            await asyncio.sleep(0.4)
+        if fault in ("429", "500"):
+            text = f'{{"error":{{"message":"no, {SECRET}"}}}}'.encode()
+            writer.write(f"HTTP/1.1 {fault} No\r\nContent-Length: {len(text)}\r\n\r\n".encode() + text)
+            await writer.drain()
+            return True
+        if fault == "cut_head":
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Ty")
+            return False
+        length = {"lie_long": len(body) * 3, "lie_short": half, "empty": 0}.get(fault, len(body))
+        writer.write(f"HTTP/1.1 200 OK\r\nContent-Type: {type_}\r\nContent-Length: {length}\r\n\r\n".encode())
+        if fault == "empty":
+            return True
+        if fault == "garble":
+            body = bytes(b ^ 0x5A for b in body) if type_ != "audio/pcm" else b"OggS" + body[4:]
+        if fault == "drip":
+            for i in range(0, len(body), max(1, len(body) // 12)):
+                writer.write(body[i:i + max(1, len(body) // 12)])
+                await writer.drain()
+                await asyncio.sleep(0.03)
+            return True
+        writer.write(body[:half] if fault == "cut_body" else body)
+        await writer.drain()
+        if fault == "lie_long":
+            await asyncio.sleep(3600)
+        return fault not in ("cut_body", "lie_short")
