@@ -47,7 +47,7 @@ uint32_t prl_load_open_count(const struct prl_load *load);
 // Turns answered so far.
 uint64_t prl_load_turns(const struct prl_load *load);
 // After done. Its arrays live until the next call or destroy. NOMEM.
-enum prl_err prl_load_report(struct prl_load *load, struct prl_load_report *report) PRL_MUST_USE;
+enum prl_err prl_load_report(struct prl_load *load, struct prl_load_report *out) PRL_MUST_USE;
 
 // The smallest figure that at least `share` (0..1) of them do not exceed; 0 when there is none.
 int64_t prl_load_quantile(const struct prl_load_figures *figures, double share);

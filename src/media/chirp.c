@@ -14,7 +14,7 @@ static const double two_pi = 6.283185307179586;
 size_t prl_chirp_write(int16_t out[PRL_CHIRP_SAMPLES_MAX], uint32_t rate_hz)
 {
     PRL_CHECK(rate_hz >= 8000 && rate_hz <= PRL_CHIRP_RATE_MAX);
-    size_t count = rate_hz / 1000 * PRL_CHIRP_MS;
+    size_t count = (size_t)(rate_hz / 1000) * PRL_CHIRP_MS;
     double seconds = PRL_CHIRP_MS / 1000.0;
     double ramp = RAMP_MS / 1000.0;
     for (size_t i = 0; i < count; i++) {
@@ -91,7 +91,7 @@ static void remember(struct prl_chirp_finder *finder, int16_t sample)
 bool prl_chirp_find(struct prl_chirp_finder *finder, const int16_t *pcm, size_t n,
                     struct prl_chirp_onset *onset)
 {
-    uint64_t quiet_min = finder->rate_hz / 1000 * PRL_CHIRP_QUIET_MS;
+    uint64_t quiet_min = (uint64_t)(finder->rate_hz / 1000) * PRL_CHIRP_QUIET_MS;
     bool found = false;
     for (size_t i = 0; i < n; i++) {
         bool loud = pcm[i] >= PRL_CHIRP_LOUD || pcm[i] <= -PRL_CHIRP_LOUD;

@@ -27,6 +27,7 @@
     }
 
 // What each engine of a chain has; `index` 0 is the first.
+// NOLINTBEGIN(bugprone-macro-parentheses): `kind` names a member, which takes no parentheses.
 #define ENGINE(prefix, kind, index, value)                                                         \
     CHOICE(prefix ".backend", kind[index].backend, value, backends,                                \
            "embedded, or openai: any server with OpenAI's endpoints, another parley too."),        \
@@ -43,6 +44,7 @@
 #define FALLBACK(prefix, kind, index)                                                              \
     ENGINE(prefix, kind, index, "none"),                                                           \
         TEXT(prefix ".model", kind[index].model, "", "Model to ask openai for.")
+// NOLINTEND(bugprone-macro-parentheses)
 
 static const char *const backends[] = {"none", "embedded", "openai", NULL};
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
