@@ -134,7 +134,9 @@ static void check_discard(struct sim_world *world, const struct prl_floor_action
     MUST(action->utterance == world->open, "discard of no open utterance");
     bool wanted = world->fact == PRL_FACT_CLEAR || world->fact == PRL_FACT_UPDATE;
     MUST(!u->announced || wanted, "a visible utterance vanishes");
-    if (!wanted && world->conf.interrupt_response && world->fact == PRL_FACT_INPUT)
+    // What would have interrupted an answer that failed in this very step waits for nothing.
+    if (!wanted && world->conf.interrupt_response && world->fact == PRL_FACT_INPUT &&
+        !world->gave_up)
         MUST(silence_ms(world) >= world->conf.resume_ms || !world->strict,
              "a false interruption was decided after %" PRId64 " ms", silence_ms(world));
     if (!wanted && world->strict && world->conf.interrupt_response &&
@@ -592,6 +594,7 @@ static void check_finish(struct sim_world *world, const struct prl_floor_action 
              g->apology,
          "finished with the wrong status");
     g->finished = true;
+    world->gave_up = failed && g->sent == 0;
     if (g->sent == 0 && !g->called)
         world->filler_said = false;
     world->tool_runs = g->called && !failed;

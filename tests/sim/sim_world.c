@@ -239,7 +239,7 @@ void sim_fact(struct sim_world *world, struct prl_floor_event event)
                 event.generation, event.words, event.flags, event.samples);
     world->fact = event.fact;
     world->refused = world->created = world->cancelled = false;
-    world->committed = world->cleared = false;
+    world->committed = world->cleared = world->gave_up = false;
     world->committed_utterance = 0;
     world->answer_before = prl_floor_answer(world->floor);
     prl_floor_step(world->floor, &event, world->now_us, world->input, &out);

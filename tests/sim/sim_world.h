@@ -131,6 +131,7 @@ struct sim_world { // NOLINT(clang-analyzer-optin.performance.Padding)
     uint32_t stt_jobs, answer_jobs;
     enum prl_floor_fact fact;                             // of this step
     bool refused, created, cancelled, committed, cleared; // in this step
+    bool gave_up;                                         // an answer failed unheard, in this step
     uint32_t committed_utterance;
     enum prl_floor_answer answer_before;
     bool strict;    // nobody changes the rules, leaves or stalls: times are exact
