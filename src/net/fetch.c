@@ -47,6 +47,7 @@ struct prl_fetch_request {
     bool waiting; // to be added by settle
     bool dead;    // cancelled while libcurl was on the stack
     bool head_told;
+    bool again;       // tried a second time, on a connection of its own
     bool grace;       // its time is over; one more turn, so that what has arrived is read first
     unsigned status;  // of the answer, once the body begins
     size_t size;      // bytes of the body so far
@@ -236,6 +237,27 @@ static void read_status(struct prl_fetch_request *request)
     request->status = (unsigned)status;
 }
 
+// A server that said more than the length it had announced spoils the next answer on the same connection:
+// what comes first is no HTTP. That request is asked once more on a new one.
+static bool ask_again(struct prl_fetch_request *request, CURLcode code)
+{
+    long connects = 1;
+    curl_easy_getinfo(request->easy, CURLINFO_NUM_CONNECTS, &connects);
+    bool nonsense = code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_WEIRD_SERVER_REPLY;
+    if (!nonsense || connects != 0 || request->again || request->failure || request->size > 0)
+        return false;
+    request->again = true;
+    request->error[0] = '\0';
+    request->fetch->in_curl++; // it may tell us about sockets
+    curl_multi_remove_handle(request->fetch->multi, request->easy);
+    request->fetch->in_curl--;
+    curl_easy_setopt(request->easy, CURLOPT_FRESH_CONNECT, 1L);
+    request->added = false;
+    request->waiting = true;
+    request->fetch->unsettled = true;
+    return true;
+}
+
 // Requests that libcurl has done with.
 static void drain(struct prl_fetch *fetch)
 {
@@ -252,6 +274,8 @@ static void drain(struct prl_fetch *fetch)
             free_request(request);
             continue;
         }
+        if (ask_again(request, code))
+            continue;
         read_status(request);
         request->failure = failure_of(request, code);
         if (!request->error[0])
@@ -264,7 +288,7 @@ static void settle(struct prl_fetch *fetch)
 {
     if (fetch->in_curl > 0)
         return;
-    while (fetch->unsettled) {
+    do {
         fetch->unsettled = false;
         struct prl_fetch_request *next;
         for (struct prl_fetch_request *at = fetch->first; at; at = next) {
@@ -278,8 +302,9 @@ static void settle(struct prl_fetch *fetch)
                 fetch->in_curl--;
             }
         }
-    }
-    drain(fetch);
+        if (!fetch->unsettled)
+            drain(fetch);
+    } while (fetch->unsettled);
 }
 
 // ---- libcurl's callbacks ----

@@ -90,7 +90,9 @@ static void answer(struct peer *peer)
         reply(peer, "HTTP/1.1 401 No\r\nContent-Length: 9\r\n\r\nsk-sec...");
     else if (strstr(request, " /moved "))
         reply(peer, "HTTP/1.1 302 Found\r\nLocation: /ok\r\nContent-Length: 0\r\n\r\n");
-    else if (strstr(request, " /garbage "))
+    else if (strstr(request, " /spoilt ") && peer->f->accepted > 1)
+        reply(peer, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nclean");
+    else if (strstr(request, " /garbage ") || strstr(request, " /spoilt "))
         reply(peer, "\x16\x03\x01 what is this\r\n\r\n");
     if (strstr(request, " /lies ") || strstr(request, " /shut "))
         peer_close(peer);
@@ -258,6 +260,27 @@ PRL_TEST(fetch_reads_bodies_and_keeps_the_connection)
     prl_fetch_stats(f.fetch, &stats);
     EXPECT_INT(stats.started, 2);
     EXPECT_INT(stats.requests, 0);
+    tear_down(&f);
+}
+
+PRL_TEST(fetch_asks_again_after_a_spoilt_connection)
+{
+    struct fixture f;
+    REQUIRE(set_up(&f) == PRL_OK);
+    struct result result = get(&f, "/spoilt", &(struct prl_fetch_ask){0});
+    EXPECT_INT(result.failure, PRL_FETCH_CUT); // a connection of its own: no excuse
+    EXPECT_INT(f.accepted, 1);
+    f.accepted = 0;
+    result = get(&f, "/ok", &(struct prl_fetch_ask){0});
+    EXPECT_INT(result.failure, PRL_FETCH_OK);
+    result = get(&f, "/spoilt", &(struct prl_fetch_ask){0});
+    EXPECT_INT(result.failure, PRL_FETCH_OK);
+    EXPECT_TEXT(result.data, "clean");
+    EXPECT_INT(f.accepted, 2);
+    // Once only.
+    result = get(&f, "/garbage", &(struct prl_fetch_ask){0});
+    EXPECT_INT(result.failure, PRL_FETCH_CUT);
+    EXPECT_INT(f.accepted, 3);
     tear_down(&f);
 }
 
