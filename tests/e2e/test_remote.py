@@ -1,13 +1,16 @@
-"""Engines elsewhere: a server without models whose engines answer by script."""
+"""Engines elsewhere: a server without models whose engines answer by script and badly, fallback and breakers, another
+parley as the engine node in both languages, and the official SDK against our own endpoints."""
 import array
 import asyncio
-import base64
 import contextlib
+import os
+import re
 import time
 import urllib.request
 
-from harness import PATIENCE, Client, Server, jfk, loudness, pcm24, run, share_of_words
-from scripted_openai import ANSWER, SECRET, TONE, TRANSCRIPT, Scripted
+import openai
+from harness import PATIENCE, Client, Server, jfk, loudness, pcm24, run, share_of_words, synthesise
+from scripted_openai import ANSWER, FAULTS, RIGHT, SECRET, TONE, TRANSCRIPT, Scripted
 
 KINDS = ("stt", "llm", "tts")
 LIMITS = ("engine.connect_ms=20000", "engine.first_byte_ms=1500", "engine.gap_ms=1500")
@@ -62,6 +65,7 @@ async def turn(talk, limit_s=30):
 async def spoken_turn(talk, samples):
     """The same with recorded speech that is committed by hand."""
     data = array.array("h", samples).tobytes()
+    import base64
     for i in range(0, len(data), 48000):
         await talk.send("input_audio_buffer.append", audio=base64.b64encode(data[i:i + 48000]).decode())
     await talk.send("input_audio_buffer.commit")
@@ -95,6 +99,96 @@ async def test_conversation_without_any_model():
     script.stop()
 
 
+async def faults_of(kind):
+    """Each fault in turn: the conversation goes on after it, in time, and nothing is left behind."""
+    script = Scripted()
+    with running(edge(*far(script.url, *KINDS), "engine.failures_max=100")) as (server,):
+        async with Client(server.ws(), check=False) as talk:
+            await talk.session(audio={"input": {"turn_detection": None}})
+            await turn(talk)
+            files = server.threads_and_files()[1]
+            for fault in FAULTS:
+                script.fault = {kind: fault}
+                if kind == "stt":
+                    await spoken_turn(talk, pcm24(jfk())[:48000])
+                    response = (await talk.until("response.done", allow_error=True))["response"]
+                    sound = None
+                else:
+                    response, sound = await turn(talk)
+                if fault in RIGHT:
+                    assert response["status"] == "completed", (fault, response)
+                elif kind == "llm":  # an apology, or what there was of the answer
+                    assert loudness(sound) > 1000, (fault, response)
+                script.fault = {}
+                response, sound = await turn(talk)
+                assert response["status"] == "completed" and loudness(sound) > 1000, (fault, response)
+            await settled(server)
+        # The pool may keep some connections; a fault leaves none.
+        assert server.threads_and_files()[1] <= files + 8, (files, server.threads_and_files())
+        assert metric(server, "parley_engine_failures_total", kind=kind) >= len(FAULTS) - len(RIGHT) - 1
+        assert SECRET not in server.log()
+    script.stop()
+
+
+async def test_every_fault_of_a_model():
+    await faults_of("llm")
+
+
+async def test_every_fault_of_a_voice():
+    await faults_of("tts")
+
+
+async def test_every_fault_of_a_recogniser():
+    await faults_of("stt")
+
+
+async def test_falls_back_within_the_answer_and_returns():
+    bad, good = Scripted(), Scripted()
+    settings = [setting.replace(f"{kind}.", f"{kind}.fallback.", 1) for kind in KINDS for setting in far(good.url, kind)]
+    with running(edge(*far(bad.url, *KINDS), *settings, "engine.failures_max=2", "engine.open_ms=100")) as (server,):
+        async with Client(server.ws()) as talk:
+            await talk.session(audio={"input": {"turn_detection": None, "transcription": {"model": "whisper-1"}}})
+            bad.fault = {"llm": "500", "tts": "500", "stt": "500", "models": "500"}
+            for _ in range(3):
+                response, sound = await turn(talk)
+                assert response["status"] == "completed" and loudness(sound) > 1000, response
+            await spoken_turn(talk, pcm24(jfk())[:48000])
+            await talk.until("response.done")
+            assert talk.of("conversation.item.input_audio_transcription.completed")[-1]["transcript"] == TRANSCRIPT
+            # Left out after two failures, so the third answer did not ask it.
+            assert bad.asked["llm"] == 2 and good.asked["llm"] >= 3, (bad.asked, good.asked)
+            assert metric(server, "parley_engine_breaker_open", kind="llm") > 0
+            # It is probed, and comes back.
+            bad.fault = {}
+            before = bad.asked["llm"]
+            end = time.monotonic() + 60 * PATIENCE
+            while bad.asked["llm"] == before:
+                assert time.monotonic() < end, "the first engine is never asked again"
+                response, _ = await turn(talk)
+                assert response["status"] == "completed", response
+        await settled(server)
+    bad.stop()
+    good.stop()
+
+
+async def test_work_is_shared_and_a_dead_address_is_no_matter():
+    one, two = Scripted(), Scripted()
+    one.fault = two.fault = {"llm": "delay"}
+    url = f"{one.url},{two.url},http://127.0.0.1:9/v1"
+    with running(edge(*far(one.url, "stt", "tts"), *far(url, "llm"))) as (server,):
+        async def one_talk():
+            async with Client(server.ws()) as talk:
+                await talk.session(output_modalities=["text"])
+                for _ in range(3):
+                    response, _ = await turn(talk)
+                    assert response["status"] == "completed", response
+        await asyncio.gather(*(one_talk() for _ in range(4)))
+        assert one.asked["llm"] >= 2 and two.asked["llm"] >= 2, (one.asked, two.asked)
+        await settled(server)
+    one.stop()
+    two.stop()
+
+
 async def test_cancel_ends_the_request():
     script = Scripted()
     with running(edge(*far(script.url, *KINDS), "engine.first_byte_ms=600000")) as (server,):
@@ -116,5 +210,106 @@ async def test_cancel_ends_the_request():
     script.stop()
 
 
+def sdk(server):
+    return openai.OpenAI(base_url=server.http("/v1"), api_key="unused", timeout=120 * PATIENCE, max_retries=0)
+
+
+def check_chat(client):
+    asked = [{"role": "system", "content": "Answer in one short sentence."},
+             {"role": "user", "content": "What is the capital of France?"}]
+    whole = client.chat.completions.create(model="parley", messages=asked, max_tokens=40)
+    assert "paris" in whole.choices[0].message.content.lower(), whole
+    assert whole.choices[0].finish_reason == "stop" and whole.usage.completion_tokens > 0, whole
+    text, reason, usage = "", None, None
+    for chunk in client.chat.completions.create(model="parley", messages=asked, max_tokens=40, stream=True,
+                                                stream_options={"include_usage": True}):
+        usage = chunk.usage or usage
+        for choice in chunk.choices:
+            text += choice.delta.content or ""
+            reason = choice.finish_reason or reason
+    assert "paris" in text.lower() and reason == "stop" and usage.prompt_tokens > 0, (text, reason, usage)
+    cut = client.chat.completions.create(model="parley", messages=asked, max_tokens=1)
+    assert cut.choices[0].finish_reason == "length", cut
+    tool = {"type": "function", "function": {"name": "light", "description": "Switches a light on or off", "parameters": {
+        "type": "object", "properties": {"on": {"type": "boolean"}}, "required": ["on"]}}}
+    for stream in (False, True):
+        answer = client.chat.completions.create(model="parley", tools=[tool], tool_choice="required", stream=stream,
+                                                messages=[{"role": "user", "content": "Light on!"}])
+        if stream:
+            names = [call.function.name for chunk in answer for choice in chunk.choices
+                     for call in choice.delta.tool_calls or [] if call.function.name]
+        else:
+            names = [call.function.name for call in answer.choices[0].message.tool_calls]
+            assert answer.choices[0].finish_reason == "tool_calls"
+        assert names == ["light"], names
+
+
+def check_speech(client):
+    said_text = "The weather is fine today."
+    with client.audio.speech.with_streaming_response.create(model="tts-1", voice="alloy", input=said_text,
+                                                            response_format="wav") as answer:
+        sound = answer.read()
+    heard = client.audio.transcriptions.create(model="whisper-1", file=("a.wav", sound), language="en")
+    assert share_of_words(said_text, heard.text) >= 0.8, heard
+    with client.audio.speech.with_streaming_response.create(model="tts-1", voice="alloy", input=said_text,
+                                                            response_format="pcm", speed=1.4) as answer:
+        assert 0 < len(answer.read()) < len(sound)
+    events = list(client.audio.transcriptions.create(model="whisper-1", file=("a.wav", sound), language="en", stream=True))
+    assert events[-1].type == "transcript.text.done" and share_of_words(said_text, events[-1].text) >= 0.8, events
+
+
+def check_refusals(client):
+    def refused(call, status=400):
+        try:
+            call()
+        except openai.APIStatusError as error:
+            assert error.status_code == status, error
+            return
+        raise AssertionError("not refused")
+    user = [{"role": "user", "content": "x"}]
+    create = client.chat.completions.create
+    refused(lambda: create(model="parley", messages=[]))
+    refused(lambda: create(model="parley", messages=[{"role": "pirate", "content": "x"}]))
+    refused(lambda: create(model="parley", messages=user, stop=["x"]))
+    refused(lambda: create(model="parley", messages=user, n=2))
+    refused(lambda: create(model="parley", messages=[{"role": "user", "content": [
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}]}]))
+    refused(lambda: client.audio.speech.create(model="tts-1", voice="nobody", input="x", response_format="wav"))
+    refused(lambda: client.audio.speech.create(model="tts-1", voice="alloy", input="x", response_format="mp3"))
+    refused(lambda: client.audio.speech.create(model="tts-1", voice="alloy", input="", response_format="pcm"))
+    refused(lambda: client.audio.transcriptions.create(model="whisper-1", file=("a.wav", b"RIFFnothing")))
+
+
+async def test_our_endpoints_and_a_node_that_uses_them():
+    """The engine node has the real models; the edge node has none and reaches them by URL."""
+    wide = ("engine.first_byte_ms=600000", "engine.gap_ms=600000", "session.language=auto")
+    with running(Server()) as (node,):
+        client = sdk(node)
+        assert [model.id for model in client.models.list()] == ["parley"]
+        await asyncio.to_thread(check_chat, client)
+        await asyncio.to_thread(check_speech, client)
+        await asyncio.to_thread(check_refusals, client)
+        with running(edge(*far(node.http("/v1"), *KINDS), *wide)) as (server,):
+            assert server.memory_kib() < node.memory_kib() / 2
+            english = synthesise("What is the capital of France?", os.path.join(server.state.name, "en.wav"))
+            chinese = synthesise("你好，请问你是谁？", os.path.join(server.state.name, "zh.wav"))
+            for path, words in ((english, "what is the capital of france"), (chinese, "你好请问你是谁")):
+                async with Client(server.ws()) as talk:
+                    await talk.session(audio={"input": {"transcription": {"model": "whisper-1"}}})
+                    await talk.say(pcm24(path))
+                    response = (await talk.until("response.done", 120))["response"]
+                    assert response["status"] == "completed" and loudness(talk.audio) > 300, response
+                    heard = talk.of("conversation.item.input_audio_transcription.completed")
+                    assert share_of_words(words, heard[-1]["transcript"]) >= 0.6, heard
+                    if path == chinese:
+                        assert re.search("[\u4e00-\u9fff]", said(response)), response
+            await settled(server)
+            assert metric(server, "parley_engine_failures_total") == 0
+
+
 if __name__ == "__main__":
-    raise SystemExit(run([test_conversation_without_any_model, test_cancel_ends_the_request]))
+    raise SystemExit(run([
+        test_conversation_without_any_model, test_every_fault_of_a_model, test_every_fault_of_a_voice,
+        test_every_fault_of_a_recogniser, test_falls_back_within_the_answer_and_returns,
+        test_work_is_shared_and_a_dead_address_is_no_matter, test_cancel_ends_the_request,
+        test_our_endpoints_and_a_node_that_uses_them]))
