@@ -328,6 +328,23 @@ static bool answer_free(const struct prl_floor *floor)
             floor->tail.generation == 0);
 }
 
+// The present answer, which was begun on words that were spoken, pays for them from here on: else they would
+// get a second one.
+static void take_owed(struct prl_floor *floor)
+{
+    struct prl_floor_slot *slot = &floor->current;
+    slot->owed = slot->owed || floor->owed;
+    slot->owed_failed = slot->owed_failed || floor->owed_failed;
+    floor->owed = false;
+    floor->owed_failed = false;
+    for (uint32_t i = 0; i < floor->transcript_count; i++) {
+        if (floor->transcripts[i].generation != slot->generation)
+            continue;
+        slot->owed = slot->owed || floor->transcripts[i].owed;
+        floor->transcripts[i].owed = false;
+    }
+}
+
 void prl_floor_on_create(struct prl_floor *floor, const struct prl_floor_event *event)
 {
     (void)event;
@@ -335,6 +352,8 @@ void prl_floor_on_create(struct prl_floor *floor, const struct prl_floor_event *
         // An automatic answer waits for its transcript: this request is about the same one.
         prl_floor_forget_early(floor);
         floor->current.client = true;
+        if (floor->current.generating)
+            take_owed(floor);
         say_start(floor);
         return;
     }

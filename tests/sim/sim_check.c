@@ -311,8 +311,10 @@ static void check_filler(struct sim_world *world, const struct prl_floor_action 
     struct sim_generation *g = generation_of(world, action->generation);
     const struct sim_generation *answer = &world->generations[world->active];
     const struct sim_generation *old = &world->generations[world->sounding];
-    bool waits = world->active ? answer->generating && answer->made == 0 && !answer->apology
-                               : world->tool_runs;
+    // Sound that comes in the same instant is told of right behind the text.
+    bool unmade = answer->made == 0 || world->fact == PRL_FACT_ANSWER_TEXT;
+    bool waits =
+        world->active ? answer->generating && unmade && !answer->apology : world->tool_runs;
     MUST(waits, "a filler that nobody waits under");
     MUST(!world->filler_said, "a second filler in one wait");
     MUST(world->open == 0 && (!world->voice || world->conf.turns == PRL_FLOOR_MANUAL),
@@ -326,12 +328,13 @@ static void check_filler(struct sim_world *world, const struct prl_floor_action 
     g->progress_us = world->now_us;
 }
 
-// A response pays for every utterance that is owed and transcribed.
+// A response pays for every utterance that is owed and transcribed, and for the one that it was begun on.
 static void take_owed(struct sim_world *world, uint32_t generation)
 {
+    const struct sim_generation *g = &world->generations[generation];
     for (uint32_t i = 1; i <= world->utterance_count; i++)
-        if (world->utterances[i].owed && world->utterances[i].life == SIM_KNOWN &&
-            world->utterances[i].taken_by == 0)
+        if (world->utterances[i].owed && world->utterances[i].taken_by == 0 &&
+            (world->utterances[i].life == SIM_KNOWN || (g->generating && g->utterance == i)))
             world->utterances[i].taken_by = generation;
 }
 
