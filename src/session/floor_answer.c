@@ -474,10 +474,7 @@ static void words_are_known(struct prl_floor *floor)
 {
     struct prl_floor_slot *slot = &floor->current;
     bool failed = floor->owed_failed;
-    slot->owed = slot->owed || floor->owed;
-    slot->owed_failed = slot->owed_failed || failed;
-    floor->owed = false;
-    floor->owed_failed = false;
+    take_owed(floor);
     if (!slot->visible && !slot->owed) {
         if (failed) {
             answer_failed(floor, PRL_FLOOR_BY_FAILURE, 0);
