@@ -57,7 +57,9 @@ static void write_json(const struct transcription *job, const struct prl_stt_eve
     prl_json_write_end_object(&json);
 }
 
-static void add_event(struct prl_str *out, const char *type, const char *member, const char *text)
+// `language` "": not told.
+static void add_event(struct prl_str *out, const char *type, const char *member, const char *text,
+                      const char *language)
 {
     struct prl_json_write json;
     (void)prl_str_adds(out, "data: ");
@@ -65,6 +67,8 @@ static void add_event(struct prl_str *out, const char *type, const char *member,
     prl_json_write_object(&json, NULL);
     prl_json_write_string(&json, "type", type);
     prl_json_write_string(&json, member, text);
+    if (language[0])
+        prl_json_write_string(&json, "language", language);
     prl_json_write_end_object(&json);
     (void)prl_str_adds(out, "\n\n");
 }
@@ -78,8 +82,8 @@ static void answer(struct transcription *job, const struct prl_stt_event *event)
     const char *type = types[job->format];
     if (job->stream) {
         type = "text/event-stream";
-        add_event(&text, "transcript.text.delta", "delta", event->text);
-        add_event(&text, "transcript.text.done", "text", event->text);
+        add_event(&text, "transcript.text.delta", "delta", event->text, "");
+        add_event(&text, "transcript.text.done", "text", event->text, event->language);
     } else if (job->format == FORMAT_TEXT) {
         (void)prl_str_addf(&text, "%s\n", event->text);
     } else {

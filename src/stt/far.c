@@ -7,16 +7,15 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "media/wav.h"
 #include "stt/clean.h"
 #include "stt/simplify.h"
+#include "stt/transcript.h"
 
 enum {
     BODY_MAX = (PRL_STT_PIECE_MAX_S + 1) * PRL_STT_RATE_HZ * 2 + 8192,
-    ANSWER_MAX = 256 * 1024,
     BOUNDARY_SIZE = 40,
 };
 
@@ -34,7 +33,8 @@ struct prl_stt_far_job {
     void *arg;
     char language[PRL_STT_LANGUAGE_SIZE];
     struct prl_fetch_request *request;
-    struct prl_str answer; // the body so far
+    struct prl_transcript *answer; // owned; from its head on
+    bool any;                      // something of it came
     int64_t start_us;
 };
 
@@ -66,7 +66,7 @@ void prl_stt_far_destroy(struct prl_stt_far **far)
 static void free_job(struct prl_stt_far_job *job)
 {
     prl_fetch_cancel(&job->request);
-    prl_str_free(&job->answer);
+    prl_transcript_destroy(&job->answer);
     job->far->jobs--;
     prl_mem_free(job);
 }
@@ -92,24 +92,27 @@ static enum prl_err clean(struct prl_stt_far *far, const char *raw, size_t len,
                                                     : PRL_OK;
 }
 
+// Our code for a language that the answer told, if the order knew none.
+static void keep_language(struct prl_stt_far_job *job, const char *language)
+{
+    char code[PRL_STT_LANGUAGE_SIZE];
+    if (!job->language[0] && strlen(language) <= 3 && prl_stt_language(language, code) == PRL_OK)
+        memcpy(job->language, code, sizeof(code));
+}
+
 static enum prl_err read_answer(struct prl_stt_far_job *job, struct prl_str *text)
 {
-    struct prl_json *root;
-    enum prl_err err = prl_json_parse(&root, prl_str_text(&job->answer), job->answer.len, NULL, 0);
-    if (err)
-        return err == PRL_ERR_NOMEM ? err : PRL_ERR_REMOTE;
-    const struct prl_json *said = prl_json_get(root, "text");
-    const char *language = prl_json_string(prl_json_get(root, "language"), NULL);
-    char code[PRL_STT_LANGUAGE_SIZE];
-    if (!job->language[0] && language && strlen(language) <= 3 &&
-        prl_stt_language(language, code) == PRL_OK)
-        memcpy(job->language, code, sizeof(code));
-    if (prl_json_type(said) != PRL_JSON_STRING)
-        err = PRL_ERR_REMOTE;
-    else
-        err = clean(job->far, prl_json_string(said, ""), prl_json_string_len(said), job->language,
-                    text);
-    prl_json_free(&root);
+    struct prl_str raw;
+    const char *language = "";
+    if (!job->answer)
+        return PRL_ERR_NOMEM;
+    prl_str_init(&raw, PRL_TRANSCRIPT_MAX);
+    enum prl_err err = prl_transcript_end(job->answer, &raw, &language);
+    if (!err) {
+        keep_language(job, language);
+        err = clean(job->far, prl_str_text(&raw), raw.len, job->language, text);
+    }
+    prl_str_free(&raw);
     return err;
 }
 
@@ -137,12 +140,32 @@ static void finish(struct prl_stt_far_job *job, enum prl_outcome outcome,
     prl_mem_free(reply);
 }
 
+static void on_head(void *arg, unsigned status, const char *type)
+{
+    struct prl_stt_far_job *job = arg;
+    (void)status;
+    if (!job->answer && prl_transcript_create(&job->answer, prl_transcript_is_events(type)))
+        prl_log(PRL_LOG_WARN, "stt", "no memory for an answer");
+}
+
+// What came is no transcription.
+static void fail_answer(struct prl_stt_far_job *job, enum prl_err err)
+{
+    char why[PRL_TRANSCRIPT_WHY_SIZE] = "out of memory";
+    if (job->answer && prl_transcript_why(job->answer)[0])
+        (void)prl_str_copy(why, sizeof(why), prl_transcript_why(job->answer));
+    finish(job, PRL_OUTCOME_FAILED, PRL_FETCH_CUT, err, why);
+}
+
 static void on_data(void *arg, const char *data, size_t len)
 {
     struct prl_stt_far_job *job = arg;
-    if (job->answer.len == 0)
+    if (!job->any)
         prl_pool_first_byte(job->far->pool, job->engine, prl_clock_now_us() - job->start_us);
-    (void)prl_str_add(&job->answer, data, len); // an error stays in it and is seen at the end
+    job->any = true;
+    enum prl_err err = job->answer ? prl_transcript_push(job->answer, data, len) : PRL_ERR_NOMEM;
+    if (err)
+        fail_answer(job, err);
 }
 
 static void on_end(void *arg, const struct prl_fetch_end *end)
@@ -158,15 +181,15 @@ static void on_end(void *arg, const struct prl_fetch_end *end)
     }
     struct prl_str text;
     prl_str_init(&text, PRL_STT_TEXT_MAX);
-    enum prl_err err = job->answer.err ? job->answer.err : read_answer(job, &text);
+    enum prl_err err = read_answer(job, &text);
     if (err)
-        finish(job, PRL_OUTCOME_FAILED, PRL_FETCH_CUT, err, "an answer that is no transcription");
+        fail_answer(job, err);
     else
         finish(job, PRL_OUTCOME_OK, PRL_FETCH_OK, PRL_OK, prl_str_text(&text));
     prl_str_free(&text);
 }
 
-static const struct prl_fetch_ops fetch_ops = {NULL, on_data, on_end};
+static const struct prl_fetch_ops fetch_ops = {on_head, on_data, on_end};
 
 // ---- the request ----
 
@@ -184,6 +207,7 @@ static enum prl_err write_body(struct prl_str *body, const char *boundary, const
     prl_wav_header(header, PRL_STT_RATE_HZ, order->samples);
     add_field(body, boundary, "model", model);
     add_field(body, boundary, "response_format", "json");
+    add_field(body, boundary, "stream", "true");
     if (order->language[0])
         add_field(body, boundary, "language", order->language);
     if (order->prompt_len > 0)
@@ -234,7 +258,6 @@ enum prl_err prl_stt_far_ask(struct prl_stt_far *far, int engine, const struct p
         *job = (struct prl_stt_far_job){
             .far = far, .engine = engine, .fn = fn, .arg = arg, .start_us = prl_clock_now_us()};
         memcpy(job->language, order->language, sizeof(job->language));
-        prl_str_init(&job->answer, ANSWER_MAX);
         far->jobs++;
         err = post(job, order);
         if (err)

@@ -5,7 +5,8 @@
 // Threads:  the loop thread; the answer arrives from a callback of net/fetch.h, never inside ask.
 // Memory:   the sound is copied into the request. A job is gone after its answer or cancel.
 // Errors:   in the reply: REMOTE, TIMEOUT, or NOMEM, with the reason as text.
-// Source:   OpenAI's "create transcription" reference: multipart form, WAV, response_format json.
+// Source:   OpenAI's "create transcription" reference: multipart form, WAV, response_format json and
+//           stream true; the answer may be an event stream or plain JSON (stt/transcript.h).
 #ifndef PRL_STT_FAR_H
 #define PRL_STT_FAR_H
 

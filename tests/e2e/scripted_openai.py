@@ -32,12 +32,17 @@ def chat_body():
                {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 6, "total_tokens": 13}}, b"[DONE]")
 
 
+def transcript_body():
+    words = [{"type": "transcript.text.delta", "delta": " " + word} for word in TRANSCRIPT.split()]
+    return sse(*words, {"type": "transcript.text.done", "text": " " + TRANSCRIPT, "language": "en"})
+
+
 class Scripted:
     """Listens on a port of its own in a thread; `fault` names what goes wrong by kind: {"llm": "hang"}."""
 
     def __init__(self):
         self.fault, self.asked, self.keys, self.bodies = {}, {"stt": 0, "llm": 0, "tts": 0, "models": 0}, set(), {}
-        self.open = 0
+        self.open, self.events = 0, False  # events: transcriptions come as an event stream
         self.loop = asyncio.new_event_loop()
         ready = threading.Event()
         self.thread = threading.Thread(target=self.run, args=(ready,), daemon=True)
@@ -88,6 +93,8 @@ class Scripted:
         type_, answer = {"stt": ("application/json", json.dumps({"text": TRANSCRIPT}).encode()),
                          "llm": ("text/event-stream", chat_body()), "tts": ("audio/pcm", TONE),
                          "models": ("application/json", b'{"object":"list","data":[]}')}[kind]
+        if kind == "stt" and self.events and b'name="stream"\r\n\r\ntrue' in body:
+            type_, answer = "text/event-stream", transcript_body()
         return await self.send(writer, self.fault.get(kind, ""), type_, answer)
 
     async def send(self, writer, fault, type_, body):

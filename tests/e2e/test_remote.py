@@ -99,9 +99,10 @@ async def test_conversation_without_any_model():
     script.stop()
 
 
-async def faults_of(kind):
+async def faults_of(kind, events=False):
     """Each fault in turn: the conversation goes on after it, in time, and nothing is left behind."""
     script = Scripted()
+    script.events = events
     with running(edge(*far(script.url, *KINDS), "engine.failures_max=100")) as (server,):
         async with Client(server.ws(), check=False) as talk:
             await talk.session(audio={"input": {"turn_detection": None}})
@@ -140,6 +141,10 @@ async def test_every_fault_of_a_voice():
 
 async def test_every_fault_of_a_recogniser():
     await faults_of("stt")
+
+
+async def test_every_fault_of_a_recogniser_that_streams():
+    await faults_of("stt", events=True)
 
 
 async def test_falls_back_within_the_answer_and_returns():
@@ -255,6 +260,7 @@ def check_speech(client):
                                                             response_format="pcm", speed=1.4) as answer:
         assert 0 < len(answer.read()) < len(sound)
     events = list(client.audio.transcriptions.create(model="whisper-1", file=("a.wav", sound), language="en", stream=True))
+    assert events[-1].language == "en", events
     assert events[-1].type == "transcript.text.done" and share_of_words(said_text, events[-1].text) >= 0.8, events
 
 
@@ -310,6 +316,7 @@ async def test_our_endpoints_and_a_node_that_uses_them():
 if __name__ == "__main__":
     raise SystemExit(run([
         test_conversation_without_any_model, test_every_fault_of_a_model, test_every_fault_of_a_voice,
-        test_every_fault_of_a_recogniser, test_falls_back_within_the_answer_and_returns,
+        test_every_fault_of_a_recogniser, test_every_fault_of_a_recogniser_that_streams,
+        test_falls_back_within_the_answer_and_returns,
         test_work_is_shared_and_a_dead_address_is_no_matter, test_cancel_ends_the_request,
         test_our_endpoints_and_a_node_that_uses_them]))

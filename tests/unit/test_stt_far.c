@@ -53,6 +53,12 @@ static void set_answer(struct bench *bench, int index, const char *path, unsigne
         .path = path, .status = status, .type = "application/json", .body = body};
 }
 
+static void set_events(struct bench *bench, int index, const char *path, const char *body)
+{
+    bench->server.answers[index] = (struct http_fake_answer){
+        .path = path, .status = 200, .type = "text/event-stream", .body = body};
+}
+
 static enum prl_err start(struct bench *bench, bool partials)
 {
     char urls[2][64];
@@ -173,6 +179,27 @@ PRL_TEST(stt_far_falls_back_and_fails_at_last)
     stop(&bench);
 }
 
+PRL_TEST(stt_far_takes_a_stream_of_events)
+{
+    static struct bench bench;
+    // The first engine's stream is cut, the second's is whole.
+    set_events(&bench, 0, "/a/audio/transcriptions",
+               "data: {\"type\":\"transcript.text.delta\",\"delta\":\"Half\"}\n\n");
+    set_events(&bench, 1, "/b/audio/transcriptions",
+               "data: {\"type\":\"transcript.text.delta\",\"delta\":\" Whole\"}\n\n"
+               "data: {\"type\":\"transcript.text.done\",\"text\":\" Whole.\"}\n\n");
+    REQUIRE(start(&bench, false) == PRL_OK);
+    prl_stt_begin(bench.stream, 1);
+    say(&bench, 3000, 500);
+    EXPECT_OK(prl_stt_decode(bench.stream, 2, PRL_STT_WANT_FINAL));
+    EXPECT(wait_for(&bench, &bench.count, 1));
+    EXPECT_INT(bench.events[0].type, PRL_STT_FINAL);
+    EXPECT_TEXT(bench.events[0].text, "Whole.");
+    EXPECT(strstr(bench.server.last, "name=\"stream\"\r\n\r\ntrue\r\n") != NULL);
+    EXPECT_INT(bench.server.answers[0].asked, 1);
+    stop(&bench);
+}
+
 PRL_TEST(stt_far_cancel_ends_the_request)
 {
     static struct bench bench;
@@ -217,7 +244,8 @@ PRL_TEST_OOM(stt_far_without_memory)
     static struct bench bench;
     memset(&bench, 0, sizeof(bench));
     set_answer(&bench, 0, "/a/audio/transcriptions", 200, "{\"text\":\"Yes.\"}");
-    set_answer(&bench, 1, "/b/audio/transcriptions", 200, "{\"text\":\"No.\"}");
+    set_events(&bench, 1, "/b/audio/transcriptions",
+               "data: {\"type\":\"transcript.text.done\",\"text\":\"No.\"}\n\n");
     if (start(&bench, false) == PRL_OK) {
         int16_t pcm[1600];
         for (size_t i = 0; i < 1600; i++)
