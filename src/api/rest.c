@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/reply.h"
+#include "base/clock.h"
 #include "base/json_write.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -29,6 +30,7 @@ struct page {
 struct prl_rest {
     struct prl_rest_conf conf;
     const struct prl_http *http;
+    int64_t created_s; // of the models, as far as a client is told: the start
     struct page pages[PAGES_MAX];
     size_t page_count;
 };
@@ -187,14 +189,70 @@ static void on_voices(void *arg, struct prl_http_request *request)
     prl_str_free(&text);
 }
 
+static void write_model(const struct prl_rest *rest, struct prl_json_write *json,
+                        const struct prl_rest_model *model)
+{
+    prl_json_write_object(json, NULL);
+    prl_json_write_string(json, "id", model->id);
+    prl_json_write_string(json, "object", "model");
+    prl_json_write_int(json, "created", rest->created_s);
+    prl_json_write_string(json, "owned_by", model->owned_by);
+    prl_json_write_string(json, "kind", model->kind);
+    prl_json_write_end_object(json);
+}
+
+// `index` 0 is parley itself.
+static const struct prl_rest_model *model_at(const struct prl_rest *rest, size_t index)
+{
+    static const struct prl_rest_model parley = {"parley", "realtime", "parley"};
+    if (index == 0)
+        return &parley;
+    return index <= rest->conf.model_count ? &rest->conf.models[index - 1] : NULL;
+}
+
 static void on_models(void *arg, struct prl_http_request *request)
 {
     struct prl_rest *rest = arg;
     if (refuse_stranger(rest, request))
         return;
-    prl_http_reply_json(request, 200,
-                        "{\"object\":\"list\",\"data\":[{\"id\":\"parley\",\"object\":\"model\","
-                        "\"created\":0,\"owned_by\":\"parley\"}]}");
+    struct prl_str text;
+    struct prl_json_write json;
+    const struct prl_rest_model *model;
+    prl_str_init(&text, BODY_MAX);
+    prl_json_write_init(&json, &text);
+    prl_json_write_object(&json, NULL);
+    prl_json_write_string(&json, "object", "list");
+    prl_json_write_array(&json, "data");
+    for (size_t i = 0; (model = model_at(rest, i)); i++)
+        write_model(rest, &json, model);
+    prl_json_write_end_array(&json);
+    prl_json_write_end_object(&json);
+    prl_reply_text(request, 200, "application/json", &text);
+    prl_str_free(&text);
+}
+
+static void on_model(void *arg, struct prl_http_request *request)
+{
+    struct prl_rest *rest = arg;
+    char name[256];
+    const struct prl_rest_model *model = NULL;
+    if (refuse_stranger(rest, request))
+        return;
+    if (prl_http_rest(request, name, sizeof(name)))
+        for (size_t i = 0; (model = model_at(rest, i)) && strcmp(model->id, name) != 0;)
+            i++;
+    if (!model) {
+        prl_reply_error(request, 404, "model_not_found", "model",
+                        "There is no model of this name: GET /v1/models lists them.");
+        return;
+    }
+    struct prl_str text;
+    struct prl_json_write json;
+    prl_str_init(&text, BODY_MAX);
+    prl_json_write_init(&json, &text);
+    write_model(rest, &json, model);
+    prl_reply_text(request, 200, "application/json", &text);
+    prl_str_free(&text);
 }
 
 // Bytes of memory that the process holds.
@@ -289,6 +347,7 @@ enum prl_err prl_rest_create(struct prl_rest **out, const struct prl_rest_conf *
     if (!*out)
         return PRL_ERR_NOMEM;
     (*out)->conf = *conf;
+    (*out)->created_s = prl_clock_wall_us() / 1000000;
     enum prl_err err = conf->web_dir ? read_pages(*out, conf->web_dir) : PRL_OK;
     if (err)
         prl_rest_destroy(out);
@@ -309,13 +368,10 @@ enum prl_err prl_rest_route(struct prl_rest *rest, struct prl_http *http)
 {
     rest->http = http;
     const struct prl_http_route routes[] = {
-        {"GET", "/healthz", 0, on_health, rest},
-        {"GET", "/readyz", 0, on_ready, rest},
-        {"GET", "/metrics", 0, on_metrics, rest},
-        {"GET", "/v1/voices", 0, on_voices, rest},
-        {"GET", "/v1/models", 0, on_models, rest},
-        {"GET", "/version", 0, on_version, rest},
-        {"GET", "/", 0, on_page, rest},
+        {"GET", "/healthz", 0, on_health, rest},   {"GET", "/readyz", 0, on_ready, rest},
+        {"GET", "/metrics", 0, on_metrics, rest},  {"GET", "/v1/voices", 0, on_voices, rest},
+        {"GET", "/v1/models", 0, on_models, rest}, {"GET", "/v1/models/*", 0, on_model, rest},
+        {"GET", "/version", 0, on_version, rest},  {"GET", "/", 0, on_page, rest},
         {"GET", "/*", 0, on_page, rest},
     };
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {

@@ -13,6 +13,13 @@ struct prl_http;
 struct prl_rest;
 struct prl_rtc;
 
+// One line of GET /v1/models besides "parley" itself.
+struct prl_rest_model {
+    const char *id;
+    const char *kind;     // "stt", "llm" or "tts"
+    const char *owned_by; // "parley", or host and port of an engine elsewhere
+};
+
 struct prl_rest_conf {
     const struct prl_auth *auth;
     const struct prl_talks *talks;
@@ -21,6 +28,8 @@ struct prl_rest_conf {
     struct prl_loop *loop;
     const char *web_dir; // folder of the page; NULL: no page
     const char *version;
+    const struct prl_rest_model *models; // borrowed, as long as the server; NULL with 0
+    size_t model_count;
     // Fills a JSON object with what each engine is doing; false while one has not answered yet.
     bool (*ready)(void *arg, struct prl_str *json);
     // Appends further metrics in Prometheus form; may be NULL.

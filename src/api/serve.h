@@ -5,7 +5,7 @@
 // Threads:  the loop thread.
 // Memory:   one order a request, PRL_SERVE_ORDERS_MAX at a time (429 above).
 // Errors:   HTTP statuses with a JSON error body in the API's form; in a stream that has begun, an
-//           `error` event (chat) or an early end (sound).
+//           `error` event (chat) or a connection that breaks off (sound).
 // Source:   OpenAI's reference of chat completions, audio/transcriptions and audio/speech.
 #ifndef PRL_API_SERVE_H
 #define PRL_API_SERVE_H

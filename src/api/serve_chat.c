@@ -82,17 +82,20 @@ static void send(struct chat *chat, struct prl_str *out)
         .status = 200, .content_type = "text/event-stream", .headers = headers, .header_count = 1};
     enum prl_err err = out->err;
     if (!err && !chat->begun && chat->order.request) {
-        chat->begun = true;
         err = prl_http_stream_begin(chat->order.request, &head);
+        chat->begun = !err;
     }
     if (!err && chat->order.request)
         err = prl_http_stream_chunk(chat->order.request, out->data, out->len);
     prl_str_free(out);
     if (!err || !chat->order.request)
         return;
-    // The client does not read, or there is no memory: it sees an end without a finish reason.
-    if (chat->begun)
-        prl_http_stream_end(chat->order.request);
+    // The client does not read, or there is no memory: it sees that the connection breaks off.
+    if (!chat->begun) {
+        prl_serve_refuse(&chat->order, 503, "server_error", NULL, "The answer cannot be sent.");
+        return;
+    }
+    prl_http_stream_abort(chat->order.request);
     chat->order.request = NULL;
     prl_serve_end(&chat->order);
 }

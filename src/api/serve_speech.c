@@ -3,17 +3,27 @@
 
 #include "api/serve.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "media/ogg_opus.h"
 #include "media/wav.h"
 #include "net/http.h"
 #include "tts/cut.h"
 #include "tts/tts.h"
 #include "tts/voices.h"
 
-enum { INPUT_MAX = 16 << 10, INFLIGHT_MAX = 2, PIECE = 512 };
+enum {
+    INPUT_MAX = 16 << 10,
+    INFLIGHT_MAX = 2,
+    PIECE = 512,
+    OPUS_BPS = 32000,
+    OPUS_MAX = 1 << 16, // of one chunk of sound
+};
 static const double speed_min = 0.25, speed_max = 1.5;
+
+enum form { FORM_WAV, FORM_PCM, FORM_OPUS, FORM_COUNT };
+static const char *const form_names[FORM_COUNT] = {"wav", "pcm", "opus"};
+static const char *const form_types[FORM_COUNT] = {"audio/wav", "audio/pcm", "audio/ogg"};
 
 struct speech {
     struct prl_serve_order order;
@@ -22,9 +32,10 @@ struct speech {
     char *text; // owned
     size_t len, fed;
     bool finished; // the cutter has all of it
-    bool wav;
-    bool begun;      // the answer's head is sent
-    unsigned flying; // clauses at the voice
+    enum form form;
+    struct prl_ogg_opus_writer *opus; // owned; of FORM_OPUS
+    bool begun;                       // the answer's head is sent
+    unsigned flying;                  // clauses at the voice
     uint32_t clause;
 };
 
@@ -33,23 +44,39 @@ static void close_speech(struct prl_serve_order *order)
     struct speech *speech = (struct speech *)order;
     prl_tts_close(&speech->tts);
     prl_cut_destroy(&speech->cut);
+    prl_ogg_opus_writer_destroy(&speech->opus);
     prl_mem_free(speech->text);
 }
 
 static enum prl_err begin(struct speech *speech)
 {
     uint8_t header[PRL_WAV_HEADER_SIZE];
-    struct prl_http_response head = {.status = 200,
-                                     .content_type = speech->wav ? "audio/wav" : "audio/pcm"};
-    speech->begun = true;
+    struct prl_http_response head = {.status = 200, .content_type = form_types[speech->form]};
     enum prl_err err = prl_http_stream_begin(speech->order.request, &head);
-    if (err || !speech->wav)
+    speech->begun = !err;
+    if (err || speech->form != FORM_WAV)
         return err;
     prl_wav_header(header, PRL_TTS_RATE_HZ, UINT64_MAX);
     return prl_http_stream_chunk(speech->order.request, header, sizeof(header));
 }
 
-// `err`: the voice has failed. A body that ends early is all that can be said then.
+// The next samples; none: the end of the file.
+static enum prl_err send_sound(struct speech *speech, const int16_t *pcm, size_t count)
+{
+    struct prl_http_request *request = speech->order.request;
+    struct prl_str file;
+    if (speech->form != FORM_OPUS)
+        return count > 0 ? prl_http_stream_chunk(request, pcm, count * sizeof(*pcm)) : PRL_OK;
+    prl_str_init(&file, OPUS_MAX);
+    enum prl_err err = count > 0 ? prl_ogg_opus_writer_push(speech->opus, pcm, count, &file)
+                                 : prl_ogg_opus_writer_end(speech->opus, &file);
+    if (!err)
+        err = prl_http_stream_chunk(request, file.data, file.len);
+    prl_str_free(&file);
+    return err;
+}
+
+// `err`: the voice has failed. A body without its end is all that can be said once it has begun.
 static void end(struct speech *speech, enum prl_err err, const char *why)
 {
     if (!speech->order.request)
@@ -59,9 +86,17 @@ static void end(struct speech *speech, enum prl_err err, const char *why)
                          why);
         return;
     }
-    if (!speech->begun && begin(speech) != PRL_OK)
-        prl_log(PRL_LOG_WARN, "api", "a speech could not be sent");
-    if (speech->order.request)
+    if (!speech->begun)
+        err = begin(speech);
+    if (!speech->begun) {
+        prl_serve_refuse(&speech->order, 503, "server_error", NULL, "The sound cannot be sent.");
+        return;
+    }
+    if (!err)
+        err = send_sound(speech, NULL, 0);
+    if (err)
+        prl_http_stream_abort(speech->order.request);
+    else
         prl_http_stream_end(speech->order.request);
     speech->order.request = NULL;
     prl_serve_end(&speech->order);
@@ -111,8 +146,7 @@ static void on_tts(void *arg, const struct prl_tts_event *event)
         if (!speech->begun)
             err = begin(speech);
         if (!err && speech->order.request)
-            err = prl_http_stream_chunk(speech->order.request, event->pcm,
-                                        event->samples * sizeof(int16_t));
+            err = send_sound(speech, event->pcm, event->samples);
         if (err)
             end(speech, err, "The sound cannot be sent.");
         break;
@@ -148,13 +182,14 @@ static bool start(struct speech *speech, const struct prl_json *root)
     const char *param = NULL;
     const char *message = NULL;
     speech->len = prl_json_string_len(input);
-    speech->wav = prl_str_equal(format, "wav");
+    while (speech->form < FORM_COUNT && !prl_str_equal(format, form_names[speech->form]))
+        speech->form++;
     if (speech->len == 0 || speech->len > INPUT_MAX) {
         param = "input";
         message = "Expected a text of 1 to 16384 bytes.";
-    } else if (!speech->wav && !prl_str_equal(format, "pcm")) {
+    } else if (speech->form == FORM_COUNT) {
         param = "response_format";
-        message = "This server makes 'pcm' (24 kHz, 16 bit, mono) and 'wav'.";
+        message = "This server makes 'pcm' (24 kHz, 16 bit, mono), 'wav' and 'opus'.";
     } else if (!prl_voice_find(voice)) {
         param = "voice";
         message = "Unknown voice: GET /v1/voices lists them.";
@@ -172,6 +207,8 @@ static bool start(struct speech *speech, const struct prl_json *root)
     conf.language =
         speech->text && has_chinese(speech->text, speech->len) ? PRL_TEXT_ZH : PRL_TEXT_EN;
     enum prl_err err = speech->text ? PRL_OK : PRL_ERR_NOMEM;
+    if (!err && speech->form == FORM_OPUS)
+        err = prl_ogg_opus_writer_create(&speech->opus, OPUS_BPS);
     if (!err)
         err = prl_cut_create(&speech->cut, &(struct prl_cut_conf){0});
     if (!err)

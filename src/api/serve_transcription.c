@@ -10,6 +10,7 @@
 #include "media/resample.h"
 #include "media/wav.h"
 #include "net/http.h"
+#include "net/loop.h"
 #include "stt/stt.h"
 
 enum {
@@ -17,6 +18,7 @@ enum {
     REPLY_MAX = 512 << 10,
     FIELD_MAX = 1024,
     WAV_RATE_MAX = 48000, // so that two minutes fit in one body
+    SLICE = 16000,        // samples of the file decoded in one turn: 0.3 s at 48 kHz
 };
 
 enum format { FORMAT_JSON, FORMAT_TEXT, FORMAT_VERBOSE };
@@ -27,12 +29,19 @@ struct transcription {
     enum format format;
     bool stream; // as server-sent events
     double seconds;
+    struct prl_wav wav;            // lies in the request's body
+    size_t at;                     // samples of it taken
+    size_t samples;                // given to the recogniser, at 16 kHz
+    struct prl_resample *resample; // owned; NULL: the rate is ours
+    struct prl_timer *slicer;      // owned; the next slice
 };
 
 static void close_transcription(struct prl_serve_order *order)
 {
     struct transcription *job = (struct transcription *)order;
     prl_stt_close(&job->stt);
+    prl_timer_destroy(&job->slicer);
+    prl_resample_destroy(&job->resample);
 }
 
 // ---- the answer ----
@@ -112,32 +121,6 @@ static void on_stt(void *arg, const struct prl_stt_event *event)
 
 // ---- the request ----
 
-// At 16 kHz; the caller frees *pcm.
-static enum prl_err to_rate(const struct prl_wav *wav, int16_t **pcm, size_t *count)
-{
-    int16_t *raw;
-    size_t raw_count;
-    enum prl_err err =
-        prl_wav_decode(wav, (size_t)PRL_STT_UTTERANCE_MAX_S * wav->rate_hz, &raw, &raw_count);
-    if (err || wav->rate_hz == PRL_STT_RATE_HZ) {
-        *pcm = err ? NULL : raw;
-        *count = err ? 0 : raw_count;
-        return err;
-    }
-    struct prl_resample *resample;
-    *pcm = NULL;
-    err = prl_resample_create(&resample, wav->rate_hz, PRL_STT_RATE_HZ);
-    if (!err) {
-        size_t room = prl_resample_room(resample, raw_count);
-        *pcm = prl_mem_array(room + 1, sizeof(**pcm));
-        err = *pcm ? PRL_OK : PRL_ERR_NOMEM;
-        *count = err ? 0 : prl_resample_process(resample, raw, raw_count, NULL, *pcm, room);
-        prl_resample_destroy(&resample);
-    }
-    prl_mem_free(raw);
-    return err;
-}
-
 static bool field(const struct prl_multipart *form, const char *name, char *out, size_t size)
 {
     const struct prl_multipart_part *part = prl_multipart_find(form, name);
@@ -178,12 +161,89 @@ static enum prl_err open_stream(struct transcription *job, const struct prl_mult
     return prl_stt_open(prl_serve_conf(job->order.serve)->stt, &conf, &job->stt);
 }
 
-static enum prl_err decode(struct transcription *job, const int16_t *pcm, size_t count)
+// ---- the sound, a slice a loop turn ----
+
+static void refuse(struct transcription *job, enum prl_err err)
 {
+    job->at = job->wav.frame_count;
+    if (job->order.request)
+        prl_serve_refuse(&job->order, err == PRL_ERR_FULL ? 429 : 503, "server_error", NULL,
+                         "The recogniser takes nothing now.");
+}
+
+static enum prl_err push(struct transcription *job, const int16_t *pcm, size_t count)
+{
+    size_t room = SAMPLES_MAX - job->samples;
+    size_t n = count < room ? count : room; // the resampler may make some more
+    job->samples += n;
+    return prl_stt_push(job->stt, pcm, n);
+}
+
+// At 16 kHz to the recogniser; `raw` NULL: what is left in the filter.
+static enum prl_err push_at_rate(struct transcription *job, const int16_t *raw, size_t count)
+{
+    if (!job->resample)
+        return raw ? push(job, raw, count) : PRL_OK;
+    size_t room = prl_resample_room(job->resample, raw ? count : SLICE);
+    int16_t *pcm = prl_mem_array(room + 1, sizeof(*pcm));
+    if (!pcm)
+        return PRL_ERR_NOMEM;
+    size_t made = raw ? prl_resample_process(job->resample, raw, count, NULL, pcm, room)
+                      : prl_resample_drain(job->resample, pcm, room);
+    enum prl_err err = push(job, pcm, made);
+    prl_mem_free(pcm);
+    return err;
+}
+
+static enum prl_err take_slice(struct transcription *job)
+{
+    struct prl_wav slice = job->wav;
+    size_t left = job->wav.frame_count - job->at;
+    int16_t *raw;
+    size_t count;
+    slice.data += job->at * slice.channels * (slice.bits / 8);
+    slice.frame_count = left < SLICE ? left : SLICE;
+    job->at += slice.frame_count;
+    enum prl_err err = prl_wav_decode(&slice, SLICE, &raw, &count);
+    if (!err) {
+        err = push_at_rate(job, raw, count);
+        prl_mem_free(raw);
+    }
+    return err;
+}
+
+static void on_slice(void *arg)
+{
+    struct transcription *job = arg;
+    if (!job->order.request) // the client is gone, and the file with it
+        return;
+    enum prl_err err = job->at < job->wav.frame_count ? take_slice(job) : PRL_OK;
+    if (!err && job->at < job->wav.frame_count) {
+        prl_timer_start(job->slicer, 0);
+        return;
+    }
+    if (!err)
+        err = push_at_rate(job, NULL, 0);
+    job->seconds = (double)job->samples / PRL_STT_RATE_HZ;
+    if (!err)
+        err = prl_stt_decode(job->stt, 1, PRL_STT_WANT_FINAL);
+    if (err)
+        refuse(job, err);
+}
+
+static enum prl_err begin(struct transcription *job)
+{
+    struct prl_loop *loop = prl_serve_conf(job->order.serve)->loop;
+    enum prl_err err = PRL_OK;
+    if (job->wav.rate_hz != PRL_STT_RATE_HZ)
+        err = prl_resample_create(&job->resample, job->wav.rate_hz, PRL_STT_RATE_HZ);
+    if (!err)
+        err = prl_timer_create(&job->slicer, loop, "transcription", on_slice, job);
+    if (err)
+        return err;
     prl_stt_begin(job->stt, 1);
-    size_t n = count < SAMPLES_MAX ? count : SAMPLES_MAX;
-    enum prl_err err = prl_stt_push(job->stt, pcm, n);
-    return err ? err : prl_stt_decode(job->stt, 1, PRL_STT_WANT_FINAL);
+    prl_timer_start(job->slicer, 0);
+    return PRL_OK;
 }
 
 static void start(struct transcription *job, const struct prl_multipart *form)
@@ -191,36 +251,26 @@ static void start(struct transcription *job, const struct prl_multipart *form)
     struct prl_serve_order *order = &job->order;
     const struct prl_multipart_part *file = prl_multipart_find(form, "file");
     const char *bad = read_options(job, form);
-    struct prl_wav wav;
     if (bad) {
         prl_serve_refuse(order, 400, "invalid_value", "response_format", bad);
         return;
     }
-    if (!file || prl_wav_parse(&wav, (const uint8_t *)file->data, file->size) != PRL_OK ||
-        wav.rate_hz > WAV_RATE_MAX) {
+    if (!file || prl_wav_parse(&job->wav, (const uint8_t *)file->data, file->size) != PRL_OK ||
+        job->wav.rate_hz > WAV_RATE_MAX) {
         prl_serve_refuse(order, 400, "invalid_value", "file",
                          "Expected a WAV file of at most 48 kHz.");
         return;
     }
-    int16_t *pcm = NULL;
-    size_t count = 0;
-    enum prl_err err = to_rate(&wav, &pcm, &count);
-    job->seconds = (double)count / PRL_STT_RATE_HZ;
-    if (err == PRL_ERR_LIMIT) {
+    if (job->wav.frame_count > (size_t)PRL_STT_UTTERANCE_MAX_S * job->wav.rate_hz) {
         prl_serve_refuse(order, 400, "invalid_value", "file",
                          "The recording is longer than two minutes.");
         return;
     }
-    if (!err && (err = open_stream(job, form)) == PRL_ERR_INVALID) {
-        prl_mem_free(pcm);
+    enum prl_err err = open_stream(job, form);
+    if (err == PRL_ERR_INVALID)
         prl_serve_refuse(order, 400, "invalid_value", "language", "Unknown language.");
-        return;
-    }
-    if (!err)
-        err = decode(job, pcm, count);
-    prl_mem_free(pcm);
-    if (err)
-        prl_serve_refuse(order, 503, "server_error", NULL, "The recogniser takes nothing now.");
+    else if (err || (err = begin(job)) != PRL_OK)
+        refuse(job, err);
 }
 
 void prl_serve_transcription(void *arg, struct prl_http_request *request)

@@ -18,7 +18,7 @@ static const uint32_t buckets_ms[PRL_POOL_BUCKETS] = {25,  50,   100,  200,  400
 struct engine {
     struct prl_pool *pool; // borrowed
     struct prl_pool_engine conf;
-    char *texts[5]; // owned: what conf points to
+    char *texts[6]; // owned: what conf points to
     char name[PRL_POOL_NAME_SIZE];
     struct prl_fetch_request *probe;
     bool warming; // the probe is not the breaker's
@@ -146,9 +146,12 @@ static bool name_engine(struct engine *engine)
 static enum prl_err copy_engine(struct prl_pool *pool, const struct prl_pool_engine *conf)
 {
     struct engine *engine = &pool->engines[pool->count++];
-    const char *texts[] = {conf->url, conf->model ? conf->model : "",
-                           conf->voice ? conf->voice : "", conf->key ? conf->key : "",
-                           conf->extra ? conf->extra : ""};
+    const char *texts[] = {conf->url,
+                           conf->model ? conf->model : "",
+                           conf->voice ? conf->voice : "",
+                           conf->key ? conf->key : "",
+                           conf->extra ? conf->extra : "",
+                           conf->format ? conf->format : ""};
     engine->pool = pool;
     engine->logged_us = -LOG_GAP_US;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -164,6 +167,7 @@ static enum prl_err copy_engine(struct prl_pool *pool, const struct prl_pool_eng
                                             .voice = engine->texts[2],
                                             .key = engine->texts[3],
                                             .extra = engine->texts[4],
+                                            .format = engine->texts[5],
                                             .rank = conf->rank};
     prl_chain_add(&pool->chain, conf->rank, url != NULL);
     if (!name_engine(engine) || strpbrk(engine->conf.key, "\r\n"))

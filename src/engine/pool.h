@@ -23,12 +23,13 @@ struct prl_pool;
 enum { PRL_POOL_NAME_SIZE = 80, PRL_POOL_BUCKETS = 10 };
 
 struct prl_pool_engine {
-    const char *url;   // "https://host/v1"; NULL: the embedded engine
-    const char *model; // name to ask for, or ""
-    const char *voice; // TTS: a name, or "" to pass the client's on
-    const char *key;   // bearer, or ""
-    const char *extra; // members for the request's JSON object ("\"a\":1"), or ""
-    int rank;          // lower first; equal ones share
+    const char *url;    // "https://host/v1"; NULL: the embedded engine
+    const char *model;  // name to ask for, or ""
+    const char *voice;  // TTS: a name, or "" to pass the client's on
+    const char *format; // TTS: of the sound to ask for, or ""
+    const char *key;    // bearer, or ""
+    const char *extra;  // members for the request's JSON object ("\"a\":1"), or ""
+    int rank;           // lower first; equal ones share
 };
 
 struct prl_pool_conf {

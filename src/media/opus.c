@@ -22,6 +22,7 @@ struct prl_opus_encoder {
 };
 
 struct prl_opus_decoder {
+    int32_t rate_hz;
     _Alignas(max_align_t) unsigned char state[1];
 };
 
@@ -97,15 +98,29 @@ size_t prl_opus_encode(struct prl_opus_encoder *encoder, const int16_t *pcm, uin
     return written > 0 ? (size_t)written : 0;
 }
 
-enum prl_err prl_opus_decoder_create(struct prl_opus_decoder **out)
+static enum prl_err create_decoder(struct prl_opus_decoder **out, int32_t rate_hz)
 {
     PRL_CHECK(out != NULL);
     size_t size = (size_t)opus_decoder_get_size(1);
     *out = prl_mem_zalloc(sizeof(**out) + size);
     if (!*out)
         return PRL_ERR_NOMEM;
+    (*out)->rate_hz = rate_hz;
     prl_opus_decoder_reset(*out);
     return PRL_OK;
+}
+
+enum prl_err prl_opus_decoder_create(struct prl_opus_decoder **out)
+{
+    return create_decoder(out, PRL_OPUS_OUT_HZ);
+}
+
+enum prl_err prl_opus_decoder_create_file(struct prl_opus_decoder **out, int16_t gain)
+{
+    enum prl_err err = create_decoder(out, PRL_OPUS_FILE_HZ);
+    if (!err)
+        (void)opus_decoder_ctl(decoder_of(*out), OPUS_SET_GAIN(gain)); // takes every 16-bit value
+    return err;
 }
 
 void prl_opus_decoder_destroy(struct prl_opus_decoder **decoder)
@@ -116,7 +131,7 @@ void prl_opus_decoder_destroy(struct prl_opus_decoder **decoder)
 
 void prl_opus_decoder_reset(struct prl_opus_decoder *decoder)
 {
-    int err = opus_decoder_init(decoder_of(decoder), PRL_OPUS_OUT_HZ, 1);
+    int err = opus_decoder_init(decoder_of(decoder), decoder->rate_hz, 1);
     PRL_CHECK(err == OPUS_OK);
 }
 
@@ -126,8 +141,8 @@ size_t prl_opus_decode(struct prl_opus_decoder *decoder, const uint8_t *packet, 
     // The library takes no bytes at all for a lost packet; here they are a broken one.
     if (prl_opus_packet_samples(packet, size) == 0)
         return 0;
-    int count =
-        opus_decode(decoder_of(decoder), packet, (int32_t)size, pcm, PRL_OPUS_OUT_SAMPLES_MAX, 0);
+    int most = decoder->rate_hz / 1000 * 120;
+    int count = opus_decode(decoder_of(decoder), packet, (int32_t)size, pcm, most, 0);
     return count > 0 ? (size_t)count : 0;
 }
 

@@ -2,7 +2,7 @@
 //
 // Both ends of the codec run at our own rates, so nothing is resampled. Stereo packets are mixed to
 // mono by the decoder.
-// Units:    samples at 24 kHz in (480 a frame), 16 kHz out. The encoder's look-ahead is 6.5 ms (156
+// Units:    samples at 24 kHz in (480 a frame), 16 kHz out (24 kHz from files). The encoder's look-ahead is 6.5 ms (156
 //           samples at 24 kHz); the decoder adds none.
 // Threads:  one owner an object.
 // Memory:   one block of base/mem each, 43 KiB (encoder) and 18 KiB (decoder); the library
@@ -23,8 +23,10 @@ enum {
     PRL_OPUS_IN_HZ = 24000,
     PRL_OPUS_IN_SAMPLES = 480, // 20 ms
     PRL_OPUS_OUT_HZ = 16000,
-    PRL_OPUS_OUT_SAMPLES_MAX = 1920, // 120 ms, the longest packet
-    PRL_OPUS_PACKET_MAX = 1275,      // bytes of one frame; we send one frame a packet
+    PRL_OPUS_OUT_SAMPLES_MAX = 1920,  // 120 ms, the longest packet
+    PRL_OPUS_FILE_HZ = 24000,         // of a decoder for files
+    PRL_OPUS_FILE_SAMPLES_MAX = 2880, // 120 ms there
+    PRL_OPUS_PACKET_MAX = 1275,       // bytes of one frame; we send one frame a packet
     PRL_OPUS_LOOKAHEAD_SAMPLES = 156
 };
 
@@ -52,10 +54,13 @@ size_t prl_opus_encode(struct prl_opus_encoder *encoder, const int16_t *pcm, uin
                        size_t size);
 
 enum prl_err prl_opus_decoder_create(struct prl_opus_decoder **out) PRL_MUST_USE;
+// One for files: PRL_OPUS_FILE_HZ out, `gain` (dB, in 256ths) on all of it. FEC and concealment are
+// not for it.
+enum prl_err prl_opus_decoder_create_file(struct prl_opus_decoder **out, int16_t gain) PRL_MUST_USE;
 void prl_opus_decoder_destroy(struct prl_opus_decoder **decoder);
 void prl_opus_decoder_reset(struct prl_opus_decoder *decoder);
-// Samples written: those of the packet (at most PRL_OPUS_OUT_SAMPLES_MAX, for which `pcm` has room),
-// or 0 when it is broken.
+// Samples written: those of the packet (at most PRL_OPUS_OUT_SAMPLES_MAX, for a file
+// PRL_OPUS_FILE_SAMPLES_MAX, for which `pcm` has room), or 0 when it is broken.
 size_t prl_opus_decode(struct prl_opus_decoder *decoder, const uint8_t *packet, size_t size,
                        int16_t *pcm);
 // The sound of the packet before `packet`, `samples` long (a multiple of 40), out of what `packet`

@@ -145,6 +145,9 @@ enum prl_err prl_http_stream_begin(struct prl_http_request *request,
 enum prl_err prl_http_stream_chunk(struct prl_http_request *request, const void *data,
                                    size_t size) PRL_MUST_USE;
 void prl_http_stream_end(struct prl_http_request *request);
+// Ends the answer so that the client sees that it is not whole: the connection is closed without the
+// last chunk, and what still waits to be sent is dropped.
+void prl_http_stream_abort(struct prl_http_request *request);
 
 // ---- WebSocket ----
 

@@ -240,3 +240,12 @@ void prl_http_stream_end(struct prl_http_request *request)
     request->state = err ? PRL_HTTP_DEAD : PRL_HTTP_REPLY;
     prl_http_conn_kick(request);
 }
+
+void prl_http_stream_abort(struct prl_http_request *request)
+{
+    prl_loop_check(request->http->loop);
+    PRL_CHECK(request->streaming && !request->replied);
+    request->replied = true;
+    request->state = PRL_HTTP_DEAD;
+    prl_http_conn_kick(request);
+}

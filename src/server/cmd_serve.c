@@ -24,6 +24,7 @@
 #include "net/tls.h"
 #include "server/cmd.h"
 #include "server/engines.h"
+#include "server/model_list.h"
 #include "server/settings.h"
 #include "server/webrtc.h"
 
@@ -55,6 +56,7 @@ struct server {
     struct prl_talks *talks;
     struct prl_calls *calls;
     struct prl_realtime *realtime;
+    struct prl_model_list models;
     struct prl_rest *rest;
     struct prl_serve *serve;
     bool ready;
@@ -393,6 +395,7 @@ static enum prl_err create_api(struct server *server)
         return err;
     server->mint = (struct prl_mint){
         .auth = server->auth, .secrets = server->secrets, .base = &server->session};
+    prl_model_list_make(&server->models, settings, prl_engines_local_model(settings));
     char web[500];
     struct prl_rest_conf rest = {.auth = server->auth,
                                  .talks = server->talks,
@@ -401,6 +404,8 @@ static enum prl_err create_api(struct server *server)
                                  .loop = server->loop,
                                  .web_dir = find_web(settings, web, sizeof(web)),
                                  .version = PRL_VERSION,
+                                 .models = server->models.models,
+                                 .model_count = server->models.count,
                                  .ready = tell_ready,
                                  .metrics = tell_metrics,
                                  .arg = server};

@@ -139,11 +139,12 @@ static void on_llm_state(void *arg, enum prl_llm_state state, const char *text)
 
 // ---- what the settings mean ----
 
-// The embedded language model's name or path.
-static const char *local_model(const struct prl_settings *settings)
+const char *prl_engines_local_model(const struct prl_settings *settings)
 {
     int index = prl_far_embedded(settings->llm);
     const char *model = index > 0 ? settings->llm[index].model : settings->llm_model;
+    if (prl_str_equal(model, "small"))
+        return "qwen2.5-coder-0.5b";
     return model[0] ? model : "qwen2.5-coder-1.5b";
 }
 
@@ -208,8 +209,7 @@ static bool find_paths(struct prl_engines *engines, char *why)
         return find(engines, PATH_ORT, "onnxruntime", true, why) &&
                find(engines, PATH_VAD, settings->vad_model, true, why);
     bool user = settings->stt_model_dir[0] != '\0';
-    const char *model = local_model(settings);
-    const char *llm = prl_str_equal(model, "small") ? "qwen2.5-coder-0.5b" : model;
+    const char *llm = prl_engines_local_model(settings);
     bool stt = prl_far_embedded(settings->stt) >= 0;
     bool tts = prl_far_embedded(settings->tts) >= 0;
     bool fast = settings->tts_fast_chinese;
@@ -364,7 +364,7 @@ static enum prl_err start_remote_llm(struct prl_engines *engines)
 static enum prl_err start_local_llm(struct prl_engines *engines)
 {
     const struct prl_settings *settings = engines->conf.settings;
-    bool known = strchr(local_model(settings), '/') == NULL;
+    bool known = strchr(prl_engines_local_model(settings), '/') == NULL;
     struct prl_llm_conf conf = {.loop = engines->conf.loop,
                                 .model_path = engines->paths[PATH_LLM],
                                 .module_path = engines->paths[PATH_LLM_MODULE],

@@ -35,6 +35,8 @@ struct prl_engines_state {
 void prl_engines_metrics(const struct prl_engines *engines, struct prl_str *out);
 // The voice of sessions that name none: tts.voice, unless only an engine elsewhere knows that name.
 const char *prl_engines_voice(const struct prl_settings *settings);
+// The embedded language model's name or path.
+const char *prl_engines_local_model(const struct prl_settings *settings);
 void prl_engines_state(const struct prl_engines *engines, struct prl_engines_state *state);
 
 #endif

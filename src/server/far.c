@@ -8,6 +8,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 
+static const char *const formats[] = {"pcm", "wav", "opus"}; // by enum prl_settings_format
+
 enum { KEY_MAX = 2048, URLS_MAX = 4096 };
 
 // What a pool is made of while it is being put together.
@@ -90,6 +92,7 @@ static enum prl_err add_far(struct draft *draft, const struct prl_far *far, int 
         draft->engines[draft->count++] = (struct prl_pool_engine){.url = url,
                                                                   .model = model,
                                                                   .voice = voice,
+                                                                  .format = formats[engine->format],
                                                                   .key = draft->keys[index],
                                                                   .extra = engine->extra,
                                                                   .rank = index};

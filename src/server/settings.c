@@ -41,12 +41,18 @@
 #define EXTRA(prefix, kind, index)                                                                 \
     TEXT(prefix ".extra", kind[index].extra, "",                                                   \
          "Members to add to the JSON of each request to openai, e.g. '\"top_k\": 20'.")
+#define FORMAT(prefix, kind, index)                                                                \
+    CHOICE(                                                                                        \
+        prefix ".format", kind[index].format, "pcm", formats,                                      \
+        "Sound to ask openai for; opus is a tenth of the bytes. What comes is told by its media "  \
+        "type.")
 #define FALLBACK(prefix, kind, index)                                                              \
     ENGINE(prefix, kind, index, "none"),                                                           \
         TEXT(prefix ".model", kind[index].model, "", "Model to ask openai for.")
 // NOLINTEND(bugprone-macro-parentheses)
 
 static const char *const backends[] = {"none", "embedded", "openai", NULL};
+static const char *const formats[] = {"pcm", "wav", "opus", NULL};
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const echo_modes[] = {"auto", "on", "off", NULL};
 static const char *const qualities[] = {"auto", "fast", "best", NULL};
@@ -181,13 +187,16 @@ static const struct prl_conf_key keys[] = {
     ENGINE("tts", tts, 0, "embedded"),
     EXTRA("tts", tts, 0),
     TEXT("tts.model", tts[0].model, "tts-1", "Model to ask openai for."),
+    FORMAT("tts", tts, 0),
     TEXT("tts.instructions", tts_instructions, "",
          "Emotion and style for openai, e.g. 'Speak cheerfully'."),
     FALLBACK("tts.fallback", tts, 1),
     EXTRA("tts.fallback", tts, 1),
+    FORMAT("tts.fallback", tts, 1),
     TEXT("tts.fallback.voice", tts[1].voice, "", "Its voice; empty: the session's."),
     FALLBACK("tts.fallback2", tts, 2),
     EXTRA("tts.fallback2", tts, 2),
+    FORMAT("tts.fallback2", tts, 2),
     TEXT("tts.fallback2.voice", tts[2].voice, "", "Its voice; empty: the session's."),
     BOOL("tts.fast_chinese", tts_fast_chinese, "false",
          "Speak Chinese with the fast FastSpeech2 voice, whose corpus is for non-commercial use."),

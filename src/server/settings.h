@@ -18,9 +18,12 @@ enum { PRL_SETTINGS_CHAIN = 3 };
 
 enum prl_settings_backend { PRL_SETTINGS_NONE, PRL_SETTINGS_EMBEDDED, PRL_SETTINGS_OPENAI };
 
+enum prl_settings_format { PRL_SETTINGS_PCM, PRL_SETTINGS_WAV, PRL_SETTINGS_OPUS };
+
 // One engine of a chain.
 struct prl_settings_engine {
     int64_t backend; // enum prl_settings_backend
+    int64_t format;  // tts: enum prl_settings_format
     char *url, *model, *api_key_env, *api_key_file;
     char *extra; // llm, tts; else NULL
     char *voice; // tts, not [0]; else NULL

@@ -8,10 +8,19 @@
 #include "base/clock.h"
 #include "base/json_write.h"
 #include "base/mem.h"
+#include "media/ogg_opus.h"
 #include "media/resample.h"
 #include "media/wav.h"
 #include "net/loop.h"
 #include "tts/text.h"
+
+// Media types as servers name them. What is in none of these lists is told by its first bytes, and
+// is plain PCM else.
+static const char *const waves[] = {"audio/wav", "audio/x-wav", "audio/vnd.wave", "audio/wave",
+                                    NULL};
+static const char *const oggs[] = {"audio/ogg", "audio/opus", "application/ogg", NULL};
+static const char *const others[] = {"audio/mpeg",       "audio/mp3", "audio/aac", "audio/flac",
+                                     "application/json", "text/",     NULL};
 
 enum {
     REQUEST_MAX = 64 * 1024,
@@ -24,6 +33,9 @@ enum {
     IDEOGRAPH_SAMPLES = 5500,
     PACE_SHARE = 4,
 };
+
+// What an answer says that it is.
+enum form { FORM_ANY, FORM_WAV, FORM_OPUS };
 
 struct prl_tts_far {
     struct prl_loop *loop;
@@ -44,8 +56,10 @@ struct prl_tts_far_job {
     size_t word_count;
     struct prl_str head; // until it is known what comes
     struct prl_resample *resample;
-    struct prl_timer *timer; // ends a clause without words
+    struct prl_ogg_opus_reader *opus; // the sound is Opus in Ogg
+    struct prl_timer *timer;          // ends a clause without words
     // State.
+    enum form form;
     bool sound;    // past the head
     bool dead;     // cancelled in a callback
     unsigned busy; // callbacks on the stack
@@ -92,6 +106,7 @@ static void free_job(struct prl_tts_far_job *job)
     PRL_CHECK(job->busy == 0);
     prl_fetch_cancel(&job->request);
     prl_resample_destroy(&job->resample);
+    prl_ogg_opus_reader_destroy(&job->opus);
     prl_timer_destroy(&job->timer);
     prl_str_free(&job->head);
     prl_mem_free(job->words);
@@ -223,6 +238,24 @@ static void take_bytes(struct prl_tts_far_job *job, const uint8_t *data, size_t 
     }
 }
 
+static void on_opus(void *arg, const int16_t *pcm, size_t count)
+{
+    struct prl_tts_far_job *job = arg;
+    if (!job->dead && !job->err)
+        take_samples(job, pcm, count);
+}
+
+static void take_sound(struct prl_tts_far_job *job, const uint8_t *data, size_t len)
+{
+    if (!job->opus) {
+        take_bytes(job, data, len);
+        return;
+    }
+    enum prl_err err = prl_ogg_opus_reader_push(job->opus, data, len);
+    if (err && !job->err)
+        job->err = err == PRL_ERR_NOMEM ? err : PRL_ERR_REMOTE;
+}
+
 // Is it a WAV file? False while more of it is needed.
 static bool read_head(struct prl_tts_far_job *job)
 {
@@ -231,7 +264,14 @@ static bool read_head(struct prl_tts_far_job *job)
     size_t sound = 0;
     if (job->head.len < 4)
         return false;
-    if (memcmp(head, "RIFF", 4) == 0) {
+    bool riff = memcmp(head, "RIFF", 4) == 0;
+    bool ogg = memcmp(head, "OggS", 4) == 0;
+    bool other = memcmp(head, "ID3", 3) == 0 || memcmp(head, "fLaC", 4) == 0;
+    if (other || (job->form == FORM_WAV && !riff) || (job->form == FORM_OPUS && !ogg)) {
+        job->err = PRL_ERR_REMOTE;
+    } else if (ogg) {
+        job->err = prl_ogg_opus_reader_create(&job->opus, on_opus, job);
+    } else if (riff) {
         enum prl_err err = prl_wav_parse(&wav, head, job->head.len);
         if (err && job->head.len < HEAD_MAX)
             return false;
@@ -240,13 +280,10 @@ static bool read_head(struct prl_tts_far_job *job)
         else if (wav.rate_hz != PRL_TTS_RATE_HZ)
             job->err = prl_resample_create(&job->resample, wav.rate_hz, PRL_TTS_RATE_HZ);
         sound = err ? 0 : (size_t)(wav.data - head);
-    } else if (memcmp(head, "OggS", 4) == 0 || memcmp(head, "ID3", 3) == 0 ||
-               memcmp(head, "fLaC", 4) == 0) {
-        job->err = PRL_ERR_REMOTE;
     }
     job->sound = true;
     if (!job->err)
-        take_bytes(job, head + sound, job->head.len - sound);
+        take_sound(job, head + sound, job->head.len - sound);
     prl_str_free(&job->head);
     return true;
 }
@@ -260,16 +297,21 @@ static void take_head(struct prl_tts_far_job *job, const char *data, size_t len)
     (void)read_head(job);
 }
 
+static bool is_one_of(const char *type, const char *const *list)
+{
+    for (; *list; list++)
+        if (strncasecmp(type, *list, strlen(*list)) == 0)
+            return true;
+    return false;
+}
+
 static void on_head(void *arg, unsigned status, const char *type)
 {
-    static const char *const others[] = {"audio/mpeg",       "audio/mp3", "audio/ogg",
-                                         "audio/opus",       "audio/aac", "audio/flac",
-                                         "application/json", "text/",     NULL};
     struct prl_tts_far_job *job = arg;
     (void)status;
-    for (size_t i = 0; others[i]; i++)
-        if (strncasecmp(type, others[i], strlen(others[i])) == 0)
-            job->err = PRL_ERR_REMOTE;
+    if (is_one_of(type, others))
+        job->err = PRL_ERR_REMOTE;
+    job->form = is_one_of(type, waves) ? FORM_WAV : is_one_of(type, oggs) ? FORM_OPUS : FORM_ANY;
 }
 
 // Ends the job: the pool, then the owner, hear of it.
@@ -295,7 +337,7 @@ static void settle(struct prl_tts_far_job *job)
         free_job(job);
     else if (job->err)
         finish(job, PRL_OUTCOME_FAILED, PRL_FETCH_CUT, job->err,
-               "an answer that is no 16-bit PCM or WAV sound");
+               "an answer that is no 16-bit PCM, WAV or Ogg Opus sound");
 }
 
 static void on_data(void *arg, const char *data, size_t len)
@@ -305,7 +347,7 @@ static void on_data(void *arg, const char *data, size_t len)
     if (!job->err && !job->sound)
         take_head(job, data, len);
     else if (!job->err)
-        take_bytes(job, (const uint8_t *)data, len);
+        take_sound(job, (const uint8_t *)data, len);
     job->busy--;
     settle(job);
 }
@@ -326,6 +368,8 @@ static void on_end(void *arg, const struct prl_fetch_end *end)
         int16_t out[SLICE];
         give(job, out, prl_resample_drain(job->resample, out, SLICE));
     }
+    if (job->opus && !job->dead && !prl_ogg_opus_reader_is_whole(job->opus))
+        job->err = PRL_ERR_REMOTE; // cut
     if (!job->dead && (!job->sound || job->samples == 0) && job->word_count > 0)
         job->err = PRL_ERR_REMOTE; // words without a sound
     job->busy--;
@@ -361,7 +405,7 @@ static enum prl_err write_request(const struct prl_tts_far_job *job,
     prl_json_write_string(&json, "model", engine->model);
     prl_json_write_bytes(&json, "input", prl_str_text(&plain), plain.len);
     prl_json_write_string(&json, "voice", engine->voice[0] ? engine->voice : ask->voice);
-    prl_json_write_string(&json, "response_format", "pcm");
+    prl_json_write_string(&json, "response_format", engine->format[0] ? engine->format : "pcm");
     if (ask->speed < 0.999F || ask->speed > 1.001F)
         prl_json_write_real(&json, "speed", (double)ask->speed);
     if (job->far->instructions[0])

@@ -3,13 +3,15 @@
 // Which engine, and which after it, is decided by tts.c; the pool is told here how it went.
 // Where words sound is estimated from their length and the pace of earlier clauses, since the
 // protocol does not say: a cut answer is cut near the right word, not exactly at it.
+// The sound may be PCM, a WAV file of any rate or Opus in Ogg, whatever was asked for: the media type
+// and the first bytes tell.
 // Units:    samples at 24 kHz; other rates (WAV) are resampled.
 // Threads:  the loop thread; sound arrives from callbacks of net/fetch.h, never inside ask.
 // Memory:   nothing of the sound is kept; one mark a word.
-// Errors:   at the end, with one line: REMOTE (also for MP3, Opus and what is no sound), TIMEOUT, NOMEM.
+// Errors:   at the end, with one line: REMOTE (also for MP3 and what is no sound), TIMEOUT, NOMEM.
 // A clause without a letter or digit is asked of nobody and ends a turn later, without a sound.
 // Bounds:   PRL_TTS_FAR_S_MAX of sound a clause; more is REMOTE.
-// Source:   OpenAI's "create speech" reference, response_format pcm: 24 kHz, 16 bit, mono.
+// Source:   OpenAI's "create speech" reference: pcm is 24 kHz, 16 bit, mono; opus is in Ogg.
 #ifndef PRL_TTS_FAR_H
 #define PRL_TTS_FAR_H
 

@@ -1,9 +1,13 @@
 """A server with OpenAI's endpoints that answers by script, and badly when told to: what stands in for engines elsewhere."""
 import asyncio
+import io
 import json
 import math
 import struct
 import threading
+
+import av
+import numpy
 
 SECRET = "sk-scripted-secret"
 ANSWER = "One two three. Four five six."
@@ -19,6 +23,36 @@ def tone(seconds):
 
 
 TONE = tone(0.5)
+
+
+def wav(pcm, rate=24000):
+    return b"RIFF" + struct.pack("<I", 36 + len(pcm)) + b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, rate, 2 * rate, 2, 16) \
+        + b"data" + struct.pack("<I", len(pcm)) + pcm
+
+
+def opus(pcm, rate=24000):
+    """The sound as Opus in Ogg, encoded by libopus and muxed by FFmpeg."""
+    out = io.BytesIO()
+    with av.open(out, "w", format="ogg") as file:
+        stream = file.add_stream("libopus", rate=rate)
+        stream.layout = "mono"
+        frame = av.AudioFrame.from_ndarray(numpy.frombuffer(pcm, "int16").reshape(1, -1), format="s16", layout="mono")
+        frame.sample_rate, frame.pts = rate, 0
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            file.mux(packet)
+    return out.getvalue()
+
+
+def decode(data):
+    """Any sound file as 24 kHz mono PCM, by FFmpeg."""
+    with av.open(io.BytesIO(data)) as file:
+        resampler = av.AudioResampler(format="s16", layout="mono", rate=24000)
+        frames = [out for frame in file.decode(audio=0) for out in resampler.resample(frame)] + resampler.resample(None)
+    return b"".join(frame.to_ndarray().astype("int16").tobytes() for frame in frames)
+
+
+# What audio/speech answers by the format that is asked for.
+SOUNDS = {"pcm": ("audio/pcm", TONE), "wav": ("audio/wav", wav(TONE)), "opus": ("audio/ogg", opus(TONE))}
 
 
 def sse(*events):
@@ -95,6 +129,8 @@ class Scripted:
                          "models": ("application/json", b'{"object":"list","data":[]}')}[kind]
         if kind == "stt" and self.events and b'name="stream"\r\n\r\ntrue' in body:
             type_, answer = "text/event-stream", transcript_body()
+        if kind == "tts":
+            type_, answer = SOUNDS[json.loads(body)["response_format"]]
         return await self.send(writer, self.fault.get(kind, ""), type_, answer)
 
     async def send(self, writer, fault, type_, body):
@@ -118,7 +154,7 @@ class Scripted:
         if fault == "empty":
             return True
         if fault == "garble":
-            body = bytes(b ^ 0x5A for b in body) if type_ != "audio/pcm" else b"OggS" + body[4:]
+            body = bytes(b ^ 0x5A for b in body) if type_ != "audio/pcm" else b"OggS" + body[4:]  # noise is a sound as well
         if fault == "drip":
             for i in range(0, len(body), max(1, len(body) // 12)):
                 writer.write(body[i:i + max(1, len(body) // 12)])

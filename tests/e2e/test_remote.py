@@ -10,7 +10,7 @@ import urllib.request
 
 import openai
 from harness import PATIENCE, Client, Server, jfk, loudness, pcm24, run, share_of_words, synthesise
-from scripted_openai import ANSWER, FAULTS, RIGHT, SECRET, TONE, TRANSCRIPT, Scripted
+from scripted_openai import ANSWER, FAULTS, RIGHT, SECRET, TONE, TRANSCRIPT, Scripted, decode
 
 KINDS = ("stt", "llm", "tts")
 LIMITS = ("engine.connect_ms=20000", "engine.first_byte_ms=1500", "engine.gap_ms=1500")
@@ -99,11 +99,11 @@ async def test_conversation_without_any_model():
     script.stop()
 
 
-async def faults_of(kind, events=False):
+async def faults_of(kind, *settings, events=False):
     """Each fault in turn: the conversation goes on after it, in time, and nothing is left behind."""
     script = Scripted()
     script.events = events
-    with running(edge(*far(script.url, *KINDS), "engine.failures_max=100")) as (server,):
+    with running(edge(*far(script.url, *KINDS), "engine.failures_max=100", *settings)) as (server,):
         async with Client(server.ws(), check=False) as talk:
             await talk.session(audio={"input": {"turn_detection": None}})
             await turn(talk)
@@ -137,6 +137,24 @@ async def test_every_fault_of_a_model():
 
 async def test_every_fault_of_a_voice():
     await faults_of("tts")
+
+
+async def test_every_fault_of_a_voice_in_opus():
+    await faults_of("tts", "tts.format=opus")
+
+
+async def test_sound_in_every_form():
+    script = Scripted()
+    for form in ("wav", "opus"):
+        with running(edge(*far(script.url, *KINDS), f"tts.format={form}")) as (server,):
+            async with Client(server.ws()) as talk:
+                await talk.session(audio={"input": {"turn_detection": None}})
+                response, sound = await turn(talk)
+                assert response["status"] == "completed", response
+                # Two clauses, each to the sample.
+                assert len(sound) == 2 * len(TONE) and loudness(sound) > 1000, len(sound)
+            assert f'"response_format":"{form}"'.encode() in script.bodies["tts"], script.bodies["tts"]
+    script.stop()
 
 
 async def test_every_fault_of_a_recogniser():
@@ -259,6 +277,11 @@ def check_speech(client):
     with client.audio.speech.with_streaming_response.create(model="tts-1", voice="alloy", input=said_text,
                                                             response_format="pcm", speed=1.4) as answer:
         assert 0 < len(answer.read()) < len(sound)
+    with client.audio.speech.with_streaming_response.create(model="tts-1", voice="alloy", input=said_text,
+                                                            response_format="opus") as answer:
+        small = answer.read()
+    pcm = decode(small)
+    assert len(small) < len(sound) / 5 and abs(len(pcm) - len(sound)) < 9600 and loudness(pcm) > 300, (len(small), len(pcm))
     events = list(client.audio.transcriptions.create(model="whisper-1", file=("a.wav", sound), language="en", stream=True))
     assert events[-1].language == "en", events
     assert events[-1].type == "transcript.text.done" and share_of_words(said_text, events[-1].text) >= 0.8, events
@@ -283,6 +306,7 @@ def check_refusals(client):
     refused(lambda: client.audio.speech.create(model="tts-1", voice="nobody", input="x", response_format="wav"))
     refused(lambda: client.audio.speech.create(model="tts-1", voice="alloy", input="x", response_format="mp3"))
     refused(lambda: client.audio.speech.create(model="tts-1", voice="alloy", input="", response_format="pcm"))
+    refused(lambda: client.models.retrieve("gpt-none"), 404)
     refused(lambda: client.audio.transcriptions.create(model="whisper-1", file=("a.wav", b"RIFFnothing")))
 
 
@@ -291,7 +315,10 @@ async def test_our_endpoints_and_a_node_that_uses_them():
     wide = ("engine.first_byte_ms=600000", "engine.gap_ms=600000", "session.language=auto")
     with running(Server()) as (node,):
         client = sdk(node)
-        assert [model.id for model in client.models.list()] == ["parley"]
+        models = {model.id: model for model in client.models.list()}
+        assert {"parley", "whisper", "kokoro"} <= set(models) and any(name.startswith("qwen") for name in models), models
+        assert all(model.object == "model" and model.created > 1e9 and model.owned_by == "parley" for model in models.values())
+        assert client.models.retrieve("kokoro").kind == "tts" and client.models.retrieve("parley").kind == "realtime"
         await asyncio.to_thread(check_chat, client)
         await asyncio.to_thread(check_speech, client)
         await asyncio.to_thread(check_refusals, client)
@@ -316,6 +343,7 @@ async def test_our_endpoints_and_a_node_that_uses_them():
 if __name__ == "__main__":
     raise SystemExit(run([
         test_conversation_without_any_model, test_every_fault_of_a_model, test_every_fault_of_a_voice,
+        test_every_fault_of_a_voice_in_opus, test_sound_in_every_form,
         test_every_fault_of_a_recogniser, test_every_fault_of_a_recogniser_that_streams,
         test_falls_back_within_the_answer_and_returns,
         test_work_is_shared_and_a_dead_address_is_no_matter, test_cancel_ends_the_request,

@@ -677,6 +677,28 @@ PRL_TEST(http_streams_answers_within_bounds)
     tear_down(&f);
 }
 
+PRL_TEST(http_stream_abort_breaks_off)
+{
+    struct fixture f = {0};
+    struct peer peer;
+    REQUIRE(set_up(&f, &(struct prl_http_conf){0}) == PRL_OK);
+    EXPECT(peer_connect(&peer, f.port));
+    peer_send(&f, &peer, GET("/later", ""), strlen(GET("/later", "")));
+    int64_t end_us = prl_clock_now_us() + PRL_TEST_WAIT_US;
+    while (!f.held && prl_clock_now_us() < end_us)
+        prl_loop_turn(f.loop, TURN_US);
+    REQUIRE(f.held != NULL);
+    EXPECT_OK(prl_http_stream_begin(f.held, &(struct prl_http_response){.status = 200}));
+    EXPECT_OK(prl_http_stream_chunk(f.held, "half", 4));
+    EXPECT(peer_await(&f, &peer, "4\r\nhalf\r\n", 1));
+    prl_http_stream_abort(f.held);
+    EXPECT(peer_await(&f, &peer, NULL, 0)); // closed, although keep-alive was promised
+    EXPECT(!strstr(prl_str_text(&peer.text), "\r\n0\r\n"));
+    EXPECT_INT(f.gone, 0);
+    peer_close(&peer);
+    tear_down(&f);
+}
+
 PRL_TEST(http_listens_on_several_addresses_and_says_which)
 {
     static const struct prl_http_listen listens[] = {

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "engine/pool.h"
+#include "media/ogg_opus.h"
 #include "media/wav.h"
 #include "net/loop.h"
 #include "tests/unit.h"
@@ -93,7 +94,7 @@ static enum prl_err start(struct bench *bench)
     for (int i = 0; i < 2; i++)
         snprintf(urls[i], sizeof(urls[i]), "http://127.0.0.1:%u/%c", bench->server.port, 'a' + i);
     const struct prl_pool_engine engines[] = {
-        {.url = urls[0], .model = "m1", .extra = "\"seed\":1", .rank = 0},
+        {.url = urls[0], .model = "m1", .format = "opus", .extra = "\"seed\":1", .rank = 0},
         {.url = urls[1], .model = "m2", .voice = "its-own", .rank = 1}};
     struct prl_pool_conf pool = {
         .loop = bench->loop,
@@ -174,6 +175,82 @@ PRL_TEST(tts_far_takes_wav_of_other_rates)
     EXPECT(bench.samples > SOUND / 2 - 200 && bench.samples < SOUND / 2 + 200);
     EXPECT_INT(bench.errors, 0);
     stop(&bench);
+}
+
+static enum prl_err make_opus(struct bench *bench, struct prl_str *file)
+{
+    struct prl_ogg_opus_writer *writer;
+    int16_t pcm[SOUND / 10];
+    enum prl_err err = prl_ogg_opus_writer_create(&writer, 32000);
+    for (int i = 0; i < 10 && !err; i++) {
+        memcpy(pcm, bench->wav + PRL_WAV_HEADER_SIZE + (size_t)i * sizeof(pcm), sizeof(pcm));
+        err = prl_ogg_opus_writer_push(writer, pcm, SOUND / 10, file);
+    }
+    if (!err)
+        err = prl_ogg_opus_writer_end(writer, file);
+    prl_ogg_opus_writer_destroy(&writer);
+    return err;
+}
+
+PRL_TEST(tts_far_takes_opus)
+{
+    static struct bench bench;
+    struct prl_str file;
+    REQUIRE(start(&bench) == PRL_OK);
+    prl_str_init(&file, 1 << 20);
+    REQUIRE(make_opus(&bench, &file) == PRL_OK);
+    set_answer(&bench, 0, 200, "audio/ogg; codecs=opus", file.data, file.len);
+    EXPECT_OK(say(&bench, 1, 0, "Hello there."));
+    EXPECT(wait_for(&bench, &bench.done, 1));
+    EXPECT(strstr(bench.server.last, "\"response_format\":\"opus\"") != NULL);
+    EXPECT_INT(bench.samples, SOUND);
+    EXPECT(bench.loudest > 12000);
+    // Told by its first bytes alone, too.
+    set_answer(&bench, 0, 200, "application/octet-stream", file.data, file.len);
+    EXPECT_OK(say(&bench, 2, 1, "Hello there."));
+    EXPECT(wait_for(&bench, &bench.done, 2));
+    EXPECT_INT(bench.samples, 2 * SOUND);
+    // Cut within a page after some of it: what was heard stays, and the clause fails.
+    bench.samples = 0;
+    set_answer(&bench, 0, 200, "audio/ogg", file.data, file.len - 20);
+    EXPECT_OK(say(&bench, 3, 2, "Hello there."));
+    EXPECT(wait_for(&bench, &bench.errors, 1));
+    EXPECT(bench.samples > SOUND / 2 && bench.samples < SOUND);
+    // Promised and not kept: the next engine is asked.
+    set_answer(&bench, 0, 200, "audio/ogg", bench.wav + PRL_WAV_HEADER_SIZE, SOUND_BYTES);
+    serve_pcm(&bench, 1);
+    bench.samples = 0;
+    EXPECT_OK(say(&bench, 4, 3, "Hello there."));
+    EXPECT(wait_for(&bench, &bench.done, 3));
+    EXPECT_INT(bench.samples, SOUND);
+    EXPECT_INT(bench.server.answers[1].asked, 1);
+    set_answer(&bench, 0, 200, "audio/wav", bench.wav + PRL_WAV_HEADER_SIZE, SOUND_BYTES);
+    EXPECT_OK(say(&bench, 5, 4, "Hello there."));
+    EXPECT(wait_for(&bench, &bench.done, 4));
+    EXPECT_INT(bench.server.answers[1].asked, 2);
+    prl_str_free(&file);
+    stop(&bench);
+}
+
+PRL_TEST_OOM(tts_far_opus_without_memory)
+{
+    static struct bench bench;
+    struct prl_str file;
+    memset(&bench, 0, sizeof(bench));
+    prl_str_init(&file, 1 << 20);
+    make_sound(&bench, PRL_TTS_RATE_HZ);
+    if (make_opus(&bench, &file) == PRL_OK) {
+        set_answer(&bench, 0, 200, "audio/ogg", file.data, file.len);
+        serve_pcm(&bench, 1);
+        if (start(&bench) == PRL_OK && say(&bench, 1, 0, "Hello there.") == PRL_OK) {
+            int64_t until = prl_clock_now_us() + (prl_test_oom() ? 100000 : PRL_TEST_WAIT_US);
+            while (!bench.done && !bench.errors && prl_clock_now_us() < until)
+                prl_loop_turn(bench.loop, 20000);
+            EXPECT(prl_test_oom() || bench.done == 1);
+        }
+    }
+    stop(&bench);
+    prl_str_free(&file);
 }
 
 PRL_TEST(tts_far_falls_back_before_the_first_sound)
