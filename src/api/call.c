@@ -27,6 +27,7 @@ struct call {
     struct prl_talk_channel *channel;
     struct prl_rtc_peer *peer;
     struct prl_leg *leg;
+    size_t phase;           // of the leg
     struct prl_str pending; // events before the channel opened, one a line
     bool missed;            // events were dropped: the client starts anew when the channel opens
     bool open;              // the channel is
@@ -38,10 +39,18 @@ struct prl_calls {
     struct prl_calls_conf conf;
     struct call *list; // owned
     size_t count;
+    size_t phases[PRL_LEG_PHASES]; // legs whose ticks fall into this part of each 20 ms
     struct prl_timer *reaper;
 };
 
 // ---- life ----
+
+static void drop_leg(struct call *call)
+{
+    if (call->leg)
+        call->calls->phases[call->phase]--;
+    prl_leg_destroy(&call->leg);
+}
 
 // The talk lets go, the connection says good-bye, and the call is no more.
 static void destroy_call(struct call *call, bool resumable, const char *why)
@@ -57,7 +66,7 @@ static void destroy_call(struct call *call, bool resumable, const char *why)
     char reason[WHY_SIZE];
     snprintf(reason, sizeof(reason), "the call ended: %.100s", why);
     prl_talk_detach(&call->channel, resumable, reason);
-    prl_leg_destroy(&call->leg); // the talk's `over` did it, unless the call was half made
+    drop_leg(call); // the talk's `over` did it, unless the call was half made
     prl_rtc_close(&call->peer);
     prl_str_free(&call->pending);
     prl_mem_free(call);
@@ -164,7 +173,7 @@ static void end_call(void *arg, uint16_t code, const char *reason)
 static void let_go(void *arg)
 {
     struct call *call = arg;
-    prl_leg_destroy(&call->leg);
+    drop_leg(call);
     prl_session_rtp(prl_talk_session(call->talk), false);
     call->talk = NULL;
 }
@@ -187,7 +196,9 @@ static void need_leg(struct call *call)
                                             [PRL_RTC_PCMA] = PRL_CODEC_PCMA};
     if (call->leg || !call->talk || call->end_us)
         return;
+    call->phase = prl_leg_phase(call->calls->phases);
     struct prl_leg_conf conf = {.loop = call->calls->conf.loop,
+                                .phase_us = (uint32_t)(call->phase + 1) * PRL_LEG_PHASE_US,
                                 .session = prl_talk_session(call->talk),
                                 .codec = codecs[prl_rtc_codec(call->peer)],
                                 .send = send_sound,
@@ -195,6 +206,8 @@ static void need_leg(struct call *call)
     enum prl_err err = prl_leg_create(&call->leg, &conf);
     if (err)
         end_call(call, PRL_TALK_CLOSE_INTERNAL, "there is no memory for its sound");
+    else
+        call->calls->phases[call->phase]++;
 }
 
 static void on_session_event(void *arg, const struct prl_session_event *event)

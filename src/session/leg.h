@@ -34,6 +34,8 @@ struct prl_leg;
 
 enum {
     PRL_LEG_TICK_US = 20000,
+    PRL_LEG_PHASES = 20, // parts of a tick, to spread the legs of a loop over
+    PRL_LEG_PHASE_US = PRL_LEG_TICK_US / PRL_LEG_PHASES,
     PRL_LEG_CATCH_UP = 5,          // ticks
     PRL_LEG_SILENCE_STEP_MS = 400, // between frames of silence
     PRL_LEG_CLIENT_DELAY_MS = 80,  // the client's own jitter buffer and sound card
@@ -49,6 +51,7 @@ struct prl_leg_conf {
     struct prl_loop *loop;       // borrowed
     struct prl_session *session; // borrowed; outlives the leg
     enum prl_codec codec;        // to send, and to receive
+    uint32_t phase_us;           // 1..TICK_US: ticks fall there in each 20 ms; 0: from now on
     prl_leg_send_fn send;
     void *send_arg;
 };
@@ -72,6 +75,11 @@ struct prl_leg_stats {
 };
 
 enum prl_err prl_leg_create(struct prl_leg **out, const struct prl_leg_conf *conf) PRL_MUST_USE;
+// Where the ticks of one more leg fall best, when so many legs have theirs in each part already: all at one
+// time would make the last of them late.
+size_t prl_leg_phase(const size_t taken[PRL_LEG_PHASES]);
+// The first time from now on that lies `phase_us` behind a whole tick of the clock; 0: now.
+int64_t prl_leg_first_tick_us(int64_t now_us, uint32_t phase_us);
 // Stops at once; the session is taken out of RTP mode. Not from inside a callback of the session.
 void prl_leg_destroy(struct prl_leg **leg);
 
@@ -90,5 +98,13 @@ void prl_leg_pause(struct prl_leg *leg);
 void prl_leg_resume(struct prl_leg *leg);
 
 void prl_leg_stats(const struct prl_leg *leg, struct prl_leg_stats *stats);
+
+struct prl_leg_look { // at the load, once a second
+    int late_ticks;   // of the 50 since the last one
+    int calm_looks;   // in a row, this one included
+    double share;     // of its core that the loop used
+};
+// Opus's complexity from now on. The best sound that leaves every call of the loop its time.
+int prl_leg_complexity(int complexity, const struct prl_leg_look *look);
 
 #endif

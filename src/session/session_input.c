@@ -24,7 +24,7 @@ static void on_voice(void *arg, const struct prl_gate_event *event);
 static void on_stt(void *arg, const struct prl_stt_event *event);
 
 // Room for the prefix and what comes before a decision, or for what the end-of-turn engine wants to
-// hear, as a power of two.
+// hear.
 static size_t ring_samples(const struct prl_session *session)
 {
     const struct prl_floor_conf *conf = &session->conf.conf.floor;
@@ -32,10 +32,7 @@ static size_t ring_samples(const struct prl_session *session)
     bool asks = session->engines.eot && conf->turns == PRL_FLOOR_SEMANTIC_VAD;
     if (asks && least < PRL_EOT_SAMPLES_MAX)
         least = PRL_EOT_SAMPLES_MAX;
-    size_t size = 1024;
-    while (size < least)
-        size *= 2;
-    return size;
+    return least;
 }
 
 static struct prl_gate_conf gate_conf(const struct prl_session *session)
@@ -99,7 +96,7 @@ static void grow_ring(struct prl_session *session, size_t samples)
         return; // the old one stays: a shorter prefix, nothing worse
     uint64_t from = prl_session_ring_start(session);
     for (uint64_t at = from; at < session->input; at++)
-        ring[at & (samples - 1)] = session->ring[at & (session->ring_size - 1)];
+        ring[at % samples] = session->ring[at % session->ring_size];
     prl_mem_free(session->ring);
     session->ring = ring;
     session->ring_size = samples;
@@ -205,7 +202,7 @@ void prl_session_open_utterance(struct prl_session *session, uint32_t id, uint64
     if (!session->open || !session->open->stt)
         return;
     for (uint64_t at = start; at < session->input;) {
-        size_t offset = (size_t)at & (session->ring_size - 1);
+        size_t offset = (size_t)(at % session->ring_size);
         size_t count = session->ring_size - offset;
         if (count > session->input - at)
             count = (size_t)(session->input - at);
@@ -349,8 +346,11 @@ static void process_piece(struct prl_session *session, const int16_t *pcm, size_
     bool manual = session->conf.conf.floor.turns == PRL_FLOOR_MANUAL;
     if (manual && !session->open)
         session->open = begin_utterance(session, 0, session->input);
-    for (size_t i = 0; i < count; i++)
-        session->ring[(session->input + i) & (session->ring_size - 1)] = pcm[i];
+    size_t at = (size_t)(session->input % session->ring_size);
+    for (size_t i = 0; i < count; i++) {
+        session->ring[at] = pcm[i];
+        at = at + 1 < session->ring_size ? at + 1 : 0;
+    }
     session->input += count;
     push_sound(session, pcm, count);
     if (!manual && session->vad) {

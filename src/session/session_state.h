@@ -135,7 +135,7 @@ struct prl_session {
     struct prl_resample *resample;
     uint32_t resample_hz;
     int16_t *ring;      // newest sound, for the prefix of an utterance
-    size_t ring_size;   // samples, a power of two
+    size_t ring_size;   // samples
     uint64_t ring_from; // input sample before which it never held anything
     int16_t *waiting;   // sound that is not yet processed, a ring that grows to PRL_SESSION_INPUT_S
     size_t waiting_size;

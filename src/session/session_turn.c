@@ -126,7 +126,7 @@ static enum prl_err ask(struct prl_session *session, const struct prl_utterance 
     if (!pcm)
         return PRL_ERR_NOMEM;
     for (size_t i = 0; i < count; i++)
-        pcm[i] = session->ring[(from + i) & (session->ring_size - 1)];
+        pcm[i] = session->ring[(from + i) % session->ring_size];
     err = prl_eot_ask(session->eot, utterance->id, pcm, count);
     prl_mem_free(pcm);
     return err;

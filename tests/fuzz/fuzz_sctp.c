@@ -1,28 +1,40 @@
 // fuzz_sctp.c -- one association against a peer that does what the input says: messages with any
 // payload id, resets, packets changed, lost, doubled or made up; its own owner does odd things too.
 //
-// The input is a list of steps, an op byte and its arguments. Each run makes both sides anew and lets
-// them connect, so that made-up packets meet an association that stands. LeakSanitizer would look through
-// all memory after nearly every run: make fuzz T=sctp FUZZ_ARGS=-detect_leaks=0
+// The input is a list of steps, an op byte and its arguments, for an association that stands. Making one
+// takes longer than the steps do, so under libFuzzer one serves up to LIVES inputs, unless an input ends
+// it or (first byte a multiple of 8) wants to play with the hand-shake. A crash is then of all the inputs
+// since it was made; they stand in the files build/fuzz/last/sctp-NN:
+//     build/fuzz/bin/sctp build/fuzz/last/sctp-*
+// Short inputs are quick, and many of them reach as far as a long one. LeakSanitizer would look through all
+// memory after nearly every run:
+//     make fuzz T=sctp FUZZ_ARGS="-detect_leaks=0 -max_len=48"
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "rtc/sctp_assoc.h"
 #include "rtc/sctp_stack.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 enum {
+    LIVES = 32,
     TARGET = 0, // slot of the association
     PEER = 1,   // slot of the bare socket that stands for the client
     PIPE_MAX = 64,
     PACKET_MAX = 2048,
     HEADER_SIZE = 12,
     STEPS_MAX = 64,
+    PACKETS_AFTER = 16, // the rest is left for the next input
     TICK_MS = 10,
 };
 
@@ -45,7 +57,13 @@ static struct {
     size_t message_size;
     int channels;
     size_t taken, freed; // bytes
+    int64_t blocks;      // of memory before the association was made
+    int lives;           // inputs that it has had
 } run;
+
+static int last[LIVES];   // files with its inputs
+static int lives_max = 1; // LIVES under libFuzzer; the unit runner wants every block back
+static bool keeping;
 
 static void on_packet(void *arg, uint32_t slot, const uint8_t *data, size_t size)
 {
@@ -107,8 +125,12 @@ static const struct prl_sctp_assoc_ops assoc_ops = {on_event, on_freed};
 
 static void service(void)
 {
-    struct prl_sctp_read read;
     (void)prl_sctp_assoc_service(run.assoc);
+}
+
+static void serve_peer(void)
+{
+    struct prl_sctp_read read;
     for (int i = 0; i < 64 && run.peer; i++) {
         if (prl_sctp_socket_read(run.peer, run.peer_data, sizeof(run.peer_data), &read) != PRL_OK)
             return;
@@ -129,7 +151,10 @@ static void deliver(int rounds)
         run.packet_count--;
         if (slot == TARGET || run.peer)
             prl_sctp_stack_input(slot, data, size);
-        service();
+        if (slot == TARGET)
+            service();
+        else
+            serve_peer();
     }
 }
 
@@ -169,8 +194,8 @@ static void peer_sends(struct input *input)
     size = size < input->size ? size : input->size;
     if (!run.peer || size == 0)
         return;
-    if (repeat >= 250) { // a long one of nothing in particular
-        size_t long_size = (size_t)(repeat - 249) * 43690;
+    if (repeat >= 250) { // one of several pieces, or the longest of all, of nothing in particular
+        size_t long_size = repeat == 255 ? PRL_SCTP_MESSAGE_MAX : 43690;
         uint8_t *text = prl_mem_zalloc(long_size);
         if (text)
             (void)!prl_sctp_socket_send(run.peer, stream, ppid, text, long_size);
@@ -239,6 +264,7 @@ static void step(struct input *input)
         for (int i = take(input); i > 0; i -= 8)
             prl_sctp_stack_tick(TICK_MS);
         service();
+        serve_peer();
         break;
     case 6:
         if (run.peer)
@@ -257,11 +283,13 @@ static void reset(void)
     run.deaf = run.ended = run.message_open = false;
     run.message_size = run.taken = run.freed = 0;
     run.channels = 0;
+    run.lives = 0;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+// ---- lives of an association ----
+
+static void make(void)
 {
-    struct input input = {data, size};
     static bool started; // once: starting makes a thread, which takes longer than a run
     if (!started) {
         prl_sctp_stack_start(&stack_ops, NULL);
@@ -269,7 +297,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         started = true;
     }
     reset();
-    int64_t blocks = prl_mem_live_count();
+    run.blocks = prl_mem_live_count();
     run.assoc = prl_sctp_assoc_alloc();
     if (!run.assoc || prl_sctp_socket_open(&run.peer, PEER, PRL_SCTP_PORT) != PRL_OK)
         abort();
@@ -278,17 +306,73 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                                                   .counts = &run.counts,
                                                                   .slot = TARGET,
                                                                   .remote_port = PRL_SCTP_PORT});
-    if (take(&input) % 8 != 0) // else the hand-shake itself is played with
-        deliver(64);
-    for (int i = 0; i < STEPS_MAX && input.size > 0; i++)
-        step(&input);
-    deliver(64);
+}
+
+static void end(void)
+{
+    if (!run.assoc)
+        return;
     prl_sctp_assoc_destroy(&run.assoc);
     prl_sctp_socket_close(&run.peer);
     for (int i = 0; i < 20; i++) // what timers still hold goes
         prl_sctp_stack_tick(100);
     // usrsctp keeps blocks of its own from run to run, so the count of ours takes LeakSanitizer's place.
-    if (run.taken != run.freed || prl_mem_live_count() != blocks)
+    if (run.taken != run.freed || prl_mem_live_count() != run.blocks)
         abort();
+}
+
+// Files of inputs, written before they are run, say what a crash came of.
+static void keep(const uint8_t *data, size_t size)
+{
+    if (!keeping)
+        return;
+    for (int i = run.lives == 0 ? LIVES - 1 : run.lives; i >= run.lives; i--)
+        if (ftruncate(last[i], 0) != 0)
+            abort();
+    if (pwrite(last[run.lives], data, size, 0) != (ssize_t)size)
+        abort();
+}
+
+// NOLINTNEXTLINE(readability-non-const-parameter): libFuzzer says so
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    lives_max = LIVES;
+    for (int i = 1; i < *argc; i++)
+        if (strstr((*argv)[i], "fuzz/last/"))
+            return 0; // they are being replayed
+    (void)mkdir("build/fuzz/last", 0755);
+    for (int i = 0; i < LIVES; i++) {
+        char path[64];
+        snprintf(path, sizeof(path), "build/fuzz/last/sctp-%02d", i);
+        last[i] = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0644);
+        if (last[i] < 0)
+            return 1;
+    }
+    keeping = true;
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct input input = {data, size};
+    if (size == 0)
+        return 0;
+    bool shaking = take(&input) % 8 == 0;
+    if (shaking || run.ended || !run.peer || run.lives >= lives_max)
+        end();
+    bool fresh = !run.assoc;
+    if (fresh)
+        make();
+    keep(data, size);
+    run.lives++;
+    if (fresh && !shaking)
+        deliver(64);
+    for (int i = 0; i < STEPS_MAX && input.size > 0; i++)
+        step(&input);
+    run.deaf = false; // else most that follow meet nobody
+    service();
+    deliver(PACKETS_AFTER);
+    if (lives_max == 1)
+        end();
     return 0;
 }

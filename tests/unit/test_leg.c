@@ -155,6 +155,49 @@ PRL_TEST(leg_sends_20_ms_each_20_ms)
     end();
 }
 
+PRL_TEST(leg_ticks_fall_where_they_are_wanted)
+{
+    EXPECT_INT(prl_leg_first_tick_us(5000123, 0), 5000123);
+    EXPECT_INT(prl_leg_first_tick_us(5000123, 1000), 5001000);
+    EXPECT_INT(prl_leg_first_tick_us(5001000, 1000), 5001000);
+    EXPECT_INT(prl_leg_first_tick_us(5001001, 1000), 5021000);
+    EXPECT_INT(prl_leg_first_tick_us(5000123, 20000), 5020000);
+    EXPECT_INT(prl_leg_first_tick_us(5020000, 20000), 5020000);
+}
+
+PRL_TEST(leg_phases_are_taken_evenly)
+{
+    size_t taken[PRL_LEG_PHASES] = {0};
+    size_t last = PRL_LEG_PHASES;
+    for (size_t i = 0; i < 3 * PRL_LEG_PHASES; i++) {
+        size_t phase = prl_leg_phase(taken);
+        REQUIRE(phase < PRL_LEG_PHASES);
+        EXPECT_INT(taken[phase], i / PRL_LEG_PHASES);
+        EXPECT(phase + 1 != last && phase != last + 1);
+        taken[phase]++;
+        last = phase;
+    }
+    taken[4] = 0; // legs that went
+    EXPECT_INT(prl_leg_phase(taken), 4);
+}
+
+PRL_TEST(leg_complexity_follows_load)
+{
+    struct prl_leg_look look = {.calm_looks = 5, .share = 0.1};
+    EXPECT_INT(prl_leg_complexity(5, &look), 6);
+    EXPECT_INT(prl_leg_complexity(8, &look), 8);
+    look.share = 0.4; // no room to rise, no reason to fall
+    EXPECT_INT(prl_leg_complexity(5, &look), 5);
+    look.share = 0.8;
+    EXPECT_INT(prl_leg_complexity(5, &look), 3);
+    EXPECT_INT(prl_leg_complexity(1, &look), 0);
+    look = (struct prl_leg_look){.calm_looks = 4, .share = 0.1};
+    EXPECT_INT(prl_leg_complexity(5, &look), 5);
+    look = (struct prl_leg_look){.late_ticks = 5, .share = 0.1};
+    EXPECT_INT(prl_leg_complexity(5, &look), 3);
+    EXPECT_INT(prl_leg_complexity(0, &look), 0);
+}
+
 PRL_TEST(leg_opus_rests_between_answers)
 {
     REQUIRE(begin(PRL_CODEC_OPUS));

@@ -183,13 +183,13 @@ PRL_TEST(session_keeps_its_sound_when_the_prefix_grows)
     int16_t *before = prl_mem_array(size, sizeof(*before));
     REQUIRE(before != NULL && session->input > size);
     for (size_t i = 0; i < size; i++)
-        before[i] = session->ring[(session->input - size + i) & (size - 1)];
+        before[i] = session->ring[(session->input - size + i) % size];
     world_send(&world, SESSION("\"audio\":{\"input\":{\"turn_detection\":{\"type\":\"server_vad\","
                                "\"prefix_padding_ms\":2000}}}"));
     REQUIRE(session->ring_size > size);
     size_t wrong = 0;
     for (size_t i = 0; i < size; i++)
-        wrong += before[i] != session->ring[(session->input - size + i) & (session->ring_size - 1)];
+        wrong += before[i] != session->ring[(session->input - size + i) % session->ring_size];
     EXPECT_INT(wrong, 0);
     EXPECT_INT(session->ring_from, session->input - size);
     // An utterance takes what there is, not zeros from before it.
