@@ -117,6 +117,7 @@ static void free_figures(struct prl_load_report *report)
 {
     prl_mem_free(report->delay.us);
     prl_mem_free(report->after.us);
+    prl_mem_free(report->own.us);
     prl_mem_free(report->connect.us);
     prl_mem_free(report->refuse.us);
     prl_mem_free(report->pacing.us);
@@ -180,8 +181,25 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void add_line(struct prl_load_report *report, const struct prl_line_result *line, bool open)
+static void add_turn(struct prl_load *load, const struct prl_talker_result *talk, uint32_t turn)
 {
+    struct prl_load_report *report = &load->report;
+    report->delay.us[report->delay.count++] = talk->delay_us[turn];
+    int64_t after_us = talk->after_us[turn];
+    if (after_us < 0)
+        return;
+    report->after.us[report->after.count++] = after_us;
+    int64_t engines_us = load->conf.engines_us;
+    int64_t waited_us = load->conf.silence_us ? load->conf.silence_us : talk->waited_us[turn];
+    if (engines_us == 0 || waited_us < 0)
+        return;
+    int64_t rest_us = engines_us > waited_us ? engines_us - waited_us : 0;
+    report->own.us[report->own.count++] = after_us - rest_us;
+}
+
+static void add_line(struct prl_load *load, const struct prl_line_result *line, bool open)
+{
+    struct prl_load_report *report = &load->report;
     report->connected += open;
     report->finished += line->outcome == PRL_LINE_FINISHED;
     report->refused += line->outcome == PRL_LINE_REFUSED;
@@ -195,11 +213,8 @@ static void add_line(struct prl_load_report *report, const struct prl_line_resul
     struct prl_load_figures *figures = open ? &report->connect : &report->refuse;
     if (open || line->outcome == PRL_LINE_REFUSED)
         figures->us[figures->count++] = line->connect_us;
-    for (uint32_t i = 0; i < line->talk.turns; i++) {
-        report->delay.us[report->delay.count++] = line->talk.delay_us[i];
-        if (line->talk.after_us[i] >= 0)
-            report->after.us[report->after.count++] = line->talk.after_us[i];
-    }
+    for (uint32_t i = 0; i < line->talk.turns; i++)
+        add_turn(load, &line->talk, i);
     for (size_t i = 0; i < line->pacing_count; i++)
         report->pacing.us[report->pacing.count++] = line->pacing_us[i];
     if (!report->why[0] && line->why[0] && line->outcome != PRL_LINE_REFUSED)
@@ -225,11 +240,12 @@ static enum prl_err make_room(struct prl_load *load)
     size_t sessions = load->conf.sessions;
     report->delay.us = prl_mem_array(sessions * load->conf.talker.turns, sizeof(int64_t));
     report->after.us = prl_mem_array(sessions * load->conf.talker.turns, sizeof(int64_t));
+    report->own.us = prl_mem_array(sessions * load->conf.talker.turns, sizeof(int64_t));
     report->connect.us = prl_mem_array(sessions, sizeof(int64_t));
     report->refuse.us = prl_mem_array(sessions, sizeof(int64_t));
     report->pacing.us = prl_mem_array(packets + 1, sizeof(int64_t));
-    bool whole = report->delay.us && report->after.us && report->connect.us && report->refuse.us &&
-                 report->pacing.us;
+    bool whole = report->delay.us && report->after.us && report->own.us && report->connect.us &&
+                 report->refuse.us && report->pacing.us;
     return whole ? PRL_OK : PRL_ERR_NOMEM;
 }
 
@@ -243,14 +259,14 @@ enum prl_err prl_load_report(struct prl_load *load, struct prl_load_report *out)
         struct prl_line_result line;
         if (load->slots[i].line) {
             load->conf.transport->result(load->slots[i].line, &line);
-            add_line(report, &line, load->slots[i].open);
+            add_line(load, &line, load->slots[i].open);
         } else {
             report->broken++;
         }
     }
     report->turns = report->delay.count;
-    struct prl_load_figures *all[] = {&report->delay, &report->after, &report->connect,
-                                      &report->refuse, &report->pacing};
+    struct prl_load_figures *all[] = {&report->delay,   &report->after,  &report->own,
+                                      &report->connect, &report->refuse, &report->pacing};
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         qsort(all[i]->us, all[i]->count, sizeof(int64_t), compare);
     *out = *report;

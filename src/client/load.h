@@ -17,6 +17,9 @@ struct prl_load_conf {
     struct prl_line_group_conf group;
     struct prl_talker_conf talker;
     bool semantic;
+    // What the server's engines need from the end of speech on, 0: unknown; and of that pass before it
+    // ends the turn, 0: what it says itself.
+    uint32_t engines_us, silence_us;
     uint32_t sessions;             // 1..PRL_LOAD_SESSIONS_MAX
     uint32_t connect_ms;           // between two sessions that connect
     uint32_t period_ms;            // first utterances are spread over so much time
@@ -35,7 +38,8 @@ struct prl_load_report {
     uint32_t sessions, connected, finished, refused, broken;
     uint64_t turns, marked, unanswered, early, errors;
     uint64_t packets, lost;
-    struct prl_load_figures delay, after, connect, refuse, pacing;
+    // `own`: `after` without what the engines still needed then.
+    struct prl_load_figures delay, after, own, connect, refuse, pacing;
     char why[PRL_LINE_WHY_SIZE]; // of the first thing that went wrong, or ""
 };
 

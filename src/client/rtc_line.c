@@ -65,7 +65,7 @@ struct line {
     uint64_t frames;
     uint32_t quiet; // frames of silence in a row
     bool open;
-    char message[256]; // beginning of the event that arrives
+    char message[512]; // beginning of the event that arrives
     size_t message_len;
     // Of the stretch of sound that arrives.
     bool spurt;
@@ -186,7 +186,8 @@ static enum prl_err write_call(const struct line *line, struct prl_str *body)
     (void)!prl_rtc_wire_offer(line->wire, body);
     (void)prl_str_addf(body,
                        "\r\n--" BOUNDARY "\r\nContent-Disposition: form-data; name=\"session\"\r\n"
-                       "Content-Type: application/json\r\n\r\n{\"type\":\"realtime\",\"audio\":"
+                       "Content-Type: application/json\r\n\r\n{\"type\":\"realtime\","
+                       "\"parley\":{\"latency\":true},\"audio\":"
                        "{\"input\":{\"turn_detection\":{\"type\":\"%s\"}}}}\r\n--" BOUNDARY
                        "--\r\n",
                        line->conf.semantic ? "semantic_vad" : "server_vad");
@@ -309,7 +310,7 @@ static bool is_type(const struct line *line, const char *type)
            line->message[sizeof(head) - 1 + len] == '"';
 }
 
-// The beginning of an event, which holds its type and the status of a response.
+// The beginning of an event, which holds its type, the status of a response and when a turn ended.
 static void on_event(struct line *line)
 {
     line->message[line->message_len] = '\0';
@@ -319,6 +320,7 @@ static void on_event(struct line *line)
         line->result.errors++;
         (void)prl_str_copy(line->result.why, 180, line->message);
     }
+    prl_talker_event(line->talker, line->message, line->start_us);
     // A response that was cut has no sound to wait for.
     if (failed || is_type(line, "output_audio_buffer.stopped"))
         prl_talker_answered(line->talker, prl_clock_now_us());

@@ -1,6 +1,7 @@
 // talker.c -- see talker.h.
 #include "client/talker.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -22,6 +23,7 @@ struct prl_talker {
     bool speech_over;      // its last sample of speech was said…
     int64_t speech_end_us; // …and captured then
     int64_t turn_end_us;   // what ended the turn for the server; 0: it has not said
+    int64_t waited_us;     // negative: it has not said
     int64_t play_us;       // when the next sample that arrives is played
     struct prl_chirp_finder finder;
     struct prl_talker_result result;
@@ -32,13 +34,14 @@ enum prl_err prl_talker_create(struct prl_talker **out, const struct prl_talker_
 {
     PRL_CHECK(conf->turns >= 1 && conf->turns <= PRL_TALKER_TURNS_MAX && conf->samples > 0 &&
               conf->speech_end > 0 && conf->speech_end <= conf->samples);
-    *out = prl_mem_zalloc(sizeof(**out) + sizeof((*out)->figures[0]) * 2 * conf->turns);
+    *out = prl_mem_zalloc(sizeof(**out) + sizeof((*out)->figures[0]) * 3 * conf->turns);
     if (!*out)
         return PRL_ERR_NOMEM;
     (*out)->conf = *conf;
     (*out)->slice = conf->hear_hz / 50;
     (*out)->result.delay_us = (*out)->figures;
     (*out)->result.after_us = (*out)->figures + conf->turns;
+    (*out)->result.waited_us = (*out)->figures + (size_t)2 * conf->turns;
     prl_chirp_finder_init(&(*out)->finder, conf->hear_hz);
     return PRL_OK;
 }
@@ -68,6 +71,7 @@ static void begin_utterance(struct prl_talker *talker)
     talker->state = SAYING;
     talker->said = 0;
     talker->turn_end_us = 0;
+    talker->waited_us = -1;
     talker->speech_over = false;
 }
 
@@ -119,6 +123,7 @@ static void begin_answer(struct prl_talker *talker, bool marked, int64_t at_us)
     talker->figures[turn] = at_us - talker->speech_end_us;
     talker->figures[talker->conf.turns + turn] =
         talker->turn_end_us ? at_us - talker->turn_end_us : -1;
+    talker->figures[2 * talker->conf.turns + turn] = talker->waited_us;
 }
 
 void prl_talker_hear(struct prl_talker *talker, const int16_t *pcm, size_t n, bool fresh,
@@ -146,6 +151,37 @@ void prl_talker_hear(struct prl_talker *talker, const int16_t *pcm, size_t n, bo
 void prl_talker_turn_end(struct prl_talker *talker, int64_t end_us)
 {
     talker->turn_end_us = end_us;
+}
+
+void prl_talker_waited(struct prl_talker *talker, int64_t waited_us)
+{
+    talker->waited_us = waited_us;
+    if (talker->state == LISTENING) // its sound came first
+        talker->figures[2 * talker->conf.turns + talker->result.turns - 1] = waited_us;
+}
+
+// The number behind `"key":`; negative: there is none.
+static int64_t find_ms(const char *event, const char *key)
+{
+    const char *at = strstr(event, key);
+    at = at ? at + strlen(key) : "";
+    return *at >= '0' && *at <= '9' ? strtoll(at, NULL, 10) : -1;
+}
+
+void prl_talker_event(struct prl_talker *talker, const char *event, int64_t start_us)
+{
+    static const char stopped[] = "{\"type\":\"input_audio_buffer.speech_stopped\"";
+    static const char latency[] = "{\"type\":\"parley.response.latency\"";
+    int64_t end_ms = -1;
+    int64_t waited_ms = -1;
+    if (strncmp(event, stopped, sizeof(stopped) - 1) == 0)
+        end_ms = find_ms(event, "\"audio_end_ms\":");
+    else if (strncmp(event, latency, sizeof(latency) - 1) == 0)
+        waited_ms = find_ms(event, "\"eot_delay_ms\":");
+    if (end_ms >= 0)
+        prl_talker_turn_end(talker, start_us + end_ms * 1000);
+    if (waited_ms >= 0)
+        prl_talker_waited(talker, waited_ms * 1000);
 }
 
 void prl_talker_answered(struct prl_talker *talker, int64_t now_us)

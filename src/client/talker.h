@@ -37,10 +37,12 @@ struct prl_talker_result {
     uint32_t marked;     // of these: the answer began with the chirp
     uint32_t unanswered; // patience ran out
     uint32_t early;      // answers that began before the speech had ended
-    // Of the answered ones, valid as long as the talker: from the last sample of speech, and from the
-    // sample that ended the turn for the server (negative: it did not say).
+    // Of the answered ones, valid as long as the talker: from the last sample of speech, from the
+    // sample that ended the turn for the server, and how long after the end of speech the server says
+    // that it ended it (negative: it did not say).
     const int64_t *delay_us;
     const int64_t *after_us;
+    const int64_t *waited_us;
 };
 
 enum prl_err prl_talker_create(struct prl_talker **out,
@@ -56,6 +58,11 @@ void prl_talker_hear(struct prl_talker *talker, const int16_t *pcm, size_t n, bo
                      int64_t arrival_us);
 // The server says that the turn ended with the sample captured at this time.
 void prl_talker_turn_end(struct prl_talker *talker, int64_t end_us);
+// The server says how long after the end of speech it ended the turn.
+void prl_talker_waited(struct prl_talker *talker, int64_t waited_us);
+// An event of the server, or its beginning: the two above, when it is one of theirs. Ends with a zero byte;
+// `start_us`: when the first sample of the microphone was captured.
+void prl_talker_event(struct prl_talker *talker, const char *event, int64_t start_us);
 // The server says that the answer is complete.
 void prl_talker_answered(struct prl_talker *talker, int64_t now_us);
 // All turns are over.

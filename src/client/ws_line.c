@@ -141,6 +141,9 @@ static void send_session(struct line *line)
     prl_json_write_string(&json, "type", "session.update");
     prl_json_write_object(&json, "session");
     prl_json_write_string(&json, "type", "realtime");
+    prl_json_write_object(&json, "parley");
+    prl_json_write_bool(&json, "latency", true);
+    prl_json_write_end_object(&json);
     prl_json_write_object(&json, "audio");
     prl_json_write_object(&json, "input");
     prl_json_write_object(&json, "turn_detection");
@@ -231,15 +234,6 @@ static void on_sound(struct line *line, const char *data, size_t len)
     }
 }
 
-static void on_speech_stopped(struct line *line, const char *data, size_t len)
-{
-    static const char key[] = "\"audio_end_ms\":";
-    const char *at = memmem(data, len, key, sizeof(key) - 1);
-    if (at) // the message is terminated
-        prl_talker_turn_end(line->talker,
-                            line->start_us + strtoll(at + sizeof(key) - 1, NULL, 10) * 1000);
-}
-
 static void on_response_done(struct line *line, const char *data, size_t len)
 {
     static const char completed[] = "\"status\":\"completed\"";
@@ -266,14 +260,14 @@ static void on_text(void *arg, const char *data, size_t len)
         on_sound(line, data, len);
     else if (size == 16 && memcmp(type, "response.created", size) == 0)
         line->fresh = true;
-    else if (size == 33 && memcmp(type, "input_audio_buffer.speech_stopped", size) == 0)
-        on_speech_stopped(line, data, len);
     else if (size == 13 && memcmp(type, "response.done", size) == 0)
         on_response_done(line, data, len);
     else if (size == 5 && memcmp(type, "error", size) == 0) {
         line->result.errors++;
         snprintf(line->result.why, sizeof(line->result.why), "%.*s", (int)(len < 180 ? len : 180),
                  data);
+    } else {
+        prl_talker_event(line->talker, data, line->start_us); // the message is terminated
     }
 }
 

@@ -43,7 +43,8 @@ static const char usage[] =
     "talks to it from another. Speech is real and in real time; delays are measured in the sound:\n"
     "from the last sample of speech to the first audible one of the answer. \"own\" counts from "
     "the\n"
-    "sample whose silence ended the turn, without what the engines still needed then.\n"
+    "sample whose silence ended the turn, without what the engines still needed then (with\n"
+    "--semantic by the server's word of how long it waited).\n"
     "\n"
     "  --sessions LIST  how many at a time, one step each; default 1,10,50,100,200,500\n"
     "  --turns N        utterances a session, default 3\n"
@@ -68,6 +69,8 @@ struct cost {
     int64_t start_us, end_us;
     int64_t memory_max;           // anonymous
     double heap_before, heap_max; // bytes in use, as /metrics says; negative: it does not
+    double asked_before,
+        skipped_before; // questions to the end-of-turn model, and pauses without one
 };
 
 struct bench {
@@ -93,7 +96,7 @@ struct bench {
     struct prl_fetch *fetch;
     struct prl_fetch_request *request; // for /metrics, while it runs
     struct prl_str metrics;
-    double heap; // of the last answer
+    double heap, asked, skipped; // of the last answer
     struct prl_load *load;
     struct cost cost;
     bool measuring;
@@ -227,13 +230,22 @@ static void on_metrics_data(void *arg, const char *data, size_t len)
     (void)prl_str_add(&bench->metrics, data, len);
 }
 
+// A line of /metrics; negative: there is none.
+static double metric(const struct bench *bench, const char *line_start)
+{
+    const char *at = strstr(prl_str_text(&bench->metrics), line_start);
+    return at ? strtod(at + strlen(line_start), NULL) : -1;
+}
+
 static void on_metrics_end(void *arg, const struct prl_fetch_end *end)
 {
     struct bench *bench = arg;
-    static const char name[] = "\nparley_heap_bytes ";
-    const char *at = strstr(prl_str_text(&bench->metrics), name);
     bench->request = NULL;
-    bench->heap = end->failure == PRL_FETCH_OK && at ? strtod(at + sizeof(name) - 1, NULL) : -1;
+    if (end->failure != PRL_FETCH_OK)
+        prl_str_clear(&bench->metrics);
+    bench->heap = metric(bench, "\nparley_heap_bytes ");
+    bench->asked = metric(bench, "\nparley_eot_asks_total ");
+    bench->skipped = metric(bench, "\nparley_eot_skipped_total ");
     if (bench->heap > bench->cost.heap_max)
         bench->cost.heap_max = bench->heap;
     if (!bench->load) // before the step
@@ -305,23 +317,22 @@ static void on_done(void *arg)
 
 struct row {
     struct prl_load_report load;
-    double core;       // share of a core a conversation; negative: unknown
-    double memory;     // bytes a conversation; negative: unknown
-    double heap;       // the same of the heap in use
-    double engines_ms; // that the engines need beyond the end of the turn; negative: unknown
+    double core;           // share of a core a conversation; negative: unknown
+    double memory;         // bytes a conversation; negative: unknown
+    double heap;           // the same of the heap in use
+    double asked, skipped; // negative: unknown
 };
 
-// What the scripted engines need beyond the silence that ends the turn, in milliseconds: they start
-// when the pause is noticed and work one after the other.
-static double engines_ms(const struct prl_settings *settings)
+// When the scripted engines have an answer's first sound, after the end of speech: they start when the
+// pause is noticed and work one after the other.
+static uint32_t engines_us(const struct prl_settings *settings)
 {
     const struct prl_scripted *script = &settings->scripted;
-    double engines = (double)settings->turn_probe_ms + (double)script->stt_ms +
-                     (double)script->llm_first_ms +
-                     1000.0 * PRL_LLM_SCRIPTED_FIRST_WORDS / (double)script->llm_words_s +
-                     (double)script->tts_first_ms;
-    double silence = (double)settings->turn_silence_duration_ms;
-    return engines > silence ? engines - silence : 0;
+    double ms = (double)settings->turn_probe_ms + (double)script->stt_ms +
+                (double)script->llm_first_ms +
+                1000.0 * PRL_LLM_SCRIPTED_FIRST_WORDS / (double)script->llm_words_s +
+                (double)script->tts_first_ms;
+    return (uint32_t)(1000 * ms);
 }
 
 static void make_row(const struct bench *bench, struct row *row)
@@ -334,7 +345,9 @@ static void make_row(const struct bench *bench, struct row *row)
     row->heap = -1;
     if (sessions > 0 && cost->heap_before > 0 && cost->heap_max > 0)
         row->heap = (cost->heap_max - cost->heap_before) / sessions;
-    row->engines_ms = bench->url || bench->semantic ? -1 : engines_ms(&bench->settings);
+    bool counted = bench->semantic && cost->skipped_before >= 0 && bench->skipped >= 0;
+    row->asked = counted ? bench->asked - cost->asked_before : -1;
+    row->skipped = counted ? bench->skipped - cost->skipped_before : -1;
     if (sessions == 0 || bench->pid == 0)
         return;
     if (cost->start.cpu_us > 0 && wall_us > 0)
@@ -386,10 +399,11 @@ static void print_json(const struct bench *bench, const struct row *row)
         prl_json_write_int(json, "lost", (int64_t)load->lost);
         write_figures(json, "pacing_ms", &load->pacing);
     }
-    if (row->engines_ms >= 0) {
-        prl_json_write_real(json, "engines_ms", row->engines_ms);
-        prl_json_write_real(json, "own_p50_ms", ms(&load->after, 0.5) - row->engines_ms);
-        prl_json_write_real(json, "own_p95_ms", ms(&load->after, 0.95) - row->engines_ms);
+    if (load->own.count > 0)
+        write_figures(json, "own_ms", &load->own);
+    if (row->skipped >= 0) {
+        prl_json_write_int(json, "eot_asked", (int64_t)row->asked);
+        prl_json_write_int(json, "eot_skipped", (int64_t)row->skipped);
     }
     if (row->core >= 0)
         prl_json_write_real(json, "core_percent", 100 * row->core);
@@ -429,7 +443,7 @@ static void print_row(const struct bench *bench, const struct row *row)
     if (isatty(STDERR_FILENO))
         fputs("\r                              \r", stderr);
     uint64_t errors = load->errors + load->unanswered + load->early;
-    bool own = row->engines_ms >= 0 && load->after.count > 0;
+    bool own = load->own.count > 0;
     printf("%8u %7u %6u %6llu %6llu %6llu |", load->sessions, load->refused, load->broken,
            (unsigned long long)load->turns, (unsigned long long)load->marked,
            (unsigned long long)errors);
@@ -437,8 +451,8 @@ static void print_row(const struct bench *bench, const struct row *row)
     print_number(ms(&load->delay, 0.95), load->turns > 0, 6, 0);
     print_number(ms(&load->delay, 0.99), load->turns > 0, 6, 0);
     printf("    |");
-    print_number(ms(&load->after, 0.5) - row->engines_ms, own, 7, 0);
-    print_number(ms(&load->after, 0.95) - row->engines_ms, own, 5, 0);
+    print_number(ms(&load->own, 0.5), own, 7, 0);
+    print_number(ms(&load->own, 0.95), own, 5, 0);
     printf("    |");
     print_number(100 * row->core, row->core >= 0, 7, 2);
     printf(" |");
@@ -448,6 +462,9 @@ static void print_row(const struct bench *bench, const struct row *row)
     if (load->refused > 0)
         printf("         refused within p50 %.0f, p95 %.0f, at most %.0f ms\n",
                ms(&load->refuse, 0.5), ms(&load->refuse, 0.95), ms(&load->refuse, 1));
+    if (row->skipped >= 0)
+        printf("         end-of-turn model asked %.0f times, eot_skipped %.0f\n", row->asked,
+               row->skipped);
     if (load->pacing.count > 0)
         printf("         packets %llu, lost %llu, late p50 %.1f, p99 %.1f ms\n",
                (unsigned long long)load->packets, (unsigned long long)load->lost,
@@ -462,6 +479,7 @@ static void print_row(const struct bench *bench, const struct row *row)
 static enum prl_err run_step(struct bench *bench, uint32_t sessions)
 {
     // Spoken turns of all sessions lie evenly in time, as those of strangers would.
+    uint32_t silence_us = (uint32_t)bench->settings.turn_silence_duration_ms * 1000;
     uint32_t turn_ms = (uint32_t)(bench->samples * 1000 / RATE_HZ) + 5000;
     struct prl_load_conf conf = {.transport = bench->transport,
                                  .group = {.loop = bench->loop,
@@ -476,6 +494,8 @@ static enum prl_err run_step(struct bench *bench, uint32_t sessions)
                                             .patience_ms = (uint32_t)bench->patience_s * 1000,
                                             .turns = (uint32_t)bench->turns},
                                  .semantic = bench->semantic,
+                                 .engines_us = bench->url ? 0 : engines_us(&bench->settings),
+                                 .silence_us = bench->semantic ? 0 : silence_us,
                                  .sessions = sessions,
                                  .connect_ms = (uint32_t)bench->connect_ms,
                                  .period_ms = sessions > 1 ? turn_ms : 0,
@@ -487,6 +507,8 @@ static enum prl_err run_step(struct bench *bench, uint32_t sessions)
     if (ask_metrics(bench) == PRL_OK)
         prl_loop_run(bench->loop);
     bench->cost.heap_before = bench->heap;
+    bench->cost.asked_before = bench->asked;
+    bench->cost.skipped_before = bench->skipped;
     if (bench->interrupted)
         return PRL_OK;
     if (bench->pid > 0)

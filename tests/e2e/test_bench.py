@@ -48,6 +48,7 @@ def test_websocket_sessions():
     assert steps[1]["transport"] == "websocket" and steps[1]["after_turn_ms"]["count"] == 10
     # An answer cannot come before the silence that ends the turn.
     assert steps[1]["delay_ms"]["p50"] >= 500, steps[1]
+    assert steps[1]["own_ms"]["count"] == 10 and "eot_skipped" not in steps[1], steps[1]
     assert steps[1]["core_percent"] > 0 and steps[1]["memory_kib"] >= 0
 
 
@@ -56,6 +57,15 @@ def test_webrtc_sessions():
     assert steps[0]["transport"] == "webrtc", steps
     check_step(steps[0], 3, 2)
     assert steps[0]["packets"] > 100 and steps[0]["pacing_ms"]["count"] > 0, steps
+    assert steps[0]["own_ms"]["count"] == steps[0]["after_turn_ms"]["count"] == 6, steps
+
+
+def test_semantic_sessions():
+    steps = bench("--semantic", "--sessions", "2", "--turns", "2", "--wav", utterance())
+    check_step(steps[0], 2, 2)
+    # Each turn says how long it was waited for, and each pause was judged with the model or without it.
+    assert steps[0]["own_ms"]["count"] == 4, steps
+    assert steps[0]["eot_asked"] >= 0 and steps[0]["eot_asked"] + steps[0]["eot_skipped"] >= 4, steps
 
 
 def test_refusals_are_counted():
@@ -92,4 +102,4 @@ def test_interrupted():
 
 
 if __name__ == "__main__":
-    sys.exit(run([test_websocket_sessions, test_webrtc_sessions, test_refusals_are_counted, test_it_says_what_is_wrong, test_interrupted]))
+    sys.exit(run([test_websocket_sessions, test_webrtc_sessions, test_semantic_sessions, test_refusals_are_counted, test_it_says_what_is_wrong, test_interrupted]))

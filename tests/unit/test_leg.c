@@ -169,7 +169,7 @@ PRL_TEST(leg_phases_are_taken_evenly)
 {
     size_t taken[PRL_LEG_PHASES] = {0};
     size_t last = PRL_LEG_PHASES;
-    for (size_t i = 0; i < 3 * PRL_LEG_PHASES; i++) {
+    for (size_t i = 0; i < (size_t)3 * PRL_LEG_PHASES; i++) {
         size_t phase = prl_leg_phase(taken);
         REQUIRE(phase < PRL_LEG_PHASES);
         EXPECT_INT(taken[phase], i / PRL_LEG_PHASES);

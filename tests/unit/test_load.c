@@ -31,6 +31,7 @@ struct fixture {
     size_t peer_count;
     // The server: how many it takes, and what it answers with.
     size_t sessions_max;
+    uint32_t silence_us;
     const char *status;
     bool silent; // no answer at all
     bool hang_up;
@@ -71,7 +72,8 @@ static void send_answer(struct peer *peer, struct prl_ws *ws)
              peer->fixture->status);
     const char *const texts[] = {
         "{\"type\":\"input_audio_buffer.speech_stopped\",\"audio_end_ms\":1}",
-        "{\"type\":\"response.created\"}", prl_str_text(&text), done};
+        "{\"type\":\"response.created\"}", prl_str_text(&text),
+        "{\"type\":\"parley.response.latency\",\"zero\":\"x\",\"eot_delay_ms\":300}", done};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         (void)!prl_ws_send_text(ws, texts[i], strlen(texts[i]));
     prl_str_free(&text);
@@ -149,6 +151,8 @@ static enum prl_err open_fixture(struct fixture *f, uint32_t sessions)
                    .speech_end = UTTERANCE,
                    .patience_ms = f->silent ? 100 : 600000,
                    .turns = 1},
+        .engines_us = 500000,
+        .silence_us = f->silence_us,
         .sessions = sessions,
         .all_open = on_all_open,
         .first_done = on_first_done,
@@ -191,6 +195,10 @@ PRL_TEST(load_counts_turns_and_refusals)
     EXPECT_INT(f.report.errors, 0);
     EXPECT_INT(f.report.delay.count, 3);
     EXPECT_INT(f.report.after.count, 3);
+    // The engines needed 200 ms more when the turn ended 300 ms after the end of speech.
+    EXPECT_INT(f.report.own.count, 3);
+    for (size_t i = 0; i < 3; i++)
+        EXPECT_INT(f.report.own.us[i], f.report.after.us[i] - 200000);
     EXPECT_INT(f.report.connect.count, 3);
     EXPECT_INT(f.report.refuse.count, 2);
     EXPECT(f.report.delay.us[0] > 0 && f.report.delay.us[0] <= f.report.delay.us[2]);
@@ -198,6 +206,20 @@ PRL_TEST(load_counts_turns_and_refusals)
     EXPECT(f.all_open == 1 && f.first_done == 1 && f.done == 1);
     EXPECT_INT(prl_load_turns(f.load), 3);
     EXPECT_INT(prl_load_open_count(f.load), 0);
+    close_fixture(&f);
+}
+
+PRL_TEST(load_takes_the_silence_that_is_known)
+{
+    static struct fixture f;
+    memset(&f, 0, sizeof(f));
+    f.sessions_max = 1;
+    f.status = "completed";
+    f.silence_us = 450000;
+    REQUIRE(open_fixture(&f, 1) == PRL_OK);
+    REQUIRE(hold(&f) == PRL_OK);
+    REQUIRE(f.report.own.count == 1);
+    EXPECT_INT(f.report.own.us[0], f.report.after.us[0] - 50000);
     close_fixture(&f);
 }
 

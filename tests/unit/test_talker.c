@@ -91,6 +91,43 @@ PRL_TEST(talker_measures_from_sound_to_sound)
     EXPECT_INT(result.turns, 2);
     EXPECT_INT(result.marked, 1);
     EXPECT_INT(result.after_us[1], -1);
+    EXPECT_INT(result.waited_us[0], -1);
+    prl_talker_destroy(&f.talker);
+}
+
+PRL_TEST(talker_reads_when_a_turn_ended)
+{
+    struct fixture f = {.now_us = 5000000};
+    struct prl_talker_conf conf = conf_of(2);
+    struct prl_talker_result result;
+    REQUIRE(prl_talker_create(&f.talker, &conf) == PRL_OK);
+    pass(&f, 15);
+    prl_talker_event(f.talker,
+                     "{\"type\":\"input_audio_buffer.speech_stopped\",\"event_id\":\"e\","
+                     "\"audio_end_ms\":260}",
+                     5000000);
+    prl_talker_event(f.talker, "{\"type\":\"response.created\",\"audio_end_ms\":9}", 5000000);
+    answer(&f, 160, true, 5600000);
+    prl_talker_event(f.talker, "{\"type\":\"parley.response.latency\",\"eot_delay_ms\":203}",
+                     5000000); // behind the sound
+    prl_talker_result(f.talker, &result);
+    REQUIRE(result.turns == 1);
+    EXPECT_INT((result.after_us[0] + 500) / 1000, 350);
+    EXPECT_INT(result.waited_us[0], 203000);
+    prl_talker_answered(f.talker, 5620000);
+    while (f.now_us < 6200000)
+        pass(&f, 1);
+    prl_talker_event(f.talker, "{\"type\":\"parley.response.latency\",\"eot_delay_ms\":null}",
+                     5000000); // a request, not a turn
+    prl_talker_event(f.talker, "{\"type\":\"parley.response.latency\",\"zero\":\"request\"}",
+                     5000000);
+    prl_talker_event(f.talker, "", 5000000);
+    prl_talker_event(f.talker, "{\"type\":\"input_audio_buffer.speech_stopped\"}", 5000000);
+    answer(&f, 0, false, f.now_us);
+    prl_talker_result(f.talker, &result);
+    REQUIRE(result.turns == 2);
+    EXPECT_INT(result.waited_us[1], -1);
+    EXPECT_INT(result.after_us[1], -1);
     prl_talker_destroy(&f.talker);
 }
 
