@@ -10,7 +10,13 @@
 #include "net/loop.h"
 #include "net/url.h"
 
-enum { URL_MAX = 2048, PROBE_MS = 2000, PROBE_BODY_MAX = 4 << 20, LOG_GAP_US = 1000000 };
+enum {
+    URL_MAX = 2048,
+    PROBE_MS = 2000,
+    WAIT_MS = 4000,
+    PROBE_BODY_MAX = 4 << 20,
+    LOG_GAP_US = 1000000
+};
 
 static const uint32_t buckets_ms[PRL_POOL_BUCKETS] = {25,  50,   100,  200,  400,
                                                       800, 1500, 3000, 6000, 15000};
@@ -34,6 +40,7 @@ struct prl_pool {
     struct prl_fetch *fetch;
     const char *kind;
     struct prl_fetch_limits limits;
+    struct prl_links *links; // owned; NULL: all are over HTTP
     struct prl_chain chain;
     struct prl_timer *timer; // owned; the next probe
     struct engine engines[PRL_CHAIN_MAX];
@@ -115,7 +122,8 @@ void prl_pool_warm(struct prl_pool *pool)
 {
     for (size_t i = 0; i < pool->count; i++) {
         struct engine *engine = &pool->engines[i];
-        engine->warming = engine->conf.url && !engine->probe && start_probe(engine) == PRL_OK;
+        engine->warming = engine->conf.url && engine->conf.way == PRL_POOL_HTTP && !engine->probe &&
+                          start_probe(engine) == PRL_OK;
     }
 }
 
@@ -131,7 +139,7 @@ static bool name_engine(struct engine *engine)
         return true;
     }
     if (strlen(engine->conf.url) > URL_MAX - 64 || !prl_url_parse(engine->conf.url, &url) ||
-        (engine->conf.url[0] | 0x20) != 'h')
+        (engine->conf.url[0] | 0x20) != (engine->conf.way == PRL_POOL_HTTP ? 'h' : 'w'))
         return false;
     snprintf(engine->name, sizeof(engine->name), "%.65s:%u", url.host, url.port);
     for (const struct engine *other = pool->engines; other < engine; other++)
@@ -162,17 +170,27 @@ static enum prl_err copy_engine(struct prl_pool *pool, const struct prl_pool_eng
     char *url = engine->texts[0];
     while (url && url[0] && url[strlen(url) - 1] == '/')
         url[strlen(url) - 1] = '\0';
-    engine->conf = (struct prl_pool_engine){.url = url,
+    engine->conf = (struct prl_pool_engine){.way = conf->way,
+                                            .url = url,
                                             .model = engine->texts[1],
                                             .voice = engine->texts[2],
                                             .key = engine->texts[3],
                                             .extra = engine->texts[4],
                                             .format = engine->texts[5],
                                             .rank = conf->rank};
-    prl_chain_add(&pool->chain, conf->rank, url != NULL);
+    prl_chain_add(&pool->chain, conf->rank, url != NULL && conf->way == PRL_POOL_HTTP);
     if (!name_engine(engine) || strpbrk(engine->conf.key, "\r\n"))
         return PRL_ERR_INVALID;
     return PRL_OK;
+}
+
+static enum prl_err create_links(struct prl_pool *pool, const struct prl_pool_conf *conf)
+{
+    struct prl_links_conf links = {.loop = conf->loop,
+                                   .ca_file = conf->ca_file,
+                                   .insecure = conf->insecure,
+                                   .connect_ms = conf->limits.connect_ms};
+    return prl_links_create(&pool->links, &links);
 }
 
 enum prl_err prl_pool_create(struct prl_pool **out, const struct prl_pool_conf *conf)
@@ -186,12 +204,23 @@ enum prl_err prl_pool_create(struct prl_pool **out, const struct prl_pool_conf *
     pool->fetch = conf->fetch;
     pool->kind = conf->kind;
     pool->limits = conf->limits;
+    if (pool->limits.first_byte_ms <= 0)
+        pool->limits.first_byte_ms = WAIT_MS;
+    if (pool->limits.gap_ms <= 0)
+        pool->limits.gap_ms = WAIT_MS;
     prl_chain_init(&pool->chain, &conf->chain);
     enum prl_err err = prl_timer_create(&pool->timer, conf->loop, "engine probe", on_timer, pool);
     for (size_t i = 0; i < conf->count && !err; i++)
         err = copy_engine(pool, &conf->engines[i]);
-    if (!err && prl_pool_has_far(pool) && !pool->fetch)
+    bool http = false, links = false;
+    for (size_t i = 0; i < pool->count; i++) {
+        http = http || (pool->engines[i].conf.url && pool->engines[i].conf.way == PRL_POOL_HTTP);
+        links = links || pool->engines[i].conf.way != PRL_POOL_HTTP;
+    }
+    if (!err && http && !pool->fetch)
         err = PRL_ERR_INVALID;
+    if (!err && links)
+        err = create_links(pool, conf);
     if (err)
         prl_pool_destroy(&pool);
     *out = pool;
@@ -211,6 +240,7 @@ void prl_pool_destroy(struct prl_pool **pool)
         for (size_t k = 0; k < sizeof(engine->texts) / sizeof(engine->texts[0]); k++)
             prl_mem_free(engine->texts[k]);
     }
+    prl_links_destroy(&(*pool)->links);
     prl_timer_destroy(&(*pool)->timer);
     prl_mem_free(*pool);
     *pool = NULL;
@@ -308,6 +338,27 @@ enum prl_err prl_pool_post(struct prl_pool *pool, int index, const char *path,
     full.bearer = engine->key;
     full.limits = pool->limits;
     return prl_fetch_start(pool->fetch, &full, out);
+}
+
+enum prl_err prl_pool_link(struct prl_pool *pool, int index, const char *path,
+                           const struct prl_link_ops *ops, void *arg, struct prl_link **out)
+{
+    const struct prl_pool_engine *engine = prl_pool_at(pool, index);
+    PRL_CHECK(engine->url != NULL && engine->way != PRL_POOL_HTTP);
+    char url[URL_MAX];
+    snprintf(url, sizeof(url), "%s%s", engine->url, path);
+    return prl_link_take(pool->links, url, engine->key, ops, arg, out);
+}
+
+const struct prl_fetch_limits *prl_pool_limits(const struct prl_pool *pool)
+{
+    return &pool->limits;
+}
+
+int prl_pool_peek(const struct prl_pool *pool, uint32_t tried)
+{
+    struct prl_chain copy = pool->chain;
+    return prl_chain_pick(&copy, prl_loop_now_us(pool->loop), tried);
 }
 
 // ---- metrics ----

@@ -16,13 +16,23 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "engine/chain.h"
+#include "engine/link.h"
 #include "net/fetch.h"
 
 struct prl_pool;
 
 enum { PRL_POOL_NAME_SIZE = 80, PRL_POOL_BUCKETS = 10 };
 
+// How a far engine is spoken to.
+enum prl_pool_way {
+    PRL_POOL_HTTP,     // requests of OpenAI's form; "http://…" or "https://…"
+    PRL_POOL_WS,       // the plain WebSocket protocol; "ws://…" or "wss://…", as the next two
+    PRL_POOL_REALTIME, // OpenAI's Realtime transcription (stt)
+    PRL_POOL_VLLM,     // vLLM's
+};
+
 struct prl_pool_engine {
+    enum prl_pool_way way;
     const char *url;    // "https://host/v1"; NULL: the embedded engine
     const char *model;  // name to ask for, or ""
     const char *voice;  // TTS: a name, or "" to pass the client's on
@@ -35,7 +45,9 @@ struct prl_pool_engine {
 struct prl_pool_conf {
     struct prl_loop *loop;   // borrowed
     struct prl_fetch *fetch; // borrowed; may be NULL when all are embedded
-    const char *kind;        // static: "stt", "llm", "tts"
+    const char *ca_file;     // for WebSockets, as fetch has it; NULL: the system's alone
+    bool insecure;
+    const char *kind; // static: "stt", "llm", "tts"
     const struct prl_pool_engine *engines;
     size_t count; // 1..PRL_CHAIN_MAX
     struct prl_fetch_limits limits;
@@ -67,7 +79,15 @@ enum prl_err prl_pool_post(struct prl_pool *pool, int index, const char *path,
                            const struct prl_fetch_ask *ask,
                            struct prl_fetch_request **out) PRL_MUST_USE;
 
-// Asks every far engine once, so that connections and certificates are there before calls are.
+// A connection to a far engine that is no HTTP, at `path` (may be ""); limits.connect_ms applies.
+enum prl_err prl_pool_link(struct prl_pool *pool, int index, const char *path,
+                           const struct prl_link_ops *ops, void *arg,
+                           struct prl_link **out) PRL_MUST_USE;
+const struct prl_fetch_limits *prl_pool_limits(const struct prl_pool *pool);
+// The engine that pick would give now, without giving it.
+int prl_pool_peek(const struct prl_pool *pool, uint32_t tried);
+
+// Asks every far engine over HTTP once, so that connections and certificates are there before calls are.
 void prl_pool_warm(struct prl_pool *pool);
 
 // Metrics of several pools in Prometheus form, each name once. NULL pools are left out.

@@ -113,7 +113,7 @@ static void on_timer(void *arg)
 static void on_data(void *arg, struct prl_ws *ws, const struct prl_ws_event *event)
 {
     struct prl_wsc *client = arg;
-    if (!event->text) {
+    if (!event->text && !client->ops->on_binary) {
         prl_ws_close(ws, CODE_UNSUPPORTED, "binary messages are not used here");
         return;
     }
@@ -125,7 +125,11 @@ static void on_data(void *arg, struct prl_ws *ws, const struct prl_ws_event *eve
     }
     if (!event->last)
         return;
-    client->ops->on_text(client->arg, prl_str_text(&client->message), client->message.len);
+    const char *data = prl_str_text(&client->message);
+    if (event->text)
+        client->ops->on_text(client->arg, data, client->message.len);
+    else
+        client->ops->on_binary(client->arg, data, client->message.len);
     if (client->message.capacity > MESSAGE_KEEP_MAX)
         prl_str_free(&client->message);
 }
@@ -535,6 +539,13 @@ enum prl_err prl_wsc_send_text(struct prl_wsc *client, const char *data, size_t 
     if (client->state >= STATE_FAILED)
         return PRL_ERR_CANCELED;
     return prl_ws_send_text(client->ws, data, len);
+}
+
+enum prl_err prl_wsc_send_binary(struct prl_wsc *client, const void *data, size_t len)
+{
+    if (client->state >= STATE_FAILED)
+        return PRL_ERR_CANCELED;
+    return prl_ws_send_binary(client->ws, data, len);
 }
 
 size_t prl_wsc_queued_bytes(const struct prl_wsc *client)

@@ -27,6 +27,8 @@ struct prl_wsc_ops {
     // Last call. code 0: never connected, `reason` says why ("connect: Connection refused",
     // "HTTP 401: …body…"); 1006: connection lost; else the close code and the peer's reason.
     void (*on_close)(void *arg, uint16_t code, const char *reason);
+    // One whole binary message, as on_text; NULL: a binary message closes with 1003.
+    void (*on_binary)(void *arg, const char *data, size_t len);
 };
 
 struct prl_wsc_conf {
@@ -48,6 +50,7 @@ enum prl_err prl_wsc_create(struct prl_wsc **out, struct prl_loop *loop,
                             const struct prl_wsc_conf *conf) PRL_MUST_USE;
 // FULL, CANCELED (not open any more), NOMEM. Before on_open the message waits in the queue.
 enum prl_err prl_wsc_send_text(struct prl_wsc *client, const char *data, size_t len) PRL_MUST_USE;
+enum prl_err prl_wsc_send_binary(struct prl_wsc *client, const void *data, size_t len) PRL_MUST_USE;
 size_t prl_wsc_queued_bytes(const struct prl_wsc *client);
 void prl_wsc_pause(struct prl_wsc *client);
 void prl_wsc_resume(struct prl_wsc *client);

@@ -156,7 +156,7 @@ static const char *far_voice(const struct prl_settings *settings)
 
 const char *prl_engines_voice(const struct prl_settings *settings)
 {
-    bool far = settings->tts[0].backend == PRL_SETTINGS_OPENAI && far_voice(settings)[0];
+    bool far = settings->tts[0].backend >= PRL_SETTINGS_OPENAI && far_voice(settings)[0];
     return far ? "alloy" : settings->tts_voice;
 }
 

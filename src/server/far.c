@@ -23,7 +23,7 @@ struct draft {
 bool prl_far_any(const struct prl_settings_engine chain[PRL_SETTINGS_CHAIN])
 {
     for (int i = 0; i < PRL_SETTINGS_CHAIN; i++)
-        if (chain[i].backend == PRL_SETTINGS_OPENAI)
+        if (chain[i].backend >= PRL_SETTINGS_OPENAI)
             return true;
     return false;
 }
@@ -73,6 +73,14 @@ static bool find_key(const struct prl_far *far, int index, char key[KEY_MAX], ch
     return true;
 }
 
+static enum prl_pool_way way_of(int64_t backend)
+{
+    return backend == PRL_SETTINGS_WS         ? PRL_POOL_WS
+           : backend == PRL_SETTINGS_REALTIME ? PRL_POOL_REALTIME
+           : backend == PRL_SETTINGS_VLLM     ? PRL_POOL_VLLM
+                                              : PRL_POOL_HTTP;
+}
+
 static enum prl_err add_far(struct draft *draft, const struct prl_far *far, int index, char *why)
 {
     const struct prl_settings_engine *engine = &far->chain[index];
@@ -89,7 +97,8 @@ static enum prl_err add_far(struct draft *draft, const struct prl_far *far, int 
         }
         const char *model = index == 0 ? far->model : engine->model;
         const char *voice = index == 0 ? far->voice : engine->voice;
-        draft->engines[draft->count++] = (struct prl_pool_engine){.url = url,
+        draft->engines[draft->count++] = (struct prl_pool_engine){.way = way_of(engine->backend),
+                                                                  .url = url,
                                                                   .model = model,
                                                                   .voice = voice,
                                                                   .format = formats[engine->format],
@@ -99,7 +108,7 @@ static enum prl_err add_far(struct draft *draft, const struct prl_far *far, int 
     }
     if (draft->count > before)
         return PRL_OK;
-    snprintf(why, PRL_FAR_WHY_SIZE, "%s%s.backend is openai: %s%s.url must be set", far->kind,
+    snprintf(why, PRL_FAR_WHY_SIZE, "%s%s.backend is elsewhere: %s%s.url must be set", far->kind,
              section(index), far->kind, section(index));
     return PRL_ERR_INVALID;
 }
@@ -109,6 +118,8 @@ static enum prl_err make_pool(struct prl_pool **out, const struct draft *draft,
                               struct prl_pool_conf *conf)
 {
     conf->kind = far->kind;
+    conf->ca_file = settings->engine_ca_file[0] ? settings->engine_ca_file : NULL;
+    conf->insecure = settings->engine_insecure;
     conf->engines = draft->engines;
     conf->count = draft->count;
     conf->limits =
@@ -131,7 +142,7 @@ enum prl_err prl_far_pool(struct prl_pool **out, const struct prl_far *far,
         return PRL_ERR_NOMEM;
     enum prl_err err = PRL_OK;
     for (int i = 0; i < PRL_SETTINGS_CHAIN && !err; i++) {
-        if (far->chain[i].backend == PRL_SETTINGS_OPENAI)
+        if (far->chain[i].backend >= PRL_SETTINGS_OPENAI)
             err = add_far(draft, far, i, why);
         else if (far->chain[i].backend == PRL_SETTINGS_EMBEDDED && draft->count < PRL_CHAIN_MAX)
             draft->engines[draft->count++] = (struct prl_pool_engine){.rank = i};

@@ -29,15 +29,14 @@
 // What each engine of a chain has; `index` 0 is the first.
 // NOLINTBEGIN(bugprone-macro-parentheses): `kind` names a member, which takes no parentheses.
 #define ENGINE(prefix, kind, index, value)                                                         \
-    CHOICE(prefix ".backend", kind[index].backend, value, backends,                                \
-           "embedded, or openai: any server with OpenAI's endpoints, another parley too."),        \
+    CHOICE(prefix ".backend", kind[index].backend, value, kind##_backends, kind##_backend_help),   \
         TEXT(prefix ".url", kind[index].url, "",                                                   \
-             "Base URL of openai, e.g. http://gpu:8000/v1; several, separated by commas, share "   \
-             "the work."),                                                                         \
+             "Base URL, e.g. http://gpu:8000/v1 (ws://… where it is a WebSocket); several, "     \
+             "separated by commas, share the work."),                                              \
         TEXT(prefix ".api_key_env", kind[index].api_key_env, "",                                   \
-             "Name of the environment variable that holds the key of openai."),                    \
+             "Name of the environment variable that holds its key."),                              \
         TEXT(prefix ".api_key_file", kind[index].api_key_file, "",                                 \
-             "File whose first line is the key of openai.")
+             "File whose first line is its key.")
 #define EXTRA(prefix, kind, index)                                                                 \
     TEXT(prefix ".extra", kind[index].extra, "",                                                   \
          "Members to add to the JSON of each request to openai, e.g. '\"top_k\": 20'.")
@@ -48,10 +47,16 @@
         "type.")
 #define FALLBACK(prefix, kind, index)                                                              \
     ENGINE(prefix, kind, index, "none"),                                                           \
-        TEXT(prefix ".model", kind[index].model, "", "Model to ask openai for.")
+        TEXT(prefix ".model", kind[index].model, "", "Model to ask it for.")
 // NOLINTEND(bugprone-macro-parentheses)
 
-static const char *const backends[] = {"none", "embedded", "openai", NULL};
+#define BACKEND_HELP "embedded, or openai: any server with OpenAI's endpoints, another parley too"
+static const char llm_backend_help[] = BACKEND_HELP ".";
+static const char tts_backend_help[] = BACKEND_HELP "; ws: a plain WebSocket service.";
+static const char stt_backend_help[] = BACKEND_HELP ".";
+static const char *const llm_backends[] = {"none", "embedded", "openai", NULL};
+static const char *const tts_backends[] = {"none", "embedded", "openai", "ws", NULL};
+static const char *const stt_backends[] = {"none", "embedded", "openai", NULL};
 static const char *const formats[] = {"pcm", "wav", "opus", NULL};
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const echo_modes[] = {"auto", "on", "off", NULL};

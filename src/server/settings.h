@@ -16,7 +16,15 @@ enum prl_settings_quality {
 
 enum { PRL_SETTINGS_CHAIN = 3 };
 
-enum prl_settings_backend { PRL_SETTINGS_NONE, PRL_SETTINGS_EMBEDDED, PRL_SETTINGS_OPENAI };
+// From OPENAI on they are elsewhere.
+enum prl_settings_backend {
+    PRL_SETTINGS_NONE,
+    PRL_SETTINGS_EMBEDDED,
+    PRL_SETTINGS_OPENAI,
+    PRL_SETTINGS_WS,       // stt, tts
+    PRL_SETTINGS_REALTIME, // stt
+    PRL_SETTINGS_VLLM      // stt
+};
 
 enum prl_settings_format { PRL_SETTINGS_PCM, PRL_SETTINGS_WAV, PRL_SETTINGS_OPUS };
 

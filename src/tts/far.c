@@ -12,6 +12,7 @@
 #include "media/resample.h"
 #include "media/wav.h"
 #include "net/loop.h"
+#include "tts/synth.h"
 #include "tts/text.h"
 
 // Media types as servers name them. What is in none of these lists is told by its first bytes, and
@@ -51,6 +52,7 @@ struct prl_tts_far_job {
     const struct prl_tts_far_ops *ops;
     void *arg;
     struct prl_fetch_request *request;
+    struct prl_synth *synth; // in place of it, over a WebSocket
     // Owned.
     struct prl_tts_mark *words; // estimated; PRL_TTS_CHUNK_MAX never binds their count
     size_t word_count;
@@ -105,6 +107,7 @@ static void free_job(struct prl_tts_far_job *job)
 {
     PRL_CHECK(job->busy == 0);
     prl_fetch_cancel(&job->request);
+    prl_synth_cancel(&job->synth);
     prl_resample_destroy(&job->resample);
     prl_ogg_opus_reader_destroy(&job->opus);
     prl_timer_destroy(&job->timer);
@@ -356,6 +359,7 @@ static void on_end(void *arg, const struct prl_fetch_end *end)
 {
     struct prl_tts_far_job *job = arg;
     job->request = NULL;
+    job->synth = NULL;
     if (end->failure != PRL_FETCH_OK) {
         bool late = end->failure == PRL_FETCH_FIRST_BYTE || end->failure == PRL_FETCH_GAP ||
                     end->failure == PRL_FETCH_TOTAL;
@@ -419,25 +423,9 @@ static enum prl_err write_request(const struct prl_tts_far_job *job,
     return err ? err : body->err;
 }
 
-static void on_timer(void *arg)
-{
-    finish(arg, PRL_OUTCOME_OK, PRL_FETCH_OK, PRL_OK, NULL);
-}
-
-static enum prl_err start(struct prl_tts_far_job *job, const struct prl_tts_far_ask *ask)
+static enum prl_err post(struct prl_tts_far_job *job, const struct prl_tts_far_ask *ask)
 {
     struct prl_str body;
-    job->words = prl_mem_array(ask->len + 1, sizeof(*job->words));
-    if (!job->words)
-        return PRL_ERR_NOMEM;
-    find_words(job, ask->text, ask->len);
-    scale_words(job);
-    if (job->word_count == 0) {
-        enum prl_err timer = prl_timer_create(&job->timer, job->far->loop, "tts", on_timer, job);
-        if (!timer)
-            prl_timer_start(job->timer, 0);
-        return timer;
-    }
     prl_str_init(&body, REQUEST_MAX);
     enum prl_err err = write_request(job, ask, &body);
     struct prl_fetch_ask fetch = {.content_type = "application/json",
@@ -449,6 +437,49 @@ static enum prl_err start(struct prl_tts_far_job *job, const struct prl_tts_far_
         err = prl_pool_post(job->far->pool, job->engine, "/audio/speech", &fetch, &job->request);
     prl_str_free(&body);
     return err;
+}
+
+static enum prl_err synthesize(struct prl_tts_far_job *job, const struct prl_tts_far_ask *ask)
+{
+    const struct prl_pool_engine *engine = prl_pool_at(job->far->pool, job->engine);
+    struct prl_str plain;
+    prl_str_init(&plain, PRL_TEXT_CLAUSE_MAX + 1);
+    enum prl_err err = add_plain(&plain, ask->text, ask->len);
+    struct prl_synth_ask synth = {.pool = job->far->pool,
+                                  .engine = job->engine,
+                                  .voice = engine->voice[0] ? engine->voice : ask->voice,
+                                  .text = prl_str_text(&plain),
+                                  .len = plain.len,
+                                  .speed = ask->speed,
+                                  .instructions = job->far->instructions,
+                                  .ops = &fetch_ops,
+                                  .arg = job};
+    if (!err)
+        err = prl_synth_start(&synth, &job->synth);
+    prl_str_free(&plain);
+    return err;
+}
+
+static void on_timer(void *arg)
+{
+    finish(arg, PRL_OUTCOME_OK, PRL_FETCH_OK, PRL_OK, NULL);
+}
+
+static enum prl_err start(struct prl_tts_far_job *job, const struct prl_tts_far_ask *ask)
+{
+    job->words = prl_mem_array(ask->len + 1, sizeof(*job->words));
+    if (!job->words)
+        return PRL_ERR_NOMEM;
+    find_words(job, ask->text, ask->len);
+    scale_words(job);
+    if (job->word_count == 0) {
+        enum prl_err timer = prl_timer_create(&job->timer, job->far->loop, "tts", on_timer, job);
+        if (!timer)
+            prl_timer_start(job->timer, 0);
+        return timer;
+    }
+    bool link = prl_pool_at(job->far->pool, job->engine)->way != PRL_POOL_HTTP;
+    return link ? synthesize(job, ask) : post(job, ask);
 }
 
 enum prl_err prl_tts_far_say(struct prl_tts_far *far, const struct prl_tts_far_ask *ask,
@@ -487,6 +518,7 @@ void prl_tts_far_cancel(struct prl_tts_far_job **job)
         return;
     prl_pool_end(gone->far->pool, gone->engine, PRL_OUTCOME_CANCELED, PRL_FETCH_OK, NULL);
     prl_fetch_cancel(&gone->request);
+    prl_synth_cancel(&gone->synth);
     if (gone->busy > 0)
         gone->dead = true;
     else

@@ -11,6 +11,9 @@ import urllib.request
 import openai
 from harness import PATIENCE, Client, Server, jfk, loudness, pcm24, run, share_of_words, synthesise
 from scripted_openai import ANSWER, FAULTS, RIGHT, SECRET, TONE, TRANSCRIPT, Scripted, decode
+from scripted_ws import FAULTS as WS_FAULTS
+from scripted_ws import RIGHT as WS_RIGHT
+from scripted_ws import ScriptedSocket
 
 KINDS = ("stt", "llm", "tts")
 LIMITS = ("engine.connect_ms=20000", "engine.first_byte_ms=1500", "engine.gap_ms=1500")
@@ -141,6 +144,31 @@ async def test_every_fault_of_a_voice():
 
 async def test_every_fault_of_a_voice_in_opus():
     await faults_of("tts", "tts.format=opus")
+
+
+async def test_every_fault_of_a_voice_over_a_websocket():
+    script, voice = Scripted(), ScriptedSocket()
+    settings = ("tts.backend=ws", f"tts.url={voice.url}", "tts.api_key_env=SCRIPTED_KEY", "tts.instructions=Be merry.")
+    with running(edge(*far(script.url, "stt", "llm"), *settings, "engine.failures_max=100")) as (server,):
+        async with Client(server.ws(), check=False) as talk:
+            await talk.session(audio={"input": {"turn_detection": None}, "output": {"voice": "marin"}})
+            response, sound = await turn(talk)
+            assert response["status"] == "completed" and len(sound) == 2 * len(TONE), (response, len(sound))
+            assert voice.opened == 1 and voice.said[0] == {"type": "set_voice", "voice": "marin"}, voice.said
+            assert voice.said[1]["text"].startswith("One two") and voice.said[1]["instructions"] == "Be merry.", voice.said
+            for fault in WS_FAULTS:
+                voice.fault = fault
+                response, sound = await turn(talk)
+                if fault in WS_RIGHT:
+                    assert response["status"] == "completed" and len(sound) == 2 * len(TONE), (fault, response)
+                voice.fault = ""
+                response, sound = await turn(talk)
+                assert response["status"] == "completed" and len(sound) == 2 * len(TONE), (fault, response)
+            await settled(server)
+        assert voice.keys == {f"Bearer {SECRET}"} and SECRET not in server.log()
+        assert metric(server, "parley_engine_failures_total", kind="tts") >= len(WS_FAULTS) - len(WS_RIGHT) - 1
+    script.stop()
+    voice.stop()
 
 
 async def test_sound_in_every_form():
@@ -344,6 +372,7 @@ if __name__ == "__main__":
     raise SystemExit(run([
         test_conversation_without_any_model, test_every_fault_of_a_model, test_every_fault_of_a_voice,
         test_every_fault_of_a_voice_in_opus, test_sound_in_every_form,
+        test_every_fault_of_a_voice_over_a_websocket,
         test_every_fault_of_a_recogniser, test_every_fault_of_a_recogniser_that_streams,
         test_falls_back_within_the_answer_and_returns,
         test_work_is_shared_and_a_dead_address_is_no_matter, test_cancel_ends_the_request,

@@ -94,7 +94,7 @@ static void client_close(void *arg, uint16_t code, const char *reason)
     prl_wsc_destroy(&f->client);
 }
 
-static const struct prl_wsc_ops client_ops = {client_open, client_text, NULL, client_close};
+static const struct prl_wsc_ops client_ops = {client_open, client_text, NULL, client_close, NULL};
 
 static enum prl_err set_up(struct fixture *f, bool tls)
 {

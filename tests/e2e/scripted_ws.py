@@ -1,0 +1,85 @@
+"""Speech services over WebSockets that answer by script, and badly when told to: the plain protocol of a voice
+(set_voice, synthesize, frames of sound, synthesis_done)."""
+import asyncio
+import json
+import threading
+
+import websockets
+from scripted_openai import SECRET, TONE
+
+# What can go wrong. "delay" and "drip" are slow but right.
+FAULTS = ("hang", "401", "cut", "garble", "error", "empty", "drip", "delay")
+RIGHT = ("drip", "delay")
+
+
+class ScriptedSocket:
+    """Listens on a port of its own in a thread; `fault` names what goes wrong with the next work."""
+
+    def __init__(self):
+        self.fault, self.keys, self.said, self.opened = "", set(), [], 0
+        self.loop = asyncio.new_event_loop()
+        ready = threading.Event()
+        self.thread = threading.Thread(target=self.run, args=(ready,), daemon=True)
+        self.thread.start()
+        ready.wait()
+
+    def run(self, ready):
+        async def listen():
+            self.ended = asyncio.Event()
+            async with websockets.serve(self.serve, "127.0.0.1", 0, process_request=self.meet, max_size=None) as server:
+                self.port = server.sockets[0].getsockname()[1]
+                ready.set()
+                await self.ended.wait()
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_until_complete(listen())
+        self.loop.close()
+
+    def stop(self):
+        self.loop.call_soon_threadsafe(self.ended.set)
+        self.thread.join(10)
+
+    @property
+    def url(self):
+        return f"ws://127.0.0.1:{self.port}/v1"
+
+    def meet(self, connection, request):
+        if self.fault == "401":
+            return connection.respond(401, f"no, {SECRET}\n")
+        self.keys.add(request.headers.get("Authorization", ""))
+        self.opened += 1
+        return None
+
+    async def serve(self, socket):
+        try:
+            async for message in socket:
+                if isinstance(message, str):
+                    self.said.append(json.loads(message))
+                await self.answer(socket, message)
+        except websockets.ConnectionClosed:
+            pass
+
+    async def answer(self, socket, message):
+        if not isinstance(message, str) or json.loads(message)["type"] != "synthesize":
+            return
+        if await self.goes_wrong(socket):
+            return
+        step = 4001 if self.fault == "drip" else 40000  # a sample may be split between messages
+        for i in range(0, len(TONE) // (2 if self.fault == "cut" else 1), step):
+            await socket.send(TONE[i:i + step])
+            await asyncio.sleep(0.02 if self.fault == "drip" else 0)
+        if self.fault == "cut":
+            socket.transport.abort()
+        else:
+            await socket.send(json.dumps({"type": "synthesis_done"}))
+
+    async def goes_wrong(self, socket):
+        """The faults that every kind of work has alike; True: there is no answer."""
+        if self.fault == "hang":
+            await asyncio.sleep(3600)
+        if self.fault == "delay":
+            await asyncio.sleep(0.4)
+        if self.fault in ("garble", "error", "empty"):
+            await socket.send({"garble": "{no json" + SECRET, "error": json.dumps({"type": "error", "message": "no"}),
+                               "empty": json.dumps({"type": "synthesis_done"})}[self.fault])
+            return True
+        return False

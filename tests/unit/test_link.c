@@ -1,0 +1,215 @@
+// test_link.c -- connections to engines: lent, given back, reused, late, refused, cut, too many.
+#include "engine/link.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "tests/unit.h"
+#include "tests/unit/ws_fake.h"
+
+struct bench {
+    struct prl_loop *loop;
+    struct ws_fake server;
+    struct prl_links *links;
+    struct prl_link *link;
+    int texts, binaries, failed;
+    enum prl_fetch_failure failure;
+    char why[160], url[64];
+    bool drop_in_text;
+};
+
+static void on_text(void *arg, const char *data, size_t len)
+{
+    struct bench *bench = arg;
+    EXPECT_INT(len, strlen(data));
+    bench->texts++;
+    if (bench->drop_in_text)
+        prl_link_drop(&bench->link);
+}
+
+static void on_binary(void *arg, const char *data, size_t len)
+{
+    struct bench *bench = arg;
+    (void)data;
+    (void)len;
+    bench->binaries++;
+}
+
+static void on_failed(void *arg, enum prl_fetch_failure failure, const char *why)
+{
+    struct bench *bench = arg;
+    bench->link = NULL;
+    bench->failed++;
+    bench->failure = failure;
+    snprintf(bench->why, sizeof(bench->why), "%s", why);
+}
+
+static const struct prl_link_ops ops = {on_text, on_binary, on_failed};
+
+static void echo(struct ws_fake *fake, struct prl_ws *ws, const char *text, size_t len)
+{
+    enum prl_err err = PRL_OK;
+    if (text && strcmp(text, "twice") == 0)
+        err = prl_ws_send_text(ws, text, len);
+    if (text && strcmp(text, "leave") == 0)
+        prl_ws_abort(ws);
+    else if (text && strcmp(text, "hush") != 0)
+        err = err ? err : prl_ws_send_text(ws, text, len);
+    else if (!text)
+        err = prl_ws_send_binary(ws, prl_str_text(&fake->message), len);
+    if (err)
+        prl_ws_abort(ws);
+}
+
+static enum prl_err open_bench(struct bench *bench)
+{
+    *bench = (struct bench){.server = {.fn = echo}};
+    enum prl_err err = prl_loop_create(&bench->loop, NULL);
+    if (!err)
+        err = ws_fake_open(&bench->server, bench->loop);
+    snprintf(bench->url, sizeof(bench->url), "ws://127.0.0.1:%u/ear", bench->server.port);
+    struct prl_links_conf conf = {.loop = bench->loop, .connect_ms = 100000};
+    return err ? err : prl_links_create(&bench->links, &conf);
+}
+
+static void close_bench(struct bench *bench)
+{
+    prl_link_drop(&bench->link);
+    prl_links_destroy(&bench->links);
+    ws_fake_close(&bench->server);
+    prl_loop_destroy(&bench->loop);
+}
+
+static enum prl_err take(struct bench *bench)
+{
+    return prl_link_take(bench->links, bench->url, "the-key", &ops, bench, &bench->link);
+}
+
+static bool wait_for(struct bench *bench, const int *count, int wanted)
+{
+    int64_t until = prl_clock_now_us() + (prl_test_oom() ? 200000 : PRL_TEST_WAIT_US);
+    while (*count < wanted && prl_clock_now_us() < until && !(prl_test_oom() && bench->failed))
+        prl_loop_turn(bench->loop, 20000);
+    return *count >= wanted;
+}
+
+PRL_TEST(link_is_lent_again)
+{
+    static struct bench bench;
+    REQUIRE(open_bench(&bench) == PRL_OK);
+    EXPECT_OK(take(&bench));
+    EXPECT_TEXT(prl_link_note(bench.link), "");
+    snprintf(prl_link_note(bench.link), PRL_LINK_NOTE_SIZE, "alloy");
+    EXPECT_OK(prl_link_send_text(bench.link, "hello", 5)); // before it is open
+    EXPECT(wait_for(&bench, &bench.texts, 1));
+    EXPECT_OK(prl_link_send_binary(bench.link, "\0\1\2", 3));
+    EXPECT(wait_for(&bench, &bench.binaries, 1));
+    EXPECT_TEXT(bench.server.key, "Bearer the-key");
+    EXPECT_TEXT(bench.server.path, "/ear");
+    prl_link_give(&bench.link);
+    EXPECT(bench.link == NULL);
+    EXPECT_OK(take(&bench));
+    EXPECT_TEXT(prl_link_note(bench.link), "alloy");
+    EXPECT_OK(prl_link_send_text(bench.link, "hello", 5));
+    EXPECT(wait_for(&bench, &bench.texts, 2));
+    EXPECT_INT(bench.server.opened, 1);
+    // While it is lent, another is opened.
+    struct prl_link *other;
+    EXPECT_OK(prl_link_take(bench.links, bench.url, "the-key", &ops, &bench, &other));
+    EXPECT_OK(prl_link_send_text(other, "hello", 5));
+    EXPECT(wait_for(&bench, &bench.texts, 3));
+    EXPECT_INT(bench.server.opened, 2);
+    prl_link_give(&other);
+    EXPECT_INT(prl_links_count(bench.links), 2);
+    // An idle one with another key is not for us.
+    prl_link_give(&bench.link);
+    EXPECT_OK(prl_link_take(bench.links, bench.url, "", &ops, &bench, &bench.link));
+    EXPECT_OK(prl_link_send_text(bench.link, "hello", 5));
+    EXPECT(wait_for(&bench, &bench.texts, 4));
+    EXPECT_INT(bench.server.opened, 3);
+    EXPECT_TEXT(bench.server.key, "");
+    EXPECT_INT(bench.failed, 0);
+    close_bench(&bench);
+}
+
+PRL_TEST(link_that_speaks_unasked_ends)
+{
+    static struct bench bench;
+    REQUIRE(open_bench(&bench) == PRL_OK);
+    EXPECT_OK(take(&bench));
+    EXPECT_OK(prl_link_send_text(bench.link, "hello", 5));
+    EXPECT(wait_for(&bench, &bench.texts, 1));
+    EXPECT_OK(prl_link_send_text(bench.link, "late", 4));
+    prl_link_give(&bench.link);
+    EXPECT(wait_for(&bench, &bench.server.closed, 1));
+    EXPECT_INT(bench.texts, 1);
+    EXPECT_INT(prl_links_count(bench.links), 0);
+    // Dropped from inside its own callback, with more on the way.
+    bench.drop_in_text = true;
+    EXPECT_OK(take(&bench));
+    EXPECT_OK(prl_link_send_text(bench.link, "twice", 5));
+    EXPECT(wait_for(&bench, &bench.server.closed, 2));
+    EXPECT_INT(bench.texts, 2);
+    EXPECT_INT(bench.failed, 0);
+    close_bench(&bench);
+}
+
+PRL_TEST(link_failures_have_names)
+{
+    static struct bench bench;
+    REQUIRE(open_bench(&bench) == PRL_OK);
+    EXPECT_OK(take(&bench));
+    EXPECT_OK(prl_link_send_text(bench.link, "leave", 5));
+    EXPECT(wait_for(&bench, &bench.failed, 1));
+    EXPECT_INT(bench.failure, PRL_FETCH_CUT);
+    bench.server.refuse = 401;
+    EXPECT_OK(take(&bench));
+    EXPECT(wait_for(&bench, &bench.failed, 2));
+    EXPECT_INT(bench.failure, PRL_FETCH_STATUS);
+    EXPECT_TEXT(bench.why, "HTTP 401");
+    bench.server.refuse = 0;
+    EXPECT_OK(take(&bench));
+    EXPECT_OK(prl_link_send_text(bench.link, "hush", 4));
+    prl_link_await(bench.link, 5, PRL_FETCH_GAP);
+    EXPECT(wait_for(&bench, &bench.failed, 3));
+    EXPECT_INT(bench.failure, PRL_FETCH_GAP);
+    EXPECT_OK(prl_link_take(bench.links, "ws://127.0.0.1:9/", "", &ops, &bench, &bench.link));
+    EXPECT(wait_for(&bench, &bench.failed, 4));
+    EXPECT_INT(bench.failure, PRL_FETCH_CONNECT);
+    EXPECT(prl_link_take(bench.links, "none of these", "", &ops, &bench, &bench.link) ==
+           PRL_ERR_INVALID);
+    EXPECT(bench.link == NULL);
+    close_bench(&bench);
+}
+
+PRL_TEST(link_idle_ones_are_few)
+{
+    static struct bench bench;
+    struct prl_link *links[PRL_LINKS_IDLE_MAX + 3];
+    int count = PRL_LINKS_IDLE_MAX + 3;
+    REQUIRE(open_bench(&bench) == PRL_OK);
+    for (int i = 0; i < count; i++) {
+        EXPECT_OK(prl_link_take(bench.links, bench.url, "", &ops, &bench, &links[i]));
+        EXPECT_OK(prl_link_send_text(links[i], "hello", 5));
+    }
+    EXPECT(wait_for(&bench, &bench.texts, count));
+    for (int i = 0; i < count; i++)
+        prl_link_give(&links[i]);
+    EXPECT_INT(prl_links_count(bench.links), PRL_LINKS_IDLE_MAX);
+    EXPECT(wait_for(&bench, &bench.server.closed, 3));
+    close_bench(&bench);
+}
+
+PRL_TEST_OOM(link_without_memory)
+{
+    static struct bench bench;
+    if (open_bench(&bench) == PRL_OK && take(&bench) == PRL_OK &&
+        prl_link_send_text(bench.link, "hello", 5) == PRL_OK) {
+        bool came = wait_for(&bench, &bench.texts, 1);
+        EXPECT(came || prl_test_oom());
+        prl_link_give(&bench.link);
+    }
+    close_bench(&bench);
+}
