@@ -16,6 +16,9 @@ constexpr size_t kDelayFilters = 8;
 // Blocks of 4 ms. With the library's own 13 a living room outlasts the filter, and what is left has to be
 // suppressed so hard that a person talking over it is not heard (TUNING.md).
 constexpr size_t kFilterBlocks = 30;
+// In a room the search finds now the direct sound and now a reflection some 16 ms behind it. The library
+// follows each change of more than one block and begins to learn anew; the filter is long enough to stay.
+constexpr size_t kDelayHysteresisBlocks = 10;
 
 struct Canceller {
     webrtc::AudioBuffer mic{kHz, 1, kHz, 1, kHz, 1};
@@ -27,6 +30,7 @@ struct Canceller {
     {
         webrtc::EchoCanceller3Config conf;
         conf.delay.num_filters = kDelayFilters;
+        conf.delay.hysteresis_limit_blocks = kDelayHysteresisBlocks;
         conf.filter.refined.length_blocks = kFilterBlocks;
         conf.filter.coarse.length_blocks = kFilterBlocks;
         conf.filter.refined_initial.length_blocks = kFilterBlocks - 1;
