@@ -276,11 +276,11 @@ static const char *const EN_DONE[] = {
     " see you", " that's all", " that's it",           " please",       NULL};
 
 static const char *const EN_BACKCHANNELS[] = {
-    " mhm",    " mm",        " mmm",    " hm",    " hmm",  " mm hmm",  " mmhmm",     " uh huh",
-    " uh",     " huh",       " ah",     " aha",   " oh",   " yeah",    " yep",       " yup",
-    " yes",    " okay",      " ok",     " right", " sure", " alright", " all right", " i see",
-    " got it", " of course", " good",   " great", " cool", " nice",    " wow",       " exactly",
-    " true",   " indeed",    " really", NULL};
+    " mhm",     " mh",     " mm",        " mmm",    " hm",    " hmm",  " mm hmm",  " mmhmm",
+    " uh huh",  " uh",     " huh",       " ah",     " aha",   " oh",   " yeah",    " yep",
+    " yup",     " yes",    " okay",      " ok",     " right", " sure", " alright", " all right",
+    " i see",   " got it", " of course", " good",   " great", " cool", " nice",    " wow",
+    " exactly", " true",   " indeed",    " really", NULL};
 
 // ---- the line ----
 
@@ -552,6 +552,19 @@ static bool is_backchannel(const struct line *line, bool chinese, bool english)
     return count >= 1 && count <= BACKCHANNEL_TOKENS;
 }
 
+// "M. H. M.": a recogniser spells out a hum.
+static bool is_hum(const char *text, size_t len)
+{
+    bool hums = false;
+    for (size_t i = 0; i < len; i++) {
+        char c = (char)(text[i] | 32);
+        if (((unsigned char)text[i] & 0x80) || (c >= 'a' && c <= 'z' && c != 'm' && c != 'h'))
+            return false;
+        hums |= c == 'm';
+    }
+    return hums;
+}
+
 static bool is_language(const char *language, const char *code)
 {
     if (!language || !language[0] || strcmp(language, "auto") == 0)
@@ -570,6 +583,6 @@ uint32_t prl_eot_words(const char *text, size_t len, const char *language)
     bool known = is_language(language, "zh") || is_language(language, "en") ||
                  is_language(language, "yue") || is_language(language, "cmn");
     bool chinese = known && !line.foreign;
-    bool listens = is_backchannel(&line, chinese, known);
+    bool listens = is_backchannel(&line, chinese, known) || (known && is_hum(text, len));
     return judge_turn(&line, chinese, known, listens) | (listens ? PRL_EOT_BACKCHANNEL : 0);
 }

@@ -75,7 +75,8 @@ enum prl_floor_fact {
     PRL_FACT_VOICE_ON,    // sample: first sample of speech
     PRL_FACT_VOICE_OFF,   // sample: one past the last sample of speech; as soon as the VAD says so,
                           // the floor counts the silence
-    PRL_FACT_PARTIAL,     // transcript of the open utterance changed: words, flags
+    PRL_FACT_PARTIAL,     // transcript of the open utterance: words, flags; sample: one past the
+                          // last that it covers (0: all of it)
     PRL_FACT_STT_FINAL,   // gen, words, flags
     PRL_FACT_EOT,         // utterance, permille: answer to ASK_EOT; flag SKIPPED: nobody had time
     PRL_FACT_ANSWER_TEXT, // gen: the language model made progress; flag ASKED
@@ -142,7 +143,8 @@ enum prl_floor_act {
     PRL_ACT_EMPTY_UTTERANCE,   // the same, and it has no words: it gets no response
     PRL_ACT_TRANSCRIPT_FAILED, // utterance, reason
     PRL_ACT_ASK_EOT,           // utterance, end: is the turn over, by its sound up to there?
-    PRL_ACT_JUDGE,             // generation, utterance, end: STT of sound in overlap, invisible
+    PRL_ACT_JUDGE,             // generation, utterance, end: STT of sound in overlap, invisible;
+                               // while it goes on or when it has fallen silent
     PRL_ACT_CLEARED,           // input_audio_buffer.cleared
     PRL_ACT_IDLE_TIMEOUT,      // utterance, start, end: timeout_triggered, committed; a response
                                // follows

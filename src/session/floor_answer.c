@@ -156,6 +156,7 @@ void prl_floor_on_stt_final(struct prl_floor *floor, const struct prl_floor_even
     if (generation == floor->speculation.generation || generation == utterance->judge) {
         if (generation == utterance->judge) {
             utterance->judged = true;
+            utterance->words_voiced = utterance->judge_voiced;
         } else {
             floor->speculation_heard = true;
             floor->speculation_words = event->words;

@@ -3,7 +3,18 @@
 
 #include <string.h>
 
-enum { SAMPLES_PER_MS = PRL_FLOOR_INPUT_HZ / 1000, US_PER_MS = 1000 };
+enum {
+    SAMPLES_PER_MS = PRL_FLOOR_INPUT_HZ / 1000,
+    US_PER_MS = 1000,
+    // How much voice a recogniser must have heard before its words prove anything, measured on sneezes,
+    // cries and backchannels (docs/TUNING.md, "Interruptions"): from the first 200 ms it makes a word of
+    // each of them.
+    WHOLE_MS = 250,  // the whole of a sound that is over
+    PHRASE_MS = 300, // two words or more while the voice goes on
+    WORD_MS = 450,   // one word
+    // A recogniser that follows is asked here, because its next transcript would come too late.
+    EARLY_JUDGE_MS = 350
+};
 
 uint64_t prl_floor_voiced(const struct prl_floor *floor)
 {
@@ -60,52 +71,69 @@ static void decide_false(struct prl_floor *floor)
     prl_floor_drop_utterance(floor);
 }
 
-// Words that take the floor: any but a backchannel, and after a question any at all; never the
-// answer's own, which came back through the room.
-static bool words_interrupt(const struct prl_floor *floor)
+// The last words are only a sign of listening (which they are not after a question), or the answer's own,
+// which came back through the room.
+static bool words_listen(const struct prl_floor *floor)
 {
     const struct prl_floor_utterance *utterance = &floor->utterance;
     bool listening = (utterance->flags & PRL_FLOOR_BACKCHANNEL) && !floor->current.asked;
-    return utterance->words > 0 && !listening && !(utterance->flags & PRL_FLOOR_ECHO);
+    return utterance->words > 0 && (listening || (utterance->flags & PRL_FLOOR_ECHO));
+}
+
+static bool is_judged(const struct prl_floor *floor)
+{
+    return floor->utterance.judged && !floor->utterance.judge_failed;
+}
+
+// Words that take the floor: any others, when enough was heard to believe them.
+static bool words_interrupt(const struct prl_floor *floor, int64_t silence_us)
+{
+    const struct prl_floor_utterance *utterance = &floor->utterance;
+    if (utterance->words == 0 || words_listen(floor))
+        return false;
+    uint64_t heard_ms = utterance->words_voiced / SAMPLES_PER_MS;
+    bool whole = silence_us > 0 && is_judged(floor) && heard_ms >= WHOLE_MS;
+    return whole || heard_ms >= (utterance->words > 1 ? PHRASE_MS : WORD_MS);
+}
+
+static void ask_verdict(struct prl_floor *floor)
+{
+    struct prl_floor_utterance *utterance = &floor->utterance;
+    utterance->judge = prl_floor_new_generation(floor);
+    utterance->judge_voiced = prl_floor_voiced(floor);
+    struct prl_floor_action *action = prl_floor_say(floor, PRL_ACT_JUDGE);
+    action->generation = utterance->judge;
+    action->utterance = utterance->id;
+    action->end = floor->input;
 }
 
 static void judge_fallen_silent(struct prl_floor *floor, uint64_t voiced_ms, int64_t silence_us)
 {
     struct prl_floor_utterance *utterance = &floor->utterance;
     bool settled = silence_us >= (int64_t)floor->conf.resume_ms * US_PER_MS;
-    if (voiced_ms < floor->conf.interrupt_min_ms) {
-        if (settled)
-            decide_false(floor);
-        return;
-    }
-    // Words that did not interrupt are a backchannel: that is a verdict too.
-    bool known = (utterance->judged && !utterance->judge_failed) || utterance->words > 0;
-    if (known) {
+    // Words that did not interrupt are a verdict too.
+    if (voiced_ms < floor->conf.interrupt_min_ms || is_judged(floor)) {
         if (settled)
             decide_false(floor);
         return;
     }
     if (silence_us >= (int64_t)floor->conf.verdict_max_ms * US_PER_MS) {
-        if (voiced_ms >= floor->conf.interrupt_unjudged_ms)
+        if (voiced_ms >= floor->conf.interrupt_unjudged_ms && !words_listen(floor))
             decide_real(floor);
         else
             decide_false(floor);
         return;
     }
-    if (utterance->judge == 0) {
-        utterance->judge = prl_floor_new_generation(floor);
-        struct prl_floor_action *action = prl_floor_say(floor, PRL_ACT_JUDGE);
-        action->generation = utterance->judge;
-        action->utterance = utterance->id;
-        action->end = floor->input;
-    }
+    if (utterance->judge == 0)
+        ask_verdict(floor);
 }
 
 static void semantic_rules(struct prl_floor *floor, uint64_t voiced_ms, int64_t silence_us)
 {
-    bool echo = floor->utterance.flags & PRL_FLOOR_ECHO;
+    struct prl_floor_utterance *utterance = &floor->utterance;
+    bool echo = utterance->flags & PRL_FLOOR_ECHO;
     bool lasting = voiced_ms > floor->conf.interrupt_max_ms && !echo;
-    if (words_interrupt(floor) || lasting) {
+    if (words_interrupt(floor, silence_us) || lasting) {
         decide_real(floor);
         return;
     }
@@ -115,8 +143,13 @@ static void semantic_rules(struct prl_floor *floor, uint64_t voiced_ms, int64_t 
         floor->answer = PRL_FLOOR_PAUSED;
         prl_floor_say_gen(floor, PRL_ACT_PAUSE, floor->current.generation);
     }
-    if (silence_us > 0)
+    bool follows = utterance->revision > 0; // else it would still be at it when the voice is over
+    if (silence_us > 0) {
         judge_fallen_silent(floor, voiced_ms, silence_us);
+    } else if (follows && !utterance->judge_early && voiced_ms >= EARLY_JUDGE_MS) {
+        utterance->judge_early = true;
+        ask_verdict(floor);
+    }
 }
 
 void prl_floor_overlap_rules(struct prl_floor *floor)

@@ -52,6 +52,7 @@ struct prl_floor_utterance {
     uint32_t early_revision; // transcript of the last try under voice
     bool pause_tried;        // this pause had its speculation
     uint32_t words;          // of the last transcript
+    uint64_t words_voiced;   // samples of voice that it heard
     uint32_t flags;
     uint32_t revision; // counts changes of the transcript
     bool eot_known;    // in this pause
@@ -62,6 +63,8 @@ struct prl_floor_utterance {
     int64_t eot_silence_us; // silence when it was asked; 0: not in this pause
     uint32_t skip_revision; // transcript for which asking was skipped last
     uint32_t judge;         // generation of the verdict's STT, 0: none
+    uint64_t judge_voiced;  // samples of voice that it hears
+    bool judge_early;       // one was asked for while the voice went on
     bool judged;            // it came back (or failed)
     bool judge_failed;
 };

@@ -102,11 +102,15 @@ void prl_floor_on_voice_off(struct prl_floor *floor, const struct prl_floor_even
     floor->utterance.voiced += end - floor->voice_from;
     floor->utterance.speech_end = end;
     floor->user = PRL_FLOOR_PENDING;
+    prl_floor_drop_judge(floor); // it did not hear all of the voice
 }
 
 void prl_floor_on_partial(struct prl_floor *floor, const struct prl_floor_event *event)
 {
+    uint64_t unheard = event->sample ? floor->input - clamped(floor, event->sample, 0) : 0;
+    uint64_t voiced = prl_floor_voiced(floor);
     floor->utterance.words = event->words;
+    floor->utterance.words_voiced = voiced > unheard ? voiced - unheard : 0;
     floor->utterance.flags = event->flags;
     floor->utterance.revision++;
     // What was made of other words is of no use.

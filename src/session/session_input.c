@@ -278,6 +278,8 @@ static void on_partial(struct prl_session *session, const struct prl_stt_event *
     prl_session_step(session,
                      &(struct prl_floor_event){.fact = PRL_FACT_PARTIAL,
                                                .utterance = open->id,
+                                               .sample = open->start +
+                                                         (uint64_t)event->audio_ms * SAMPLES_PER_MS,
                                                .words = prl_session_count_words(event->text),
                                                .flags = flags});
 }

@@ -2,16 +2,20 @@
 """turns.py -- when the server speaks and when it stops, through the whole server, as Markdown (docs/TUNING.md).
 
     turns.py [--language en,zh] [--turns semantic_vad,server_vad] [--eagerness auto] [--parallel 3] [--limit N]
-             [--only pauses,overlap] [--set KEY=VALUE]... [--verbose]
+             [--only pauses,overlap] [--rtc] [--rounds 5] [--kinds noise,listening,speech] [--set KEY=VALUE]... [--verbose]
 
-Each case is a WebSocket conversation in real time; the microphone never stops (between the words there is the recording's
-own quiet). Times are taken where sound is sent and where events come in.
+Each case is a conversation in real time, over WebSocket or, with --rtc, a WebRTC call; the microphone never stops (between
+the words there is the recording's own quiet) and sends 20 ms when they have been recorded. Events are timed where they come in.
   pauses     a recording with one pause inside: as it was spoken ("natural"), or a shorter one made longer with its own
              quiet ("lengthened"), 0.3 to 1.2 s. A cut-in is sound of an answer before the person went on; a late answer
              starts more than 1.2 s after the last loud sample of the recording, beyond the delay of the engines behind
              the commit (--late, in ms: their sum)
   overlap    while an answer sounds: animals, sneezes, noise, and backchannels from our own voices ("synthesised"), which
-             must not stop it; and recorded speech, which must. "noticed" is speech_started or the answer's end
+             must not stop it; and recorded speech, which must. The onset is where 10 ms reach a quarter of the level
+             of the recording and 200 ms a half of it: a breath or a click before the first word is none. "Decided" is speech_started or the answer's end. "Paused" is when the answer falls
+             silent, however it ends: over WebRTC in the sound of the packets (300 ms without any), over WebSocket, where
+             sound is sent ahead of its time, when the next piece of it was due and did not come (the client still
+             holds what was sent ahead)
 Recorded, lengthened and synthesised cases stand in rows of their own; only the first say something about people."""
 import argparse
 import array
@@ -30,7 +34,9 @@ import websockets
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 from harness import SHARED, Client, Server, pcm24, synthesise  # noqa: E402
 
-RATE, STEP = 24000, 960  # 40 ms a message
+RATE, STEP = 24000, 480  # 20 ms a message
+LATE_S = 0.15  # a piece of sound that comes later than that was not sent in its time
+SILENT_S = 0.3  # an answer without sound for so long is paused
 LENGTHS = [0.3, 0.45, 0.6, 0.75, 0.9, 1.05, 1.2]
 BACKCHANNELS = {"en": ["Mhm.", "Yeah.", "Okay.", "Right.", "Uh huh."], "zh": ["嗯。", "对。", "好的。", "哦。", "是的。"]}
 QUESTION = {"en": "Tell me a long story about a ship.", "zh": "请给我讲一个很长的故事。"}
@@ -45,6 +51,15 @@ def energies(samples):
     step = RATE // 100
     return [(sum(s * s for s in samples[i:i + step:4]) / (step // 4)) ** 0.5
             for i in range(0, len(samples) - step, step)]
+
+
+def onset_of(samples):
+    """Seconds to where speech begins, as in echo_scenes.c."""
+    def level(part):
+        return (sum(s * s for s in part[::4]) / max(1, len(part[::4]))) ** 0.5
+    whole, step = level(samples), RATE // 100
+    return next((at for at in range(0, len(samples) - 20 * step, step)
+                 if level(samples[at:at + step]) >= whole / 4 and level(samples[at:at + 20 * step]) >= whole / 2), 0) / RATE
 
 
 def stretches(samples):
@@ -99,66 +114,28 @@ def pause_cases(language):
             for name, kind, *rest in cases]
 
 
-class Person(Client):
-    """A microphone that never stops, and ears."""
+class Ears:
+    """What a talk's client does with events; beside a Talk of the harness."""
 
-    def __init__(self, url):
-        super().__init__(url, check=False)
-        self.queue, self.quiet, self.sent_at = [], array.array("h", [0] * STEP), None
+    language = "en"
 
-    async def __aenter__(self):
-        await super().__aenter__()
-        await self.until("session.created")
-        self.language = "en"
-        self.tasks = [asyncio.create_task(self.speak()), asyncio.create_task(self.listen())]
-        return self
-
-    async def __aexit__(self, *why):
-        for task in self.tasks:
-            task.cancel()
-        await super().__aexit__(*why)
-
-    async def configure(self, **session):
-        await self.send("session.update", session={"type": "realtime", **session})
-        await self.wait(lambda: self.of("session.updated"), 60)
-
-    async def listen(self):
+    async def hear(self):
         with contextlib.suppress(websockets.ConnectionClosed):
             while True:
                 await self.next(3600)
 
-    async def wait(self, ready, limit_s):
+    async def come(self, ready, limit_s):
         end = time.monotonic() + limit_s
         while not ready() and time.monotonic() < end:
             await asyncio.sleep(0.01)
         return ready()
 
-    async def speak(self):
-        due = time.monotonic()
-        while True:
-            chunk, at = self.quiet, None
-            if self.queue:
-                samples, at = self.queue[0]
-                chunk = samples[at:at + STEP]
-                if at == 0:
-                    self.sent_at = time.monotonic()
-                self.queue[0] = (samples, at + STEP)
-                if at + STEP >= len(samples):
-                    self.queue.pop(0)
-                    chunk = (chunk + self.quiet)[:STEP]
-            await self.send("input_audio_buffer.append", audio=base64.b64encode(chunk.tobytes()).decode())
-            due += STEP / RATE
-            await asyncio.sleep(max(0, due - time.monotonic()))
+    async def configure(self, **session):
+        await self.send("session.update", session={"type": "realtime", **session})
+        await self.come(lambda: self.of("session.updated"), 60)
 
     def times_of(self, *types):
         return [at for event, at in zip(self.events, self.times) if event["type"] in types]
-
-    async def say(self, samples):
-        """Starts to say it; returns the time of its first sample."""
-        self.sent_at = None
-        self.queue.append((samples, 0))
-        await self.wait(lambda: self.sent_at, 10)
-        return self.sent_at
 
     def detection(self, arguments):
         return {"audio": {"input": {"transcription": {"model": "whisper-1", "language": self.language},
@@ -166,9 +143,98 @@ class Person(Client):
                                                        if arguments[0] == "semantic_vad" else {})}}}}
 
 
+class Person(Ears, Client):
+    """A microphone that never stops, and ears, over WebSocket."""
+
+    def __init__(self, server):
+        super().__init__(server.ws(), check=False)
+        self.queue, self.quiet, self.said_at = [], array.array("h", [0] * STEP), None
+
+    async def __aenter__(self):
+        await super().__aenter__()
+        await self.until("session.created")
+        self.tasks = [asyncio.create_task(self.speak()), asyncio.create_task(self.hear())]
+        return self
+
+    async def __aexit__(self, *why):
+        for task in self.tasks:
+            task.cancel()
+        await super().__aexit__(*why)
+
+    async def speak(self):
+        due = time.monotonic()
+        while True:
+            chunk = self.quiet
+            if self.queue:
+                samples, at = self.queue[0]
+                chunk = samples[at:at + STEP]
+                if at == 0:
+                    self.said_at = due
+                self.queue[0] = (samples, at + STEP)
+                if at + STEP >= len(samples):
+                    self.queue.pop(0)
+                    chunk = (chunk + self.quiet)[:STEP]
+            due += STEP / RATE  # what is recorded until then is sent then
+            await asyncio.sleep(max(0, due - time.monotonic()))
+            await self.send("input_audio_buffer.append", audio=base64.b64encode(chunk.tobytes()).decode())
+
+    async def say(self, samples):
+        """Starts to say it; returns the time of its first sample."""
+        self.said_at = None
+        self.queue.append((samples, 0))
+        await self.come(lambda: self.said_at, 10)
+        return self.said_at
+
+    def sounds(self):
+        return bool(self.times_of("response.output_audio.delta"))
+
+    def paused_at(self, onset):
+        """When the first piece of sound after `onset` was due that did not come."""
+        pieces = [(at, len(event["delta"]) * 3 / 4 / 2 / RATE) for event, at in zip(self.events, self.times)
+                  if event["type"] == "response.output_audio.delta"]
+        for (at, length), later in zip(pieces, [at for at, _ in pieces[1:]] + [float("inf")]):
+            if at + length > onset and later > at + length + LATE_S:
+                return at + length
+        return None
+
+
+def call_of(server):
+    """The same as a WebRTC call."""
+    from callers import QUIET, AiortcCaller  # what it needs is not needed otherwise
+
+    class Call(Ears, AiortcCaller):
+        async def __aenter__(self):
+            await super().__aenter__()
+            await self.dial()
+            self.task = asyncio.create_task(self.hear())
+            return self
+
+        async def __aexit__(self, *why):
+            self.task.cancel()
+            await super().__aexit__(*why)
+
+        async def say(self, samples):
+            """A frame that is sent now was recorded in the 20 ms before."""
+            due = self.microphone.start + (self.microphone.count - 1) * STEP / RATE
+            await super().say(samples, wait=False)
+            return due
+
+        def sounds(self):
+            return any(level > QUIET for _, level in self.levels())
+
+        def paused_at(self, onset):
+            loud = [at for at, level in self.levels() if level > QUIET]
+            for at, later in zip(loud, loud[1:] + [float("inf")]):
+                if later > onset and later - at > SILENT_S:
+                    return at + STEP / RATE
+            return None
+
+    return Call(server)
+
+
 async def one_pause(server, case, language, detection):
     name, _, samples, start, goes_on, stop = case
-    async with Person(server.ws()) as person:
+    async with Person(server) as person:
         person.language = language
         await person.configure(**person.detection(detection))
         person.quiet = quiet_of(samples, STEP)
@@ -178,7 +244,7 @@ async def one_pause(server, case, language, detection):
 
         def sounds():
             return person.times_of("response.output_audio.delta")
-        await person.wait(lambda: any(at > end for at in sounds()), 20)
+        await person.come(lambda: any(at > end for at in sounds()), 20)
         heard = sounds()
         cut_in = [at for at in heard if began + start / RATE < at < began + goes_on / RATE]
         after = [at for at in heard if at > end]
@@ -190,24 +256,30 @@ async def one_pause(server, case, language, detection):
                     "conversation.item.input_audio_transcription.completed"))}
 
 
-async def one_overlap(server, name, samples, language, detection):
-    async with Person(server.ws()) as person:
+def since(times, onset):
+    """Milliseconds from the onset to the first of the times after it."""
+    return min(((at - onset) * 1000 for at in times if at is not None and at > onset), default=None)
+
+
+async def one_overlap(line, name, samples, language, detection):
+    async with line as person:
         person.language = language
         await person.configure(**person.detection(detection), max_output_tokens=400)
         await person.ask(QUESTION[language])
-        if not await person.wait(lambda: person.times_of("response.output_audio.delta"), 60):
+        if not await person.come(person.sounds, 60):
             return {"name": name, "failed": True}
         await asyncio.sleep(1.0)
-        loud = energies(samples)
-        first = next(i for i, value in enumerate(loud) if value > max(loud) * 0.06) / 100
-        onset = await person.say(samples) + first
+        onset = await person.say(samples) + onset_of(samples)
         await asyncio.sleep(len(samples) / RATE + 1.5)
-        began = [at for at in person.times_of("input_audio_buffer.speech_started") if at > onset]
-        ended = [at for event, at in zip(person.events, person.times) if event["type"] == "response.done"
-                 and event["response"]["status"] == "cancelled" and at > onset]
-        over = any(event["response"]["status"] == "completed" for event in person.of("response.done"))
-        return {"name": name, "failed": over and not ended, "stopped": bool(ended),
-                "noticed": (min(began + ended) - onset) * 1000 if began or ended else None}
+        ends = [(event["response"]["status"], at) for event, at in zip(person.events, person.times)
+                if event["type"] == "response.done" and at > onset]
+        cancelled = [at for status, at in ends if status == "cancelled"]
+        completed = [at for status, at in ends if status == "completed"]
+        decided = since(person.times_of("input_audio_buffer.speech_started") + cancelled, onset)
+        # An answer that came to its end could not be stopped.
+        return {"name": name, "failed": bool(completed) and not cancelled, "stopped": bool(cancelled), "decided": decided,
+                "paused": since([person.paused_at(onset), *cancelled], onset),
+                "words": [e["transcript"] for e in person.of("conversation.item.input_audio_transcription.completed")]}
 
 
 async def all_of(jobs, parallel, verbose):
@@ -257,18 +329,26 @@ async def pauses(server, language, detection, args):
               f"{sum(x > 1200 + args.late for x in late) + len(rows) - len(late)} |", flush=True)
 
 
+KINDS = {"noise": ("animals, sneezes, noise", lambda n: "/" not in n and "backchannel" not in n),
+         "listening": ("backchannels, synthesised", lambda n: "backchannel" in n),
+         "speech": ("speech, recorded", lambda n: "/" in n)}
+
+
 async def overlap(server, language, detection, args):
+    kinds = [KINDS[kind] for kind in args.kinds.split(",")]
     with tempfile.TemporaryDirectory() as folder:
-        cases = noises(language, pathlib.Path(folder), args.rounds)[:args.limit]
-    results = await all_of([one_overlap(server, name, samples, language, detection) for name, samples, _ in cases],
-                           args.parallel, args.verbose)
-    for kind, wanted in (("animals, sneezes, noise", lambda n: "/" not in n and "backchannel" not in n),
-                         ("backchannels, synthesised", lambda n: "backchannel" in n),
-                         ("speech, recorded", lambda n: "/" in n)):
+        cases = noises(language, pathlib.Path(folder), args.rounds)
+    cases = [case for case in cases if any(wanted(case[0]) for _, wanted in kinds)][:args.limit]
+    results = await all_of([one_overlap(call_of(server) if args.rtc else Person(server), name, samples, language, detection)
+                            for name, samples, _ in cases], args.parallel, args.verbose)
+    for kind, wanted in kinds:
         rows = [r for r in results if wanted(r["name"]) and not r["failed"] and r["name"] != "?"]
-        noticed = [r["noticed"] for r in rows if r["noticed"] is not None]
+
+        def spread(what):
+            values = [r[what] for r in rows if r[what] is not None]
+            return f"{percentile(values, 0.5):.0f} / {percentile(values, 0.95):.0f}" if values else "-"
         print(f"| {language} | {detection[0]} | {kind} | {len(rows)} | {sum(r['stopped'] for r in rows)} | "
-              f"{percentile(noticed, 0.5):.0f} / {percentile(noticed, 0.95):.0f} |", flush=True)
+              f"{spread('paused')} | {spread('decided')} |", flush=True)
 
 
 def main():
@@ -281,14 +361,16 @@ def main():
     parser.add_argument("--limit", type=int, default=100000)
     parser.add_argument("--late", type=int, default=0)
     parser.add_argument("--only", default="pauses,overlap")
+    parser.add_argument("--kinds", default="noise,listening,speech")
+    parser.add_argument("--rtc", action="store_true")
     parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--verbose", action="store_true")
     args = parser.parse_args()
     server = Server(*args.set)
     heads = {"pauses": "| language | turn detection | pauses | cases | cut-ins | commits in the pause | answer after the end, ms (p50 / p95) "
                        "| late |\n|---|---|---|---|---|---|---|---|",
-             "overlap": "| language | turn detection | sound over the answer | cases | answers stopped | noticed after, ms (p50 / p95) |\n"
-                        "|---|---|---|---|---|---|"}
+             "overlap": "| language | turn detection | sound over the answer | cases | answers stopped | paused after, ms (p50 / p95) "
+                        "| decided after |\n|---|---|---|---|---|---|---|"}
     for only in args.only.split(","):
         print(f"\n{heads[only]}", flush=True)
         for language in args.language.split(","):

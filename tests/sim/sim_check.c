@@ -18,7 +18,7 @@ enum {
             sim_fail(world, __VA_ARGS__);                                                          \
     } while (0)
 
-static uint64_t voiced_ms(const struct sim_world *world)
+uint64_t sim_voiced_ms(const struct sim_world *world)
 {
     uint64_t voiced = world->open_voiced;
     if (world->voice && world->speech_to > world->open_voice_from)
@@ -90,6 +90,7 @@ static void check_open(struct sim_world *world, const struct prl_floor_action *a
     world->open = action->utterance;
     world->open_voiced = 0;
     world->open_words = 0;
+    world->open_heard_ms = 0;
     world->judged = false;
     world->open_flags = 0;
     world->partial_words = 0;
@@ -142,9 +143,9 @@ static void check_discard(struct sim_world *world, const struct prl_floor_action
     if (!wanted && world->strict && world->conf.interrupt_response &&
         world->conf.turns == PRL_FLOOR_SEMANTIC_VAD && world->fact == PRL_FACT_INPUT &&
         world->active != 0)
-        MUST(voiced_ms(world) < world->conf.interrupt_min_ms || world->judged ||
-                 world->open_words > 0 || silence_ms(world) >= world->conf.verdict_max_ms,
-             "%" PRIu64 " ms of voice are dropped without a verdict", voiced_ms(world));
+        MUST(sim_voiced_ms(world) < world->conf.interrupt_min_ms || world->judged ||
+                 silence_ms(world) >= world->conf.verdict_max_ms,
+             "%" PRIu64 " ms of voice are dropped without a verdict", sim_voiced_ms(world));
     u->life = SIM_DISCARDED;
     u->end = world->input;
     world->open = 0;
@@ -446,8 +447,8 @@ static void check_pause(struct sim_world *world, const struct prl_floor_action *
     MUST(g->released && !g->paused, "paused while not sounding");
     MUST(world->conf.turns == PRL_FLOOR_SEMANTIC_VAD && world->conf.interrupt_response,
          "paused by the wrong kind of turns");
-    MUST(voiced_ms(world) >= world->conf.interrupt_min_ms, "paused after %" PRIu64 " ms of voice",
-         voiced_ms(world));
+    MUST(sim_voiced_ms(world) >= world->conf.interrupt_min_ms,
+         "paused after %" PRIu64 " ms of voice", sim_voiced_ms(world));
     g->paused = true;
 }
 
@@ -470,16 +471,20 @@ static void check_interruption(struct sim_world *world)
     MUST(world->open != 0 && world->utterances[world->open].announced,
          "interrupted by an utterance that nobody sees");
     if (conf->turns == PRL_FLOOR_SERVER_VAD) {
-        MUST(voiced_ms(world) >= conf->interrupt_min_ms || !world->strict,
-             "interrupted after %" PRIu64 " ms of voice", voiced_ms(world));
+        MUST(sim_voiced_ms(world) >= conf->interrupt_min_ms || !world->strict,
+             "interrupted after %" PRIu64 " ms of voice", sim_voiced_ms(world));
         return;
     }
     bool listening = (world->open_flags & PRL_FLOOR_BACKCHANNEL) && g->fate != SIM_QUESTION;
     bool echo = world->open_flags & PRL_FLOOR_ECHO;
-    bool words = world->open_words > 0 && !listening && !echo;
-    bool lasting = voiced_ms(world) > conf->interrupt_max_ms && !echo;
-    bool unjudged = voiced_ms(world) >= conf->interrupt_unjudged_ms && world->open_words == 0 &&
-                    silence_ms(world) >= conf->verdict_max_ms;
+    bool none = world->open_words == 0 || listening || echo;
+    // A word is believed later than two, and sooner when it is all that was said.
+    bool heard = world->open_heard_ms >= (world->open_words > 1 ? 300 : 450) ||
+                 (world->judged && world->open_heard_ms >= 250);
+    bool words = !none && heard;
+    bool lasting = sim_voiced_ms(world) > conf->interrupt_max_ms && !echo;
+    bool unjudged = sim_voiced_ms(world) >= conf->interrupt_unjudged_ms &&
+                    (world->open_words == 0 || !none) && silence_ms(world) >= conf->verdict_max_ms;
     MUST(words || lasting || unjudged || !world->strict, "interrupted without a reason");
 }
 
@@ -500,7 +505,7 @@ static void check_filler_end(struct sim_world *world, const struct prl_floor_act
     else if (action->reason == PRL_FLOOR_BY_TURN)
         MUST(world->conf.interrupt_response && world->open != 0 &&
                  (world->utterances[world->open].announced || !world->strict ||
-                  voiced_ms(world) >= world->conf.interrupt_min_ms),
+                  sim_voiced_ms(world) >= world->conf.interrupt_min_ms),
              "a filler is cut by nobody");
     g->dead = true;
     world->filler = 0;
@@ -711,9 +716,14 @@ void sim_check_action(struct sim_world *world, const struct prl_floor_action *ac
         g = generation_of(world, action->generation);
         MUST(world->conf.turns == PRL_FLOOR_SEMANTIC_VAD && action->utterance == world->open,
              "a verdict on nothing");
-        MUST(!world->strict || voiced_ms(world) >= world->conf.interrupt_min_ms,
+        MUST(!world->strict || sim_voiced_ms(world) >= world->conf.interrupt_min_ms,
              "a verdict on a click");
+        MUST(!world->voice ||
+                 (sim_voiced_ms(world) >= 350 && !world->utterances[action->utterance].judge_early),
+             "a verdict on what goes on, too early or again");
+        world->utterances[action->utterance].judge_early |= world->voice;
         g->judge = true;
+        g->voiced_ms = sim_voiced_ms(world);
         break;
     case PRL_ACT_CLEARED:
         MUST(world->fact == PRL_FACT_CLEAR, "cleared though nobody asked");

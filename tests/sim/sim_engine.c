@@ -161,7 +161,10 @@ static void stt_comes(struct sim_world *world, uint32_t generation)
     uint32_t words =
         sim_words_between(world, world->utterances[g->utterance].start, g->stt_end, &flags);
     g->heard_words = true;
-    world->judged = world->judged || g->judge;
+    if (g->judge && g->utterance == world->open) {
+        world->judged = !world->voice;
+        world->open_heard_ms = g->voiced_ms;
+    }
     g->stt_words = words;
     // Now and then a recogniser changes its mind about what the partial said.
     bool fickle = sim_mix(world->scenario->seed, generation + 3000) % 8 == 0;

@@ -392,6 +392,7 @@ static void take_partial(struct sim_world *world)
     world->partial_flags = flags;
     world->open_words = words;
     world->open_flags = flags;
+    world->open_heard_ms = sim_voiced_ms(world);
     sim_fact(world, (struct prl_floor_event){.fact = PRL_FACT_PARTIAL,
                                              .utterance = world->open,
                                              .words = words,

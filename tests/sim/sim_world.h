@@ -28,6 +28,7 @@ struct sim_generation {
     uint32_t stt_words;
     // The engines' work.
     uint32_t utterance;
+    uint64_t voiced_ms; // of a verdict: voice that it hears
     uint64_t stt_end;
     int64_t stt_us;  // when its transcript comes; -1: not running
     int64_t make_us; // when the next word is made; -1: not running
@@ -59,6 +60,7 @@ struct sim_utterance {
     bool idle;
     uint32_t taken_by; // generation of the response that pays for it
     uint32_t speculations;
+    bool judge_early; // a verdict was asked while the voice went on
     uint64_t start;
     uint64_t end;
     uint32_t generation; // of its transcript
@@ -112,9 +114,10 @@ struct sim_world { // NOLINT(clang-analyzer-optin.performance.Padding)
     uint32_t open;        // utterance
     uint64_t open_voiced; // samples of finished stretches of voice in it
     uint64_t open_voice_from;
-    uint32_t open_words; // the floor was told so
-    bool judged;         // a verdict on it came back
-    int64_t input_us;    // when sound came last
+    uint32_t open_words;    // the floor was told so
+    uint64_t open_heard_ms; // of voice that the words come from
+    bool judged;            // a verdict on all of it came back
+    int64_t input_us;       // when sound came last
     uint32_t open_flags;
     uint32_t active;    // response: visible and not finished
     uint32_t early;     // generation that was anticipated; 0: none
@@ -166,6 +169,7 @@ size_t sim_said_text(const struct sim_world *world, uint64_t start, uint64_t end
 void sim_write_answer(struct sim_world *world, uint32_t generation); // what is made, into history
 
 // sim_check.c
+uint64_t sim_voiced_ms(const struct sim_world *world); // of the open utterance
 void sim_check_action(struct sim_world *world, const struct prl_floor_action *action);
 void sim_check_step(struct sim_world *world, const struct prl_floor_event *event);
 void sim_check_prompt(struct sim_world *world);

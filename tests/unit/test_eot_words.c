@@ -32,6 +32,10 @@ static void check_rows(const struct row *rows, size_t count, const char *languag
 #define CHECK(rows, language) check_rows(rows, sizeof(rows) / sizeof(*(rows)), language)
 
 static const struct row ENGLISH[] = {
+    // A hum, spelt out.
+    {BACK, "M. H. M."},
+    {BACK, "Mh"},
+    {0, "H."},
     // More must come.
     {OPEN, "I went to the store and"},
     {OPEN, "I went to the store and."},

@@ -178,6 +178,9 @@ static void begin(struct talk *talk, enum prl_floor_turns turns)
     memset(talk, 0, sizeof(*talk));
     prl_floor_conf_init(&talk->conf);
     talk->conf.turns = turns;
+    // The tests' times do not follow the defaults.
+    talk->conf.interrupt_min_ms = 160;
+    talk->conf.interrupt_max_ms = 600;
     EXPECT_OK(prl_floor_create(&talk->floor, &talk->conf));
     wait_ms(talk, 1000);
     SAID(talk, "");
@@ -483,8 +486,10 @@ PRL_TEST(floor_our_own_words_are_no_voice)
     partial(&talk, 2, 3, PRL_FLOOR_ECHO);
     wait_ms(&talk, 700);
     voice(&talk, false);
-    wait_ms(&talk, 200);
-    SAID(&talk, "open u2, pause g1, discard u2, resume g1");
+    wait_ms(&talk, 10);
+    words(&talk, 3, 3, PRL_FLOOR_ECHO);
+    wait_ms(&talk, 190);
+    SAID(&talk, "open u2, pause g1, judge u2 g2, drop g2, judge u2 g3, discard u2, resume g1");
     end_talk(&talk);
 }
 
@@ -699,16 +704,67 @@ PRL_TEST(floor_semantic_pauses_before_it_believes)
     partial(&talk, 2, 1, PRL_FLOOR_BACKCHANNEL);
     wait_ms(&talk, 100);
     voice(&talk, false);
-    wait_ms(&talk, 190);
-    SAID(&talk, "");
+    wait_ms(&talk, 10);
+    words(&talk, 2, 1, PRL_FLOOR_BACKCHANNEL);
+    wait_ms(&talk, 180);
+    SAID(&talk, "judge u2 g2");
     wait_ms(&talk, 10);
     SAID(&talk, "discard u2, resume g1");
     EXPECT_INT(prl_floor_answer(talk.floor), PRL_FLOOR_SPEAKING);
-    // Words that mean us.
+    // Words that mean us; from the first syllable a recogniser makes them of anything.
     voice(&talk, true);
-    wait_ms(&talk, 200);
-    partial(&talk, 3, 1, 0);
-    SAID(&talk, "open u3, pause g1, started u3, cancel g1 turn");
+    wait_ms(&talk, 290);
+    partial(&talk, 3, 2, 0);
+    SAID(&talk, "open u3, pause g1");
+    wait_ms(&talk, 10);
+    partial(&talk, 3, 2, 0);
+    SAID(&talk, "started u3, cancel g1 turn");
+    end_talk(&talk);
+}
+
+PRL_TEST(floor_semantic_believes_one_word_later)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SEMANTIC_VAD);
+    until_speaking(&talk);
+    voice(&talk, true);
+    wait_ms(&talk, 240);
+    partial(&talk, 2, 1, 0);
+    wait_ms(&talk, 110);
+    // The recogniser follows, so it is asked once more before its next transcript.
+    SAID(&talk, "open u2, pause g1, judge u2 g2");
+    words(&talk, 2, 1, 0);
+    wait_ms(&talk, 100);
+    SAID(&talk, "");
+    partial(&talk, 2, 1, 0);
+    SAID(&talk, "started u2, cancel g1 turn");
+    end_talk(&talk);
+
+    // A transcript counts with the voice that it heard, however late it comes.
+    begin(&talk, PRL_FLOOR_SEMANTIC_VAD);
+    until_speaking(&talk);
+    voice(&talk, true);
+    uint64_t heard = (uint64_t)(talk.input_ms + 200) * PER_MS;
+    wait_ms(&talk, 500);
+    step(&talk, (struct prl_floor_event){
+                    .fact = PRL_FACT_PARTIAL, .utterance = 2, .words = 2, .sample = heard});
+    SAID(&talk, "open u2, pause g1, judge u2 g2");
+    // The verdict under voice did not hear the end: another is asked for.
+    voice(&talk, false);
+    wait_ms(&talk, 10);
+    SAID(&talk, "drop g2, judge u2 g3");
+    words(&talk, 3, 1, 0);
+    SAID(&talk, "started u2, cancel g1 turn");
+    end_talk(&talk);
+
+    // All that was said is a word, but too short to be one.
+    begin(&talk, PRL_FLOOR_SEMANTIC_VAD);
+    until_speaking(&talk);
+    speak(&talk, 240);
+    wait_ms(&talk, 10);
+    words(&talk, 2, 1, 0);
+    wait_ms(&talk, 190);
+    SAID(&talk, "open u2, pause g1, judge u2 g2, discard u2, resume g1");
     end_talk(&talk);
 }
 
@@ -764,7 +820,7 @@ PRL_TEST(floor_semantic_long_voice_and_questions)
                                          .flags = PRL_FLOOR_ASKED});
     talk.len = 0;
     voice(&talk, true);
-    wait_ms(&talk, 160);
+    wait_ms(&talk, 450);
     partial(&talk, 2, 1, PRL_FLOOR_BACKCHANNEL); // "yes" to a question is an answer
     SAID(&talk, "open u2, pause g1, started u2, cancel g1 turn");
     end_talk(&talk);
