@@ -15,10 +15,12 @@
 #include "eot/backend.h"
 #include "net/lane.h"
 #include "net/loop.h"
+#include "net/share.h"
 
 enum {
     LANE_NICE = 10,
-    QUEUE_MAX = 2,                    // one ask is under way at a time
+    QUEUE_MAX = 2,                    // one ask is under way at a time, of all fronts
+    PORT_MAX = 4,                     // its answer, TURN and STARTED
     REPLY_WAIT_US = 10 * 1000 * 1000, // a loop that does not read for so long is stuck anyway
     WORK_GUESS_US = 60 * 1000,        // of an ask, until one was measured
     SMOOTHING = 4,                    // a new measurement counts for a quarter
@@ -46,9 +48,9 @@ struct ask {
 struct worker {
     struct prl_eot_open_conf open;
     const struct prl_eot_backend_ops *backend;
-    struct prl_port *port; // borrowed: replies go here
-    void *ctx;             // of the backend, owned
-    struct prl_msg order;  // waiting for step; data NULL when none
+    struct prl_share *share; // borrowed: replies go to its ports
+    void *ctx;               // of the backend, owned
+    struct prl_msg order;    // waiting for step; data NULL when none
 };
 
 struct prl_eot {
@@ -57,7 +59,9 @@ struct prl_eot {
     // Owned.
     char *model;
     struct prl_port *port;
+    struct prl_share *share; // of front 0, as is the lane
     struct prl_lane *lane;
+    unsigned front;
     struct prl_eot_stream *streams;
     struct ask waiting[PRL_EOT_WAITING_MAX]; // oldest first
     // State.
@@ -111,7 +115,8 @@ static bool step_worker(void *ctx)
         .id = worker->order.id,
         .value = {err, err ? 0 : lrintf(bounded * 1000.0F), prl_clock_now_us() - start_us}};
     prl_msg_free(&worker->order);
-    if (prl_port_send_wait(worker->port, &reply, REPLY_WAIT_US) != PRL_OK)
+    if (prl_port_send_wait(prl_share_port(worker->share, reply.id), &reply, REPLY_WAIT_US) !=
+        PRL_OK)
         prl_log(PRL_LOG_DEBUG, "eot", "nobody is there for the answer");
     return false;
 }
@@ -142,6 +147,10 @@ static void run_queue(struct prl_eot *eot)
     if (eot->running.number || eot->count == 0)
         return;
     struct ask *ask = &eot->waiting[0];
+    struct prl_share_wish wish = {.front = eot->front, .order = ask->number};
+    uint64_t in_the_way;
+    if (!prl_share_begin(eot->share, &wish, &in_the_way))
+        return;
     struct prl_msg msg = {
         .id = ask->number, .data = ask->pcm, .size = ask->samples * sizeof(*ask->pcm)};
     // Never full: nothing is under way. Refused only by a lane that ended, which destroy alone does.
@@ -154,12 +163,12 @@ static void run_queue(struct prl_eot *eot)
     memmove(ask, ask + 1, eot->count * sizeof(*ask));
 }
 
-static void on_reply(void *arg, struct prl_msg *msg)
+static void take_answer(struct prl_eot *eot, const struct prl_msg *msg)
 {
-    struct prl_eot *eot = arg;
     struct ask ask = eot->running;
     PRL_CHECK(ask.number == msg->id);
     eot->running = (struct ask){.number = 0};
+    prl_share_end(eot->share, eot->front);
     int64_t work_us = msg->value[2];
     eot->work_us += (work_us - eot->work_us) / SMOOTHING;
     prl_metrics_observe(PRL_METRIC_EOT_WORK, work_us);
@@ -178,15 +187,46 @@ static void on_reply(void *arg, struct prl_msg *msg)
     stream->fn(stream->arg, &answer);
 }
 
-static void on_started(void *arg, enum prl_err err, const char *error)
+static void set_started(struct prl_eot *eot, enum prl_err err, const char *error)
 {
-    struct prl_eot *eot = arg;
     eot->failed = err != PRL_OK;
     eot->ready = !err;
     if (err && eot->conf.on_error)
         eot->conf.on_error(eot->conf.arg, error ? error : prl_err_name(err));
     if (!err && eot->conf.on_ready)
         eot->conf.on_ready(eot->conf.arg);
+}
+
+static void on_reply(void *arg, struct prl_msg *msg)
+{
+    struct prl_eot *eot = arg;
+    if (msg->type == PRL_SHARE_TURN) {
+        prl_share_turn(eot->share, eot->front);
+        run_queue(eot);
+        prl_share_pass(eot->share, eot->front);
+    } else if (msg->type == PRL_SHARE_STARTED) {
+        set_started(eot, (enum prl_err)msg->value[0], msg->data);
+    } else {
+        take_answer(eot, msg);
+    }
+}
+
+static void on_started(void *arg, enum prl_err err, const char *error)
+{
+    struct prl_eot *eot = arg;
+    prl_share_started(eot->share, err, error);
+    set_started(eot, err, error);
+}
+
+// The lane of another loop's front serves this one too.
+static enum prl_err join_lane(struct prl_eot *eot)
+{
+    enum prl_err err = prl_port_open(&eot->port, eot->conf.loop, PORT_MAX, on_reply, eot);
+    if (err)
+        return err;
+    eot->share = eot->conf.share->share;
+    eot->lane = eot->conf.share->lane;
+    return prl_share_join(eot->share, eot->port, &eot->front);
 }
 
 static enum prl_err start_lane(struct prl_eot *eot)
@@ -196,10 +236,12 @@ static enum prl_err start_lane(struct prl_eot *eot)
                                  .model = eot->model,
                                  .threads = eot->conf.threads > 0 ? eot->conf.threads : 1},
                         .backend = eot->conf.backend ? eot->conf.backend : &prl_eot_smart_turn};
-    enum prl_err err = prl_port_open(&eot->port, eot->conf.loop, QUEUE_MAX, on_reply, eot);
+    enum prl_err err = prl_port_open(&eot->port, eot->conf.loop, PORT_MAX, on_reply, eot);
+    if (!err)
+        err = prl_share_create(&eot->share, eot->port);
     if (err)
         return err;
-    eot->worker.port = eot->port;
+    eot->worker.share = eot->share;
     struct prl_lane_conf lane = {.name = "eot",
                                  .nice = LANE_NICE,
                                  .queue_max = QUEUE_MAX,
@@ -223,7 +265,7 @@ enum prl_err prl_eot_create(struct prl_eot **out, const struct prl_eot_conf *con
     eot->conf.model = NULL;
     eot->work_us = WORK_GUESS_US;
     eot->model = prl_mem_strdup(conf->model);
-    enum prl_err err = eot->model ? start_lane(eot) : PRL_ERR_NOMEM;
+    enum prl_err err = !eot->model ? PRL_ERR_NOMEM : conf->share ? join_lane(eot) : start_lane(eot);
     if (err)
         prl_eot_destroy(&eot);
     *out = eot;
@@ -236,9 +278,12 @@ void prl_eot_destroy(struct prl_eot **eot)
     if (!*eot)
         return;
     PRL_CHECK((*eot)->streams == NULL && (*eot)->count == 0);
-    if ((*eot)->port)
-        prl_port_close((*eot)->port);
-    prl_lane_destroy(&(*eot)->lane);
+    if (!(*eot)->conf.share) {
+        if ((*eot)->share)
+            prl_share_close((*eot)->share);
+        prl_lane_destroy(&(*eot)->lane);
+        prl_share_destroy(&(*eot)->share);
+    }
     prl_port_destroy(&(*eot)->port);
     prl_mem_free((*eot)->model);
     prl_mem_free(*eot);
@@ -252,7 +297,8 @@ bool prl_eot_is_ready(const struct prl_eot *eot)
 
 int64_t prl_eot_backlog_us(const struct prl_eot *eot)
 {
-    int64_t backlog_us = (int64_t)eot->count * eot->work_us;
+    int64_t others = prl_share_others(eot->share, eot->front);
+    int64_t backlog_us = ((int64_t)eot->count + others) * eot->work_us;
     if (!eot->running.number)
         return backlog_us;
     int64_t left_us = eot->work_us - (prl_loop_now_us(eot->conf.loop) - eot->sent_us);
@@ -301,7 +347,7 @@ static enum prl_err put_ask(struct prl_eot_stream *stream, uint32_t utterance, c
     int16_t *copy = prl_mem_dup(pcm + (n - samples), samples * sizeof(*pcm));
     if (!copy)
         return PRL_ERR_NOMEM;
-    eot->waiting[eot->count++] = (struct ask){.number = ++eot->numbers,
+    eot->waiting[eot->count++] = (struct ask){.number = prl_share_id(eot->front, ++eot->numbers),
                                               .stream = stream->id,
                                               .utterance = utterance,
                                               .asked_us = prl_loop_now_us(eot->conf.loop),

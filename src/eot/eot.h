@@ -1,7 +1,8 @@
 // eot.h -- end of turn: how likely is it that the speaker is done, judged from the last sound.
 //
 // One front owns one lane (a worker thread with the model). A stream asks about the sound of its
-// utterance so far; asks of all streams are answered in their order, one at a time.
+// utterance so far; asks of all streams are answered in their order, one at a time; those of several
+// fronts that share a lane in turn.
 // Units:    16-bit samples at 16 kHz; microseconds, monotonic; permille 0 (goes on) to 1000 (done).
 // Threads:  the loop thread that created it; answers arrive on that thread, never from inside ask.
 // Memory:   an ask copies its sound, at most 256 KiB; at most PRL_EOT_WAITING_MAX of them wait.
@@ -38,6 +39,9 @@ struct prl_eot_conf {
     int threads;                               // of the model; 0: 1
     struct prl_cores *cores;                   // borrowed, shared by all lanes, or NULL
     const struct prl_eot_backend_ops *backend; // NULL: smart-turn
+    // Another loop's front, whose lane and model this one uses too; NULL: its own. Created and joined
+    // before the loops run; when they have ended that one is destroyed first.
+    struct prl_eot *share;
     // One of them, once, on the loop thread, when loading has ended; `why` is one line. May be NULL.
     void (*on_ready)(void *arg);
     void (*on_error)(void *arg, const char *why);

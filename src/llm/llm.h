@@ -52,6 +52,10 @@ struct prl_llm_conf {
     int sequences;             // streams held in the model's memory, 1..16; 0: 4
     int threads;             // 1..64 always; with `cores` the most at a time, 0 as many as are free
     struct prl_cores *cores; // borrowed, shared by all lanes; NULL: `threads`, 0 is 1
+    // Another loop's front made by prl_llm_create, whose lane and model this one uses too; NULL: its
+    // own. Created and joined before the loops run; when they have ended that one is destroyed first.
+    // PRL_LLM_STREAMS_MAX counts the streams of all of them.
+    struct prl_llm *share;
     prl_llm_state_fn on_state; // may be NULL
     void *arg;
     // For tests: a scripted model in place of llama.cpp; NULL otherwise.

@@ -28,7 +28,7 @@ _Static_assert(PRL_LLM_STREAMS_MAX <= 1 << INDEX_BITS, "a stream's index fits it
 struct stream {
     struct prl_llm_stream base;
     struct local *llm;   // borrowed
-    uint64_t id;         // serial << INDEX_BITS | index
+    uint64_t id;         // front << PRL_SHARE_SHIFT | serial << INDEX_BITS | index
     prl_llm_event_fn fn; // NULL once closed
     void *arg;
     // What the user waits for.
@@ -51,8 +51,11 @@ struct local {
     // Set once.
     prl_llm_state_fn on_state;
     void *arg;
+    bool joined;    // another front owns the lane
+    unsigned front; // 0: the owner
     // Owned.
     struct prl_port *port;
+    struct prl_share *share; // of front 0, as is the worker
     struct prl_llm_worker *worker;
     struct stream *streams[PRL_LLM_STREAMS_MAX];
     // State.
@@ -63,6 +66,8 @@ struct local {
 
 static void free_stream(struct stream *stream)
 {
+    if (stream->llm->worker) // not gone in destroy
+        prl_llm_worker_release(stream->llm->worker);
     stream->llm->streams[stream->id & (PRL_LLM_STREAMS_MAX - 1)] = NULL;
     prl_msg_free(&stream->job);
     prl_mem_free(stream);
@@ -125,9 +130,15 @@ static void deliver(struct stream *stream, const struct prl_llm_event *event)
     stream->fn(stream->arg, event); // last: the stream may be closed in it
 }
 
+static void set_started(struct local *llm, enum prl_err err, const char *error);
+
 static void on_event(void *arg, struct prl_msg *msg)
 {
     struct local *llm = arg;
+    if (msg->type == PRL_SHARE_STARTED) {
+        set_started(llm, (enum prl_err)msg->value[0], msg->data);
+        return;
+    }
     struct stream *stream = find(llm, msg->id);
     if (msg->type == PRL_LLM_NOTE_CLOSED) {
         if (stream)
@@ -170,9 +181,8 @@ static void fail_streams(struct local *llm, const char *why)
     }
 }
 
-static void on_started(void *arg, enum prl_err err, const char *error)
+static void set_started(struct local *llm, enum prl_err err, const char *error)
 {
-    struct local *llm = arg;
     llm->state = err ? PRL_LLM_FAILED : PRL_LLM_READY;
     const char *text =
         err ? (error ? error : prl_err_name(err)) : prl_llm_worker_model(llm->worker);
@@ -180,6 +190,13 @@ static void on_started(void *arg, enum prl_err err, const char *error)
         fail_streams(llm, text);
     if (llm->on_state)
         llm->on_state(llm->arg, llm->state, text);
+}
+
+static void on_started(void *arg, enum prl_err err, const char *error)
+{
+    struct local *llm = arg;
+    prl_share_started(llm->share, err, error);
+    set_started(llm, err, error);
 }
 
 static bool in_range(int value, int low, int high)
@@ -190,9 +207,13 @@ static bool in_range(int value, int low, int high)
 static void destroy(struct prl_llm **llm)
 {
     struct local *gone = (struct local *)*llm;
-    if (gone->port)
-        prl_port_close(gone->port); // so that the lane does not wait for us
-    prl_llm_worker_destroy(&gone->worker);
+    if (!gone->joined) {
+        if (gone->share)
+            prl_share_close(gone->share); // so that the lane does not wait for us
+        prl_llm_worker_destroy(&gone->worker);
+        prl_share_destroy(&gone->share);
+    }
+    gone->worker = NULL;
     prl_port_destroy(&gone->port);
     for (size_t i = 0; i < PRL_LLM_STREAMS_MAX; i++) {
         if (gone->streams[i])
@@ -221,12 +242,16 @@ static enum prl_err open_stream(struct prl_llm *base, const struct prl_llm_strea
         index++;
     if (index == PRL_LLM_STREAMS_MAX)
         return PRL_ERR_LIMIT;
+    if (prl_llm_worker_reserve(llm->worker) != PRL_OK)
+        return PRL_ERR_LIMIT;
     struct stream *stream = prl_mem_zalloc(sizeof(*stream));
-    if (!stream)
+    if (!stream) {
+        prl_llm_worker_release(llm->worker);
         return PRL_ERR_NOMEM;
+    }
     stream->base = (struct prl_llm_stream){.ops = base->ops, .loop = base->loop};
     stream->llm = llm;
-    stream->id = ++llm->serial << INDEX_BITS | index;
+    stream->id = prl_share_id(llm->front, ++llm->serial << INDEX_BITS | index);
     stream->fn = conf->fn;
     stream->arg = conf->arg;
     stream->want_open = true;
@@ -330,6 +355,16 @@ static void cancel(struct prl_llm_stream *base, uint32_t generation)
 static const struct prl_llm_backend_ops local_ops = {
     destroy, state_of, stats_of, open_stream, close_stream, prefill, generate, commit, cancel};
 
+// The lane of another loop's front serves this one too.
+static enum prl_err join_lane(struct local *llm, const struct local *owner)
+{
+    PRL_CHECK(owner->base.ops == &local_ops && !owner->joined);
+    llm->joined = true;
+    llm->share = owner->share;
+    llm->worker = owner->worker;
+    return prl_share_join(llm->share, llm->port, &llm->front);
+}
+
 enum prl_err prl_llm_create(struct prl_llm **out, const struct prl_llm_conf *conf)
 {
     PRL_CHECK(out != NULL && conf != NULL && conf->loop != NULL);
@@ -348,8 +383,13 @@ enum prl_err prl_llm_create(struct prl_llm **out, const struct prl_llm_conf *con
     llm->state = PRL_LLM_LOADING;
     struct prl_llm *base = &llm->base;
     enum prl_err err = prl_port_open(&llm->port, conf->loop, PORT_CAPACITY, on_event, llm);
-    if (!err)
-        err = prl_llm_worker_create(&llm->worker, conf, llm->port, on_started, llm);
+    if (!err && conf->share) {
+        err = join_lane(llm, (const struct local *)conf->share);
+    } else if (!err) {
+        err = prl_share_create(&llm->share, llm->port);
+        if (!err)
+            err = prl_llm_worker_create(&llm->worker, conf, llm->share, on_started, llm);
+    }
     if (err) {
         destroy(&base);
         return err;

@@ -1,6 +1,7 @@
 // worker.c -- see worker.h.
 #include "llm/worker.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,9 +28,11 @@ struct prl_llm_worker {
     char *child_program;
     bool model_known;
     struct prl_llm_model_conf conf;
-    struct prl_port *port;   // borrowed
+    struct prl_share *share; // borrowed
     struct prl_cores *cores; // borrowed or NULL
     int threads_max;
+    // Shared by the loops.
+    atomic_int streams;
     // Owned; the lane's thread only, but `about` once started.
     const struct prl_llm_model_ops *ops;
     void *model;
@@ -160,7 +163,8 @@ void prl_llm_event_unpack(const struct prl_msg *msg, struct prl_llm_event *event
 
 static void send_msg(struct prl_llm_worker *worker, struct prl_msg *msg)
 {
-    enum prl_err err = prl_port_send_wait(worker->port, msg, SEND_TIMEOUT_US);
+    enum prl_err err =
+        prl_port_send_wait(prl_share_port(worker->share, msg->id), msg, SEND_TIMEOUT_US);
     if (!err)
         return;
     prl_msg_free(msg);
@@ -336,16 +340,17 @@ static enum prl_err copy_conf(struct prl_llm_worker *worker, const struct prl_ll
 }
 
 enum prl_err prl_llm_worker_create(struct prl_llm_worker **out, const struct prl_llm_conf *conf,
-                                   struct prl_port *port, prl_lane_started_fn started, void *arg)
+                                   struct prl_share *share, prl_lane_started_fn started, void *arg)
 {
     static const struct prl_lane_ops ops = {
         .start = start, .message = message, .step = step, .stop = stop};
-    PRL_CHECK(out != NULL && conf != NULL && port != NULL);
+    PRL_CHECK(out != NULL && conf != NULL && share != NULL);
     *out = NULL;
     struct prl_llm_worker *worker = prl_mem_zalloc(sizeof(*worker));
     if (!worker)
         return PRL_ERR_NOMEM;
-    worker->port = port;
+    worker->share = share;
+    atomic_init(&worker->streams, 0);
     enum prl_err err = copy_conf(worker, conf);
     if (!err)
         err = prl_lane_create(&worker->lane, &(struct prl_lane_conf){.name = "llm",
@@ -376,6 +381,19 @@ void prl_llm_worker_destroy(struct prl_llm_worker **worker)
     prl_mem_free((*worker)->child_program);
     prl_mem_free(*worker);
     *worker = NULL;
+}
+
+enum prl_err prl_llm_worker_reserve(struct prl_llm_worker *worker)
+{
+    if (atomic_fetch_add(&worker->streams, 1) < PRL_LLM_STREAMS_MAX)
+        return PRL_OK;
+    atomic_fetch_sub(&worker->streams, 1);
+    return PRL_ERR_LIMIT;
+}
+
+void prl_llm_worker_release(struct prl_llm_worker *worker)
+{
+    atomic_fetch_sub(&worker->streams, 1);
 }
 
 enum prl_err prl_llm_worker_send(struct prl_llm_worker *worker, const struct prl_msg *msg)

@@ -13,6 +13,7 @@
 #include "llm/llm.h"
 #include "net/lane.h"
 #include "net/loop.h"
+#include "net/share.h"
 
 struct prl_llm_worker;
 
@@ -40,11 +41,14 @@ enum prl_err prl_llm_event_pack(struct prl_msg *msg, uint64_t id,
 // The event's texts point into msg->data.
 void prl_llm_event_unpack(const struct prl_msg *msg, struct prl_llm_event *event);
 
-// Starts the lane. `port` gets the events; `started` is called as net/lane.h says.
+// Starts the lane. The ports of `share` get the events; `started` is called as net/lane.h says.
 enum prl_err prl_llm_worker_create(struct prl_llm_worker **out, const struct prl_llm_conf *conf,
-                                   struct prl_port *port, prl_lane_started_fn started,
+                                   struct prl_share *share, prl_lane_started_fn started,
                                    void *arg) PRL_MUST_USE;
-// The port must have been closed before.
+// One stream more, of whichever front; LIMIT at PRL_LLM_STREAMS_MAX of them. Any thread, both.
+enum prl_err prl_llm_worker_reserve(struct prl_llm_worker *worker) PRL_MUST_USE;
+void prl_llm_worker_release(struct prl_llm_worker *worker);
+// The ports must have been closed before.
 void prl_llm_worker_destroy(struct prl_llm_worker **worker);
 enum prl_err prl_llm_worker_send(struct prl_llm_worker *worker,
                                  const struct prl_msg *msg) PRL_MUST_USE;

@@ -179,6 +179,11 @@ void prl_loop_stop(struct prl_loop *loop)
     uv_async_send(&loop->wake);
 }
 
+void prl_loop_adopt(struct prl_loop *loop)
+{
+    loop->thread = pthread_self();
+}
+
 static void close_handle(uv_handle_t *handle)
 {
     if (!uv_is_closing(handle))

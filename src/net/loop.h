@@ -46,6 +46,9 @@ void prl_loop_run(struct prl_loop *loop);
 void prl_loop_turn(struct prl_loop *loop, int64_t wait_us);
 // Any thread, also before prl_loop_run (which then returns at once).
 void prl_loop_stop(struct prl_loop *loop);
+// The thread that ran it has ended (joined): the caller's is the loop's from now on, to take apart what
+// stands on it.
+void prl_loop_adopt(struct prl_loop *loop);
 // All timers, ports and watches must have been destroyed before.
 void prl_loop_destroy(struct prl_loop **loop);
 

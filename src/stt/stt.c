@@ -12,6 +12,7 @@
 #include "base/metrics.h"
 #include "base/str.h"
 #include "engine/pool.h"
+#include "net/share.h"
 #include "stt/far.h"
 #include "stt/front.h"
 #include "stt/split.h"
@@ -20,7 +21,7 @@
 
 enum {
     LANE_NICE = 10,
-    QUEUE_MAX = 4,                 // one order is under way at a time
+    QUEUE_MAX = 4,                 // one order is under way at a time, of all fronts
     PARTIAL_EVERY_US = 250 * 1000, // at most so often for one stream
     PARTIAL_REST = 3,              // and not before 3 times the last one's work has passed
     PROMPT_MAX = 1000,             // bytes
@@ -81,9 +82,11 @@ struct prl_stt {
     const struct prl_stt_backend_ops *backends[PRL_STT_ENGINE_COUNT];
     char language[PRL_STT_LANGUAGE_SIZE]; // default; "" is auto
     // Owned.
-    struct prl_stt_worker *worker;
     struct prl_port *port;
+    struct prl_stt_worker *worker; // these three are of front 0
+    struct prl_share *share;
     struct prl_lane *lane;
+    unsigned front_index;
     struct prl_stt_far *far;      // NULL: none
     struct prl_timer *start_soon; // NULL, or until on_ready of far_only
     struct prl_stt_stream *streams;
@@ -190,6 +193,25 @@ static struct prl_stt_order *make_order(const struct prl_stt_stream *stream,
     return order;
 }
 
+static uint64_t next_order(const struct prl_stt *stt)
+{
+    return prl_share_id(stt->front_index, stt->orders + 1);
+}
+
+// False: the lane works for another loop, which gives way where it should, and TURN comes.
+static bool take_turn(struct prl_stt *stt, enum prl_timeline_rank rank)
+{
+    uint64_t in_the_way;
+    struct prl_share_wish wish = {.front = stt->front_index,
+                                  .rank = rank,
+                                  .order = next_order(stt),
+                                  .urgent = rank == PRL_RANK_FINAL};
+    bool mine = prl_share_begin(stt->share, &wish, &in_the_way);
+    if (in_the_way)
+        prl_stt_worker_abort(stt->worker, in_the_way);
+    return mine;
+}
+
 static enum prl_err send_order(struct prl_stt *stt, const struct prl_stt_stream *stream,
                                const struct prl_timeline_work *work)
 {
@@ -197,12 +219,13 @@ static enum prl_err send_order(struct prl_stt *stt, const struct prl_stt_stream 
     struct prl_stt_order *order = make_order(stream, work, &size);
     if (!order)
         return PRL_ERR_NOMEM;
-    struct prl_msg msg = {.id = ++stt->orders, .data = order, .size = size};
+    struct prl_msg msg = {.id = next_order(stt), .data = order, .size = size};
     enum prl_err err = prl_lane_send(stt->lane, &msg);
     if (err) {
         prl_mem_free(order);
         return err;
     }
+    stt->orders++;
     stt->running = (struct running){.order = msg.id,
                                     .stream = stream->id,
                                     .epoch = stream->epoch,
@@ -418,8 +441,13 @@ static bool ask_lane(struct prl_stt_stream *stream, const struct prl_timeline_wo
         abort_if_useless(stt, work->rank);
         return false;
     }
+    if (!take_turn(stt, work->rank)) {
+        prl_pool_end(stt->conf.pool, engine, PRL_OUTCOME_CANCELED, PRL_FETCH_OK, NULL);
+        return false;
+    }
     enum prl_err err = send_order(stt, stream, work);
     if (err) {
+        prl_share_end(stt->share, stt->front_index);
         prl_pool_end(stt->conf.pool, engine, PRL_OUTCOME_FAILED, PRL_FETCH_MEMORY, NULL);
         stream->tried |= UINT32_C(1) << engine;
     } else {
@@ -466,9 +494,11 @@ static void run_queue(struct prl_stt *stt)
             abort_if_useless(stt, stream ? work.rank : PRL_RANK_NONE);
             return;
         }
-        if (!stream)
+        if (!stream || !take_turn(stt, work.rank))
             return;
         enum prl_err err = send_order(stt, stream, &work);
+        if (err)
+            prl_share_end(stt->share, stt->front_index);
         if (!err || prl_timeline_waiting(stream->timeline) == 0)
             return; // sent; or a live partial that could not be: the next push tries again
         prl_timeline_fail(stream->timeline, err, "speech recognition is out of memory");
@@ -476,12 +506,12 @@ static void run_queue(struct prl_stt *stt)
     }
 }
 
-static void on_reply(void *arg, struct prl_msg *msg)
+static void take_reply(struct prl_stt *stt, const struct prl_msg *msg)
 {
-    struct prl_stt *stt = arg;
     struct running running = stt->running;
     PRL_CHECK(running.order == msg->id);
     stt->running = (struct running){.order = 0};
+    prl_share_end(stt->share, stt->front_index);
     struct prl_stt_reply nothing = {.err = (enum prl_err)msg->value[0], .engine = ""};
     const struct prl_stt_reply *reply = msg->data ? msg->data : &nothing;
     struct prl_stt_stream *stream = find_stream(stt, running.stream);
@@ -518,9 +548,8 @@ static void fail_everything(struct prl_stt *stt)
     }
 }
 
-static void on_started(void *arg, enum prl_err err, const char *error)
+static void set_started(struct prl_stt *stt, enum prl_err err, const char *error)
 {
-    struct prl_stt *stt = arg;
     if (err) {
         stt->failed = true;
         (void)prl_str_copy(stt->why, sizeof(stt->why), error ? error : prl_err_name(err));
@@ -533,6 +562,27 @@ static void on_started(void *arg, enum prl_err err, const char *error)
     run_queue(stt);
     if (stt->conf.on_ready)
         stt->conf.on_ready(stt->conf.arg);
+}
+
+static void on_started(void *arg, enum prl_err err, const char *error)
+{
+    struct prl_stt *stt = arg;
+    prl_share_started(stt->share, err, error);
+    set_started(stt, err, error);
+}
+
+static void on_message(void *arg, struct prl_msg *msg)
+{
+    struct prl_stt *stt = arg;
+    if (msg->type == PRL_SHARE_TURN) {
+        prl_share_turn(stt->share, stt->front_index);
+        run_queue(stt);
+        prl_share_pass(stt->share, stt->front_index);
+    } else if (msg->type == PRL_SHARE_STARTED) {
+        set_started(stt, (enum prl_err)msg->value[0], msg->data);
+    } else {
+        take_reply(stt, msg);
+    }
 }
 
 static void on_start_soon(void *arg)
@@ -555,9 +605,26 @@ static enum prl_err start_without_lane(struct prl_stt *stt)
     return PRL_OK;
 }
 
+// The lane of another loop's front serves this one too.
+static enum prl_err join_lane(struct prl_stt *stt, const struct prl_stt *owner)
+{
+    enum prl_err err = prl_port_open(&stt->port, stt->conf.loop, QUEUE_MAX, on_message, stt);
+    if (err)
+        return err;
+    PRL_CHECK(owner->lane != NULL);
+    stt->worker = owner->worker;
+    stt->share = owner->share;
+    stt->lane = owner->lane;
+    return prl_share_join(stt->share, stt->port, &stt->front_index);
+}
+
 static enum prl_err start_lane(struct prl_stt *stt, const struct prl_stt_conf *conf)
 {
-    enum prl_err err = prl_port_open(&stt->port, conf->loop, QUEUE_MAX, on_reply, stt);
+    if (conf->share)
+        return join_lane(stt, conf->share);
+    enum prl_err err = prl_port_open(&stt->port, conf->loop, QUEUE_MAX, on_message, stt);
+    if (!err)
+        err = prl_share_create(&stt->share, stt->port);
     if (err)
         return err;
     struct prl_stt_worker_conf worker = {
@@ -569,7 +636,7 @@ static enum prl_err start_lane(struct prl_stt *stt, const struct prl_stt_conf *c
         .traditional = conf->traditional,
         .threads = conf->threads,
         .cores = conf->cores,
-        .port = stt->port,
+        .share = stt->share,
     };
     err = prl_stt_worker_create(&stt->worker, &worker);
     if (err)
@@ -622,6 +689,17 @@ enum prl_err prl_stt_create(struct prl_stt **out, const struct prl_stt_conf *con
     return err;
 }
 
+static void end_lane(struct prl_stt *stt)
+{
+    if (stt->worker && stt->running.order)
+        prl_stt_worker_abort(stt->worker, stt->running.order);
+    if (stt->share)
+        prl_share_close(stt->share);
+    prl_lane_destroy(&stt->lane);
+    prl_stt_worker_destroy(&stt->worker);
+    prl_share_destroy(&stt->share);
+}
+
 void prl_stt_destroy(struct prl_stt **stt)
 {
     PRL_CHECK(stt != NULL);
@@ -630,17 +708,13 @@ void prl_stt_destroy(struct prl_stt **stt)
     if ((*stt)->front)
         (*stt)->front->destroy((*stt)->front_ctx);
     PRL_CHECK((*stt)->streams == NULL);
-    if ((*stt)->worker && (*stt)->running.order)
-        prl_stt_worker_abort((*stt)->worker, (*stt)->running.order);
-    if ((*stt)->port)
-        prl_port_close((*stt)->port);
-    prl_lane_destroy(&(*stt)->lane);
+    if (!(*stt)->conf.share)
+        end_lane(*stt);
     if ((*stt)->far && (*stt)->running.order)
         prl_pool_end((*stt)->conf.pool, (*stt)->running.engine, PRL_OUTCOME_CANCELED, PRL_FETCH_OK,
                      NULL);
     prl_stt_far_destroy(&(*stt)->far);
     prl_timer_destroy(&(*stt)->start_soon);
-    prl_stt_worker_destroy(&(*stt)->worker);
     prl_port_destroy(&(*stt)->port);
     prl_mem_free(*stt);
     *stt = NULL;

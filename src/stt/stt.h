@@ -1,6 +1,6 @@
 // stt.h -- speech to text: the front that sessions use on the loop thread.
 //
-// One front owns one lane (a worker thread with the recognisers). A stream holds the sound of one
+// One front owns one lane (a worker thread with the recognisers), which fronts of other loops may use. A stream holds the sound of one
 // utterance at a time (its timeline); the front sends pieces of it to the lane, one job at a time,
 // committed work first, then guesses, then live partials, each oldest first.
 // Units:    16-bit samples at 16 kHz; microseconds, monotonic; text is valid UTF-8.
@@ -54,6 +54,9 @@ struct prl_stt_conf {
     bool traditional;           // leave Chinese as the model wrote it (default: simplified)
     int threads;                // of the recognisers; 0: 1, of Whisper with `cores` what is free
     struct prl_cores *cores;    // borrowed, shared by all lanes, or NULL
+    // Another loop's front, whose lane and models this one uses too; NULL: its own. Created and joined
+    // before the loops run; when they have ended that one is destroyed first.
+    struct prl_stt *share;
     // Recognisers elsewhere and their order (engine/pool.h), borrowed; NULL: the embedded ones only.
     struct prl_pool *pool;
     bool far_only;     // with pool: there is no embedded one, no lane and nothing to load

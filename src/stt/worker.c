@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "net/share.h"
 #include "stt/clean.h"
 #include "stt/simplify.h"
 #include "stt/split.h"
@@ -26,7 +27,7 @@ struct prl_stt_worker {
     const struct prl_stt_backend_ops *backends[PRL_STT_ENGINE_COUNT];
     struct prl_stt_route route;
     struct prl_ort *ort;
-    struct prl_port *port;
+    struct prl_share *share;
     char language[PRL_STT_LANGUAGE_SIZE];
     bool traditional;
     int threads;
@@ -103,7 +104,7 @@ enum prl_err prl_stt_worker_create(struct prl_stt_worker **out,
     worker->route = conf->route;
     worker->route.user_languages = worker->paths.user_languages;
     worker->ort = conf->ort;
-    worker->port = conf->port;
+    worker->share = conf->share;
     worker->traditional = conf->traditional;
     worker->threads = conf->threads;
     worker->cores = conf->cores;
@@ -348,7 +349,7 @@ static void send_reply(struct prl_stt_worker *worker, uint64_t id, enum prl_err 
     } else {
         msg.value[0] = PRL_ERR_NOMEM;
     }
-    if (prl_port_send_wait(worker->port, &msg, REPLY_WAIT_US) != PRL_OK)
+    if (prl_port_send_wait(prl_share_port(worker->share, id), &msg, REPLY_WAIT_US) != PRL_OK)
         prl_msg_free(&msg); // the front is gone
 }
 

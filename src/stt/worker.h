@@ -38,6 +38,7 @@ struct prl_stt_reply {
     char text[]; // terminated
 };
 
+struct prl_share;
 struct prl_stt_worker;
 
 struct prl_stt_worker_conf {
@@ -49,7 +50,7 @@ struct prl_stt_worker_conf {
     bool traditional;
     int threads;             // at most; 0: see stt.h
     struct prl_cores *cores; // borrowed or NULL
-    struct prl_port *port;   // borrowed: replies go here
+    struct prl_share *share; // borrowed: replies go to its ports
 };
 
 enum prl_err prl_stt_worker_create(struct prl_stt_worker **out,

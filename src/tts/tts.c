@@ -13,6 +13,7 @@
 #include "engine/pool.h"
 #include "net/lane.h"
 #include "net/loop.h"
+#include "net/share.h"
 #include "tts/far.h"
 #include "tts/front.h"
 #include "tts/tts_lane.h"
@@ -70,10 +71,13 @@ struct prl_tts {
     void *arg;
     // owned
     struct prl_port *port;
+    struct prl_share *share;      // of front 0, as is the lane
     struct prl_tts_lane *lane;    // NULL: none
     struct prl_tts_far *far;      // NULL: none
     struct prl_timer *start_soon; // NULL, or until on_ready of far_only
     struct prl_pool *pool;        // borrowed; NULL: none
+    bool joined;                  // another front owns the lane
+    unsigned index;               // of this front; 0: the owner
     // state
     struct prl_tts_stream *streams; // owned by those who opened them
     uint64_t id_next;
@@ -86,9 +90,8 @@ static bool is_known_voice(const struct prl_tts *tts, const char *name)
     return prl_voice_find(name) != NULL;
 }
 
-static void on_started(void *arg, enum prl_err err, const char *error)
+static void set_started(struct prl_tts *tts, enum prl_err err, const char *error)
 {
-    struct prl_tts *tts = arg;
     if (err) {
         prl_log(PRL_LOG_ERROR, "tts", "no voice: %s", error);
         if (tts->on_error)
@@ -98,6 +101,13 @@ static void on_started(void *arg, enum prl_err err, const char *error)
     tts->languages = prl_tts_lane_languages(tts->lane);
     if (tts->on_ready)
         tts->on_ready(tts->arg);
+}
+
+static void on_started(void *arg, enum prl_err err, const char *error)
+{
+    struct prl_tts *tts = arg;
+    prl_share_started(tts->share, err, error);
+    set_started(tts, err, error);
 }
 
 static struct prl_tts_stream *find_stream(struct prl_tts *tts, uint64_t id)
@@ -343,6 +353,11 @@ static bool settle_near(struct prl_tts_stream *stream, const struct prl_msg *msg
 
 static void on_report(void *arg, struct prl_msg *msg)
 {
+    if (msg->type == PRL_SHARE_STARTED) {
+        const char *why = msg->data ? msg->data : prl_err_name((enum prl_err)msg->value[0]);
+        set_started(arg, (enum prl_err)msg->value[0], why);
+        return;
+    }
     struct prl_tts_stream *stream = stream_of(arg, msg);
     uint64_t id = msg->id;
     if (stream && stream->tts->far && settle_near(stream, msg))
@@ -375,6 +390,16 @@ static void on_start_soon(void *arg)
         tts->on_ready(tts->arg);
 }
 
+// The lane of another loop's front serves this one too.
+static enum prl_err join_lane(struct prl_tts *tts, const struct prl_tts *owner)
+{
+    PRL_CHECK(owner->lane != NULL);
+    tts->joined = true;
+    tts->share = owner->share;
+    tts->lane = owner->lane;
+    return prl_share_join(tts->share, tts->port, &tts->index);
+}
+
 static enum prl_err start(struct prl_tts *tts, const struct prl_tts_conf *conf)
 {
     enum prl_err err = PRL_OK;
@@ -391,8 +416,13 @@ static enum prl_err start(struct prl_tts *tts, const struct prl_tts_conf *conf)
         return err;
     }
     err = prl_port_open(&tts->port, conf->loop, REPORTS_MAX, on_report, tts);
+    if (err)
+        return err;
+    if (conf->share)
+        return join_lane(tts, conf->share);
+    err = prl_share_create(&tts->share, tts->port);
     struct prl_tts_lane_conf lane = {
-        .tts = *conf, .port = tts->port, .started = on_started, .arg = tts};
+        .tts = *conf, .share = tts->share, .started = on_started, .arg = tts};
     return err ? err : prl_tts_lane_create(&tts->lane, &lane);
 }
 
@@ -438,9 +468,12 @@ void prl_tts_destroy(struct prl_tts **tts)
     if ((*tts)->front)
         (*tts)->front->destroy((*tts)->front_ctx);
     PRL_CHECK((*tts)->streams == NULL);
-    if ((*tts)->port)
-        prl_port_close((*tts)->port);
-    prl_tts_lane_destroy(&(*tts)->lane);
+    if (!(*tts)->joined) {
+        if ((*tts)->share)
+            prl_share_close((*tts)->share);
+        prl_tts_lane_destroy(&(*tts)->lane);
+        prl_share_destroy(&(*tts)->share);
+    }
     prl_tts_far_destroy(&(*tts)->far);
     prl_timer_destroy(&(*tts)->start_soon);
     if ((*tts)->port)
@@ -488,7 +521,7 @@ enum prl_err prl_tts_open(struct prl_tts *tts, const struct prl_tts_stream_conf 
     }
     prl_loop_check(tts->loop);
     *stream = (struct prl_tts_stream){.tts = tts,
-                                      .id = tts->id_next++,
+                                      .id = prl_share_id(tts->index, tts->id_next++),
                                       .fn = conf->fn,
                                       .arg = conf->arg,
                                       .language = conf->language,

@@ -1,6 +1,6 @@
 // tts.h -- text to speech: the front that sessions use on the loop thread.
 //
-// One front owns one lane (a worker thread with the voice models). A stream is one speaker's mouth:
+// One front owns one lane (a worker thread with the voice models), which fronts of other loops may use. A stream is one speaker's mouth:
 // clauses are queued on it and come back as chunks of sound, in order, with word marks. The lane
 // takes the clause whose sound is due first over all streams: a first clause before later ones of
 // others. Which model speaks a clause is decided there: English hibari (or Kokoro where quality
@@ -58,6 +58,9 @@ struct prl_tts_conf {
     const char *instructions; // emotion and style for voices elsewhere; NULL: none
     // The backends by preference, NULL-terminated; NULL: prl_tts_builtin. For tests.
     const struct prl_tts_ops *const *backends;
+    // Another loop's front, whose lane and voices this one uses too; NULL: its own. Created and joined
+    // before the loops run; when they have ended that one is destroyed first.
+    struct prl_tts *share;
     // Something else behind this header (front.h), with what it wants to know; NULL: our own lane.
     const struct prl_tts_front_ops *front;
     const void *front_conf;

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/lane.h"
+#include "net/share.h"
 #include "tts/engines.h"
 
 enum {
@@ -170,7 +171,8 @@ static bool is_cancelled(const struct mouth *mouth, uint32_t generation)
 
 static void report(struct prl_tts_lane *self, struct prl_msg *msg)
 {
-    enum prl_err err = prl_port_send_wait(self->conf.port, msg, SEND_WAIT_US);
+    enum prl_err err =
+        prl_port_send_wait(prl_share_port(self->conf.share, msg->id), msg, SEND_WAIT_US);
     if (!err)
         return;
     if (err != PRL_ERR_CANCELED)
@@ -516,7 +518,7 @@ static enum prl_err texts_copy(struct prl_tts_lane *self)
 
 enum prl_err prl_tts_lane_create(struct prl_tts_lane **out, const struct prl_tts_lane_conf *conf)
 {
-    PRL_CHECK(out != NULL && conf != NULL && conf->port != NULL);
+    PRL_CHECK(out != NULL && conf != NULL && conf->share != NULL);
     *out = NULL;
     struct prl_tts_lane *self = prl_mem_zalloc(sizeof(*self));
     if (!self)

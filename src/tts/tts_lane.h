@@ -1,7 +1,7 @@
 // tts_lane.h -- the worker side of text to speech: jobs in, chunks of sound out, through messages only.
 //
 // The front (tts.c) creates it, sends SAY, CANCEL and CLOSE through prl_lane_send*, and gets READY,
-// AUDIO, DONE and ERROR through its port. Nothing else passes between the two.
+// AUDIO, DONE and ERROR through its port (net/share.h). Nothing else passes between the two.
 // Units:    samples at 24 kHz, microseconds.
 // Threads:  create, destroy on the loop thread; the rest runs on the lane.
 // Memory:   waiting jobs with their texts; a message's payload changes owner with it.
@@ -54,19 +54,19 @@ struct prl_tts_done {
 };
 
 struct prl_lane;
-struct prl_port;
+struct prl_share;
 struct prl_tts_lane;
 
 struct prl_tts_lane_conf {
     struct prl_tts_conf tts;                                         // its texts are copied
-    struct prl_port *port;                                           // borrowed
+    struct prl_share *share;                                         // borrowed
     void (*started)(void *arg, enum prl_err err, const char *error); // on the loop
     void *arg;
 };
 
 enum prl_err prl_tts_lane_create(struct prl_tts_lane **out,
                                  const struct prl_tts_lane_conf *conf) PRL_MUST_USE;
-// The port must be closed before.
+// The ports must be closed before.
 void prl_tts_lane_destroy(struct prl_tts_lane **lane);
 struct prl_lane *prl_tts_lane_thread(struct prl_tts_lane *lane);
 // Once `started` has reported success: PRL_TTS_LANG_*.

@@ -13,6 +13,7 @@
 #include "eot/words.h"
 #include "net/loop.h"
 #include "tests/unit.h"
+#include "tests/unit/two_loops.h"
 
 // What the scripted model does is told by the last sample of the sound: its permille, or one of these.
 enum { HANG = 2000, BREAK = 3000, NOT_A_NUMBER = 4000, BEYOND = 5000 };
@@ -323,4 +324,107 @@ PRL_TEST(eot_silence_that_ends_a_turn)
         EXPECT(prl_eot_silence_ms(permille, PRL_EOT_OPEN_ENDED) >= prl_eot_silence_ms(permille, 0));
         EXPECT_INT(prl_eot_silence_ms(permille, PRL_EOT_QUESTION), prl_eot_silence_ms(permille, 0));
     }
+}
+
+// ---- two loops, one lane ----
+
+enum { ROUNDS = 40 };
+
+struct side {
+    struct prl_loop *loop;
+    struct prl_eot *eot;
+    struct prl_eot_stream *stream;
+    int16_t base; // permille of its first ask
+    uint32_t asked, answered, wrong;
+    bool waits, ready;
+};
+
+static void on_side_ready(void *arg)
+{
+    ((struct side *)arg)->ready = true;
+}
+
+static void on_side_answer(void *arg, const struct prl_eot_answer *answer)
+{
+    struct side *side = arg;
+    side->wrong += answer->err || answer->utterance != side->asked ||
+                   answer->permille != (uint32_t)side->base + side->asked;
+    side->answered++;
+    side->waits = false;
+}
+
+// Asks again and again; every fourth ask is taken back and never answered.
+static bool step_side(void *arg)
+{
+    struct side *side = arg;
+    if (!prl_eot_is_ready(side->eot) || side->waits)
+        return false;
+    if (side->asked == ROUNDS)
+        return true;
+    int16_t pcm[2] = {0, (int16_t)(side->base + (int16_t)++side->asked)};
+    EXPECT_OK(prl_eot_ask(side->stream, side->asked, pcm, 2));
+    side->waits = side->asked % 4 != 0;
+    if (!side->waits)
+        prl_eot_cancel(side->stream);
+    return false;
+}
+
+static enum prl_err open_side(struct side *side, struct prl_eot *share, const char *model)
+{
+    struct prl_eot_conf conf = {.loop = side->loop,
+                                .model = model,
+                                .backend = &SCRIPT,
+                                .share = share,
+                                .on_ready = on_side_ready,
+                                .arg = side};
+    enum prl_err err = prl_eot_create(&side->eot, &conf);
+    return err ? err : prl_eot_open(side->eot, on_side_answer, side, &side->stream);
+}
+
+PRL_TEST(eot_two_loops_share_a_lane)
+{
+    struct side sides[2] = {{.base = 100}, {.base = 500}};
+    for (size_t i = 0; i < 2; i++) {
+        REQUIRE(prl_loop_create(&sides[i].loop, NULL) == PRL_OK);
+        REQUIRE(open_side(&sides[i], i ? sides[0].eot : NULL, "good") == PRL_OK);
+    }
+    const struct two_loops_side both[2] = {{sides[0].loop, step_side, &sides[0]},
+                                           {sides[1].loop, step_side, &sides[1]}};
+    EXPECT(two_loops_run(both));
+    for (size_t i = 0; i < 2; i++) {
+        EXPECT(sides[i].ready);
+        EXPECT_INT(sides[i].answered, ROUNDS - ROUNDS / 4);
+        EXPECT_INT(sides[i].wrong, 0);
+        prl_eot_close(&sides[i].stream);
+    }
+    prl_eot_destroy(&sides[0].eot);
+    prl_eot_destroy(&sides[1].eot);
+    prl_loop_destroy(&sides[0].loop);
+    prl_loop_destroy(&sides[1].loop);
+}
+
+PRL_TEST_OOM(eot_shared_lane_that_does_not_load)
+{
+    struct side sides[2] = {{.base = 0}, {.base = 0}};
+    enum prl_err err = PRL_OK;
+    for (size_t i = 0; i < 2 && !err; i++) {
+        err = prl_loop_create(&sides[i].loop, NULL);
+        if (!err)
+            err = open_side(&sides[i], i ? sides[0].eot : NULL, "bad");
+    }
+    int16_t pcm = 1;
+    int64_t until_us = prl_clock_now_us() + PRL_TEST_WAIT_US;
+    while (!err && prl_eot_ask(sides[1].stream, 1, &pcm, 1) != PRL_ERR_ENGINE &&
+           prl_clock_now_us() < until_us)
+        for (size_t i = 0; i < 2; i++)
+            prl_loop_turn(sides[i].loop, 1000);
+    if (!err && !prl_test_oom())
+        EXPECT_INT(prl_eot_ask(sides[1].stream, 1, &pcm, 1), PRL_ERR_ENGINE);
+    for (size_t i = 0; i < 2; i++)
+        prl_eot_close(&sides[i].stream);
+    prl_eot_destroy(&sides[0].eot);
+    prl_eot_destroy(&sides[1].eot);
+    for (size_t i = 0; i < 2; i++)
+        if (sides[i].loop)
+            prl_loop_destroy(&sides[i].loop);
 }

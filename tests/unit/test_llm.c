@@ -9,6 +9,7 @@
 #include "net/loop.h"
 #include "tests/unit.h"
 #include "tests/unit/llm_fake.h"
+#include "tests/unit/two_loops.h"
 
 static const struct fake_reply replies[] = {{"long", "One two three four five six seven."},
                                             {"tool", "{\"name\": \"f\", \"arguments\": {\"a\":1}}"},
@@ -284,4 +285,135 @@ PRL_TEST_OOM(llm_memory)
         prl_loop_turn(world.loop, 20000);
     EXPECT(err || world.done + world.errors == 1);
     close_world(&world);
+}
+
+// ---- two loops, one lane ----
+
+enum { ROUNDS = 24 };
+
+struct side {
+    struct prl_loop *loop;
+    struct prl_llm *llm;
+    struct prl_llm_stream *stream;
+    struct prl_str text;
+    uint32_t generation, answered, wrong;
+    bool waits, ready;
+};
+
+static const char *side_wants(const struct side *side)
+{
+    return side->generation % 2 ? "long" : "hello";
+}
+
+static void on_side(void *arg, const struct prl_llm_event *event)
+{
+    struct side *side = arg;
+    side->wrong += event->generation != side->generation;
+    if (event->kind == PRL_LLM_EVENT_TOKEN)
+        prl_str_add(&side->text, event->text, event->len);
+    if (event->kind != PRL_LLM_EVENT_DONE && event->kind != PRL_LLM_EVENT_ERROR)
+        return;
+    const char *expected = replies[side->generation % 2 ? 0 : 2].answer;
+    side->wrong += strcmp(prl_str_text(&side->text), expected) != 0;
+    side->answered++;
+    side->waits = false;
+}
+
+static void on_side_state(void *arg, enum prl_llm_state state, const char *text)
+{
+    ((struct side *)arg)->ready = state == PRL_LLM_READY && text[0];
+}
+
+// Every fourth answer is taken back and never comes.
+static bool step_side(void *arg)
+{
+    struct side *side = arg;
+    if (side->waits)
+        return false;
+    if (side->generation == ROUNDS)
+        return side->ready;
+    side->generation++;
+    prl_str_clear(&side->text);
+    struct prl_llm_message message = {
+        .role = PRL_LLM_USER, .text = side_wants(side), .len = strlen(side_wants(side))};
+    struct prl_llm_prompt prompt = {.messages = &message, .message_count = 1};
+    struct prl_llm_params params = {.max_output_tokens = 100, .committed = true};
+    EXPECT_OK(prl_llm_generate(side->stream, side->generation, &prompt, &params));
+    side->waits = side->generation % 4 != 0;
+    if (!side->waits)
+        prl_llm_cancel(side->stream, side->generation);
+    return false;
+}
+
+PRL_TEST(llm_two_loops_share_a_lane)
+{
+    static struct fake_llm fake;
+    struct side sides[2] = {{.loop = NULL}, {.loop = NULL}};
+    fake = (struct fake_llm){.replies = replies};
+    for (size_t i = 0; i < 2; i++) {
+        struct prl_llm_stream_conf stream = {.fn = on_side, .arg = &sides[i]};
+        prl_str_init(&sides[i].text, 1 << 16);
+        REQUIRE(prl_loop_create(&sides[i].loop, NULL) == PRL_OK);
+        struct prl_llm_conf conf = {.loop = sides[i].loop,
+                                    .context_tokens = 1024,
+                                    .ops = &fake_llm_ops,
+                                    .ops_arg = &fake,
+                                    .share = i ? sides[0].llm : NULL,
+                                    .on_state = on_side_state,
+                                    .arg = &sides[i]};
+        REQUIRE(prl_llm_create(&sides[i].llm, &conf) == PRL_OK);
+        REQUIRE(prl_llm_open(sides[i].llm, &stream, &sides[i].stream) == PRL_OK);
+    }
+    const struct two_loops_side both[2] = {{sides[0].loop, step_side, &sides[0]},
+                                           {sides[1].loop, step_side, &sides[1]}};
+    EXPECT(two_loops_run(both));
+    for (size_t i = 0; i < 2; i++) {
+        EXPECT_INT(sides[i].answered, ROUNDS - ROUNDS / 4);
+        EXPECT_INT(sides[i].wrong, 0);
+        prl_llm_close(&sides[i].stream);
+        prl_str_free(&sides[i].text);
+    }
+    prl_llm_destroy(&sides[0].llm);
+    prl_llm_destroy(&sides[1].llm);
+    for (size_t i = 0; i < 2; i++)
+        prl_loop_destroy(&sides[i].loop);
+    EXPECT_INT(fake.loads, 1);
+    EXPECT_INT(fake.unloads, 1);
+    EXPECT(!fake.wrong);
+}
+
+PRL_TEST(llm_fronts_share_the_limit_of_streams)
+{
+    static struct fake_llm fake;
+    static struct prl_llm_stream *streams[PRL_LLM_STREAMS_MAX];
+    struct prl_loop *loop;
+    struct prl_llm *llms[2];
+    fake = (struct fake_llm){.replies = replies};
+    REQUIRE(prl_loop_create(&loop, NULL) == PRL_OK);
+    for (size_t i = 0; i < 2; i++) {
+        struct prl_llm_conf conf = {.loop = loop,
+                                    .context_tokens = 1024,
+                                    .ops = &fake_llm_ops,
+                                    .ops_arg = &fake,
+                                    .share = i ? llms[0] : NULL};
+        REQUIRE(prl_llm_create(&llms[i], &conf) == PRL_OK);
+    }
+    struct world world = {0};
+    struct prl_llm_stream_conf stream = {.fn = on_event, .arg = &world};
+    for (size_t i = 0; i < PRL_LLM_STREAMS_MAX; i++)
+        EXPECT_OK(prl_llm_open(llms[i % 2], &stream, &streams[i]));
+    struct prl_llm_stream *more;
+    EXPECT_INT(prl_llm_open(llms[0], &stream, &more), PRL_ERR_LIMIT);
+    EXPECT_INT(prl_llm_open(llms[1], &stream, &more), PRL_ERR_LIMIT);
+    prl_llm_close(&streams[0]);
+    int64_t until_us = prl_clock_now_us() + PRL_TEST_WAIT_US;
+    while (prl_llm_open(llms[1], &stream, &more) != PRL_OK && prl_clock_now_us() < until_us)
+        prl_loop_turn(loop, 1000); // the place is free once the lane has closed it too
+    EXPECT(more != NULL);
+    prl_llm_close(&more);
+    for (size_t i = 0; i < PRL_LLM_STREAMS_MAX; i++)
+        prl_llm_close(&streams[i]);
+    prl_llm_destroy(&llms[0]);
+    prl_llm_destroy(&llms[1]);
+    prl_loop_destroy(&loop);
 }

@@ -12,6 +12,7 @@
 #include "stt/route.h"
 #include "stt/stt.h"
 #include "tests/unit.h"
+#include "tests/unit/two_loops.h"
 
 enum { RATE = 16000, EVENTS_MAX = 32 };
 
@@ -458,4 +459,128 @@ PRL_TEST_OOM(stt_whole_life)
         EXPECT_INT(finals, 1);
     }
     stop(&bench);
+}
+
+// ---- two loops, one lane ----
+
+enum { ROUNDS = 40 };
+
+struct side {
+    struct prl_loop *loop;
+    struct prl_stt *stt;
+    struct prl_stt_stream *stream;
+    uint32_t generation, answered, wrong;
+    size_t millis; // of its sound
+    bool waits;
+};
+
+static void on_side(void *arg, const struct prl_stt_event *event)
+{
+    struct side *side = arg;
+    char text[40];
+    (void)snprintf(text, sizeof(text), "moon en %zu", side->millis);
+    side->wrong += event->type != PRL_STT_FINAL || event->generation != side->generation ||
+                   strcmp(event->text, text) != 0;
+    side->answered++;
+    side->waits = false;
+}
+
+static enum prl_err open_side(struct side *side, struct prl_stt *share)
+{
+    struct prl_stt_conf conf = {
+        .loop = side->loop,
+        .paths = {.moonshine_encoder = "e", .moonshine_decoder = "d", .moonshine_tokens = "t"},
+        .language = "en",
+        .backends = BOTH,
+        .share = share};
+    struct prl_stt_stream_conf stream = {.fn = on_side, .arg = side};
+    enum prl_err err = prl_stt_create(&side->stt, &conf);
+    return err ? err : prl_stt_open(side->stt, &stream, &side->stream);
+}
+
+static void close_sides(struct side *sides)
+{
+    for (size_t i = 0; i < 2; i++)
+        prl_stt_close(&sides[i].stream);
+    prl_stt_destroy(&sides[0].stt);
+    prl_stt_destroy(&sides[1].stt);
+    for (size_t i = 0; i < 2; i++)
+        prl_loop_destroy(&sides[i].loop);
+}
+
+static void side_says(struct side *side, int16_t order, size_t millis)
+{
+    int16_t pcm[16];
+    for (size_t i = 0; i < 16; i++)
+        pcm[i] = order;
+    prl_stt_begin(side->stream, ++side->generation);
+    side->millis = millis;
+    for (size_t i = 0; i < millis; i++)
+        EXPECT_OK(prl_stt_push(side->stream, pcm, 16));
+}
+
+// Commits again and again; every fourth decode is taken back and never answered.
+static bool step_side(void *arg)
+{
+    struct side *side = arg;
+    if (side->waits)
+        return false;
+    if (side->generation == ROUNDS)
+        return true;
+    side_says(side, SAY, 500 + side->generation);
+    EXPECT_OK(prl_stt_decode(side->stream, side->generation,
+                             side->generation % 3 ? PRL_STT_WANT_FINAL : PRL_STT_WANT_GUESS));
+    side->waits = side->generation % 4 != 0;
+    if (!side->waits)
+        prl_stt_cancel(side->stream, side->generation);
+    return false;
+}
+
+PRL_TEST(stt_two_loops_share_a_lane)
+{
+    struct side sides[2] = {{.loop = NULL}, {.loop = NULL}};
+    for (size_t i = 0; i < 2; i++) {
+        REQUIRE(prl_loop_create(&sides[i].loop, NULL) == PRL_OK);
+        REQUIRE(open_side(&sides[i], i ? sides[0].stt : NULL) == PRL_OK);
+    }
+    const struct two_loops_side both[2] = {{sides[0].loop, step_side, &sides[0]},
+                                           {sides[1].loop, step_side, &sides[1]}};
+    EXPECT(two_loops_run(both));
+    for (size_t i = 0; i < 2; i++) {
+        EXPECT_INT(sides[i].answered, ROUNDS - ROUNDS / 4);
+        EXPECT_INT(sides[i].wrong, 0);
+    }
+    close_sides(sides);
+}
+
+static void turn_sides(struct side *sides, const atomic_int *flag, const uint32_t *count)
+{
+    int64_t until_us = prl_clock_now_us() + PRL_TEST_WAIT_US;
+    while (!(flag ? atomic_load(flag) : (int)*count) && prl_clock_now_us() < until_us)
+        for (size_t i = 0; i < 2; i++)
+            prl_loop_turn(sides[i].loop, 1000);
+}
+
+PRL_TEST(stt_committed_work_of_another_loop_goes_first)
+{
+    struct side sides[2] = {{.loop = NULL}, {.loop = NULL}};
+    atomic_store(&release, 0);
+    atomic_store(&hanging, 0);
+    for (size_t i = 0; i < 2; i++) {
+        REQUIRE(prl_loop_create(&sides[i].loop, NULL) == PRL_OK);
+        REQUIRE(open_side(&sides[i], i ? sides[0].stt : NULL) == PRL_OK);
+    }
+    side_says(&sides[0], HANG, 500);
+    EXPECT_OK(prl_stt_decode(sides[0].stream, 1, PRL_STT_WANT_GUESS));
+    turn_sides(sides, &hanging, NULL); // the guess is being worked on and does not end
+    side_says(&sides[1], SAY, 600);
+    EXPECT_OK(prl_stt_decode(sides[1].stream, 1, PRL_STT_WANT_FINAL));
+    turn_sides(sides, NULL, &sides[1].answered);
+    EXPECT_INT(sides[1].answered, 1);
+    EXPECT_INT(sides[0].answered, 0);
+    atomic_store(&release, 1);
+    turn_sides(sides, NULL, &sides[0].answered); // done once more, from the beginning
+    EXPECT_INT(sides[0].answered, 1);
+    EXPECT_INT(sides[0].wrong + sides[1].wrong, 0);
+    close_sides(sides);
 }

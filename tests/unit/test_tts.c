@@ -7,6 +7,7 @@
 #include "net/loop.h"
 #include "tests/unit.h"
 #include "tests/unit/tts_fake.h"
+#include "tests/unit/two_loops.h"
 #include "tts/calibration.h"
 #include "tts/engines.h"
 #include "tts/files.h"
@@ -378,4 +379,85 @@ PRL_TEST(calibration_is_kept_for_one_machine)
     REQUIRE(file != NULL && fputs("nonsense\n", file) >= 0 && fclose(file) == 0);
     EXPECT(prl_calibration_read(folder, 1) <= 0);
     prl_calibration_write("/nowhere/at/all", 1, 0.5); // logged, nothing else
+}
+
+// ---- two loops, one lane ----
+
+enum { ROUNDS = 30 };
+
+struct side {
+    struct prl_loop *loop;
+    struct prl_tts *tts;
+    struct prl_tts_stream *stream;
+    char letter; // its words begin with it
+    uint32_t generation, answered, wrong;
+    size_t samples;
+    bool waits, ready;
+};
+
+static void on_side(void *arg, const struct prl_tts_event *event)
+{
+    struct side *side = arg;
+    side->wrong += event->generation != side->generation || event->type == PRL_TTS_ERROR;
+    if (event->type == PRL_TTS_AUDIO) {
+        side->wrong += event->pcm[0] != side->letter;
+        side->samples += event->samples;
+        return;
+    }
+    side->wrong += side->samples != (size_t)2 * TTS_FAKE_UNIT;
+    side->answered++;
+    side->waits = false;
+}
+
+static void on_side_ready(void *arg)
+{
+    ((struct side *)arg)->ready = true;
+}
+
+// Every fourth clause is taken back and never sounds.
+static bool step_side(void *arg)
+{
+    struct side *side = arg;
+    if (side->waits)
+        return false;
+    if (side->generation == ROUNDS)
+        return side->ready;
+    const char *text = side->letter == 'a' ? "are able." : "be bold.";
+    side->samples = 0;
+    side->generation++;
+    EXPECT_OK(prl_tts_say(side->stream, side->generation, 1, text, strlen(text)));
+    side->waits = side->generation % 4 != 0;
+    if (!side->waits)
+        prl_tts_cancel(side->stream, side->generation);
+    return false;
+}
+
+PRL_TEST(tts_two_loops_share_a_lane)
+{
+    struct side sides[2] = {{.letter = 'a'}, {.letter = 'b'}};
+    for (size_t i = 0; i < 2; i++) {
+        struct prl_tts_stream_conf stream = {.fn = on_side, .arg = &sides[i]};
+        REQUIRE(prl_loop_create(&sides[i].loop, NULL) == PRL_OK);
+        struct prl_tts_conf conf = {.loop = sides[i].loop,
+                                    .quality = PRL_TTS_QUALITY_FAST,
+                                    .backends = fakes,
+                                    .share = i ? sides[0].tts : NULL,
+                                    .on_ready = on_side_ready,
+                                    .arg = &sides[i]};
+        REQUIRE(prl_tts_create(&sides[i].tts, &conf) == PRL_OK);
+        REQUIRE(prl_tts_open(sides[i].tts, &stream, &sides[i].stream) == PRL_OK);
+    }
+    const struct two_loops_side both[2] = {{sides[0].loop, step_side, &sides[0]},
+                                           {sides[1].loop, step_side, &sides[1]}};
+    EXPECT(two_loops_run(both));
+    for (size_t i = 0; i < 2; i++) {
+        EXPECT_INT(sides[i].answered, ROUNDS - ROUNDS / 4);
+        EXPECT_INT(sides[i].wrong, 0);
+        EXPECT_INT(prl_tts_languages(sides[i].tts), PRL_TTS_LANG_EN | PRL_TTS_LANG_ZH);
+        prl_tts_close(&sides[i].stream);
+    }
+    prl_tts_destroy(&sides[0].tts);
+    prl_tts_destroy(&sides[1].tts);
+    for (size_t i = 0; i < 2; i++)
+        prl_loop_destroy(&sides[i].loop);
 }
