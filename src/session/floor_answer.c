@@ -14,10 +14,14 @@ static int64_t first_byte_us(const struct prl_floor *floor)
 static void answer_none(struct prl_floor *floor)
 {
     bool called = floor->current.called;
+    // It turned out that there was nothing to answer: the wait for the tool goes on.
+    bool nothing = floor->current.behind_tool && !floor->current.visible;
     floor->answer = PRL_FLOOR_NONE;
     floor->current = (struct prl_floor_slot){0};
     if (called)
         prl_floor_wait_begins(floor, true);
+    else if (nothing)
+        floor->tool_runs = true;
     else
         prl_floor_wait_ends(floor);
 }
@@ -63,7 +67,8 @@ void prl_floor_end_answer(struct prl_floor *floor, enum prl_floor_reason reason)
 {
     if (floor->answer == PRL_FLOOR_NONE)
         return;
-    floor->current.called = false; // nobody waits for its tools any more
+    floor->current.called = false; // nobody waits for tools any more
+    floor->current.behind_tool = false;
     say_cancel(floor, &floor->current, reason);
     prl_floor_end_filler(floor, reason);
     bool unheard = floor->current.sent == 0;
@@ -300,6 +305,7 @@ static void begin_answer(struct prl_floor *floor, struct prl_floor_slot slot)
         slot.generation = prl_floor_new_generation(floor);
     slot.progress_us = floor->now_us;
     slot.end = PRL_FLOOR_COMPLETED;
+    slot.behind_tool = floor->tool_runs;
     floor->current = slot;
     floor->answer = PRL_FLOOR_THINKING;
     floor->idle_from_us = -1;

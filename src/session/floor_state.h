@@ -27,6 +27,7 @@ struct prl_floor_slot {
     bool early;       // made on a partial transcript that is not yet confirmed
     bool confirming;  // its STT runs
     bool called;      // it calls tools
+    bool behind_tool; // a tool ran when it was begun
     enum prl_floor_reason end;
     uint64_t produced; // output samples
     uint64_t sent;

@@ -312,8 +312,7 @@ static void check_filler(struct sim_world *world, const struct prl_floor_action 
     struct sim_generation *g = generation_of(world, action->generation);
     const struct sim_generation *answer = &world->generations[world->active];
     const struct sim_generation *old = &world->generations[world->sounding];
-    // Sound that comes in the same instant is told of right behind the text.
-    bool unmade = answer->made == 0 || world->fact == PRL_FACT_ANSWER_TEXT;
+    bool unmade = answer->made == 0 || answer->text_only;
     bool waits =
         world->active ? answer->generating && unmade && !answer->apology : world->tool_runs;
     MUST(waits, "a filler that nobody waits under");
@@ -388,6 +387,7 @@ static void check_start(struct sim_world *world, const struct prl_floor_action *
         world->answer_before != PRL_FLOOR_THINKING)
         world->wait_us = world->now_us;
     world->tool_runs = false;
+    world->newest = action->generation;
     g->visible = true;
     g->shown_us = world->now_us;
     g->client = client;
@@ -560,7 +560,8 @@ static void check_cancel(struct sim_world *world, const struct prl_floor_action 
     if (world->active == action->generation)
         world->active = 0;
     world->cancelled = true;
-    world->tool_runs = world->filler_said = false;
+    if (action->generation >= world->newest) // else a tool that was called since runs on
+        world->tool_runs = world->filler_said = false;
     g->dead = true;
 }
 
@@ -580,6 +581,7 @@ static void check_replace(struct sim_world *world, const struct prl_floor_action
     old->dead = true;
     give_back(world, action->generation, action->new_generation);
     world->active = action->new_generation;
+    world->newest = action->new_generation;
 }
 
 static void check_finish(struct sim_world *world, const struct prl_floor_action *action)

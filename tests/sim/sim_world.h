@@ -120,6 +120,7 @@ struct sim_world { // NOLINT(clang-analyzer-optin.performance.Padding)
     int64_t input_us;       // when sound came last
     uint32_t open_flags;
     uint32_t active;    // response: visible and not finished
+    uint32_t newest;    // response that began last
     uint32_t early;     // generation that was anticipated; 0: none
     uint32_t probing;   // generation whose STT listens to this pause; 0: none
     int64_t probing_us; // since when

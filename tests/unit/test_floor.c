@@ -456,6 +456,35 @@ PRL_TEST(floor_fillers)
     end_talk(&talk);
 }
 
+PRL_TEST(floor_noise_ends_no_wait_for_a_tool)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SERVER_VAD);
+    talk.conf.filler_after_ms = 600;
+    talk.conf.interrupt_response = false;
+    talk.conf.speculations_max = 0;
+    configure(&talk);
+    fact(&talk, PRL_FACT_CREATE);
+    wait_ms(&talk, 590);
+    forget(&talk);
+    voice(&talk, true);
+    wait_ms(&talk, 200);
+    voice(&talk, false);
+    wait_ms(&talk, 500);
+    SAID(&talk, "open u1, started u1, commit u1 g2, transcribe u1 g2, filler g3, hold g1");
+    // The answer calls a tool while the recogniser still listens to what was only noise.
+    step(&talk, (struct prl_floor_event){.fact = PRL_FACT_TOOL_CALL, .generation = 1});
+    step(&talk, (struct prl_floor_event){.fact = PRL_FACT_ANSWER_DONE, .generation = 1});
+    words(&talk, 2, 0, 0);
+    wait_ms(&talk, 5000);
+    EXPECT_INT(prl_floor_stats(talk.floor)->fillers, 1);
+    // What the tool found is answered in the same wait.
+    fact(&talk, PRL_FACT_CREATE);
+    wait_ms(&talk, 2000);
+    EXPECT_INT(prl_floor_stats(talk.floor)->fillers, 1);
+    end_talk(&talk);
+}
+
 PRL_TEST(floor_a_filler_that_nobody_needs_is_not_begun)
 {
     struct talk talk;
