@@ -325,6 +325,11 @@ bool prl_pool_has_far(const struct prl_pool *pool)
     return false;
 }
 
+bool prl_pool_has_links(const struct prl_pool *pool)
+{
+    return pool->links != NULL;
+}
+
 enum prl_err prl_pool_post(struct prl_pool *pool, int index, const char *path,
                            const struct prl_fetch_ask *ask, struct prl_fetch_request **out)
 {

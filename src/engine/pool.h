@@ -72,6 +72,7 @@ enum prl_outcome prl_pool_outcome(const struct prl_fetch_end *end);
 const struct prl_pool_engine *prl_pool_at(const struct prl_pool *pool, int index);
 const char *prl_pool_name(const struct prl_pool *pool, int index); // "host:port" or "embedded"
 bool prl_pool_has_far(const struct prl_pool *pool);
+bool prl_pool_has_links(const struct prl_pool *pool); // any that is no HTTP
 
 // POSTs to `path` ("/chat/completions") of a far engine; `ask` needs body, content_type, ops, arg and
 // may have headers; url, key and limits are the pool's.

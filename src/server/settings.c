@@ -53,10 +53,13 @@
 #define BACKEND_HELP "embedded, or openai: any server with OpenAI's endpoints, another parley too"
 static const char llm_backend_help[] = BACKEND_HELP ".";
 static const char tts_backend_help[] = BACKEND_HELP "; ws: a plain WebSocket service.";
-static const char stt_backend_help[] = BACKEND_HELP ".";
+static const char stt_backend_help[] =
+    BACKEND_HELP "; over WebSockets, which hear while one speaks: ws (a plain service), realtime "
+                 "(OpenAI's transcription sessions, another parley too), vllm.";
 static const char *const llm_backends[] = {"none", "embedded", "openai", NULL};
 static const char *const tts_backends[] = {"none", "embedded", "openai", "ws", NULL};
-static const char *const stt_backends[] = {"none", "embedded", "openai", NULL};
+static const char *const stt_backends[] = {"none",     "embedded", "openai", "ws",
+                                           "realtime", "vllm",     NULL};
 static const char *const formats[] = {"pcm", "wav", "opus", NULL};
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const echo_modes[] = {"auto", "on", "off", NULL};
@@ -175,8 +178,10 @@ static const struct prl_conf_key keys[] = {
         "Most sessions that wait for their clients; beyond it the oldest goes."),
     ENGINE("stt", stt, 0, "embedded"),
     TEXT("stt.model", stt[0].model, "whisper-1", "Model to ask openai for."),
-    BOOL("stt.partials", stt_partials, "true",
-         "Live words from openai: the growing utterance is sent again and again while it lasts."),
+    BOOL(
+        "stt.partials", stt_partials, "true",
+        "Live words from openai: the growing utterance is sent again and again while it lasts. The "
+        "WebSocket backends send them unasked."),
     FALLBACK("stt.fallback", stt, 1),
     FALLBACK("stt.fallback2", stt, 2),
     TEXT("stt.model_dir", stt_model_dir, "",

@@ -73,9 +73,8 @@ static void free_job(struct prl_stt_far_job *job)
 
 // ---- the answer ----
 
-// The text as the worker would have made it of its own models' words.
-static enum prl_err clean(struct prl_stt_far *far, const char *raw, size_t len,
-                          const char *language, struct prl_str *out)
+enum prl_err prl_stt_far_clean(struct prl_stt_far *far, const char *raw, size_t len,
+                               const char *language, struct prl_str *out)
 {
     enum prl_err err = prl_clean_text(raw, len, out);
     if (err)
@@ -110,7 +109,7 @@ static enum prl_err read_answer(struct prl_stt_far_job *job, struct prl_str *tex
     enum prl_err err = prl_transcript_end(job->answer, &raw, &language);
     if (!err) {
         keep_language(job, language);
-        err = clean(job->far, prl_str_text(&raw), raw.len, job->language, text);
+        err = prl_stt_far_clean(job->far, prl_str_text(&raw), raw.len, job->language, text);
     }
     prl_str_free(&raw);
     return err;

@@ -26,6 +26,10 @@ enum prl_err prl_stt_far_create(struct prl_stt_far **out, struct prl_loop *loop,
 // No job may be under way.
 void prl_stt_far_destroy(struct prl_stt_far **far);
 
+// A recogniser's words as text: tidied, without what only silence sounds like to it, Chinese
+// simplified unless the front says otherwise. `language` "" unknown.
+enum prl_err prl_stt_far_clean(struct prl_stt_far *far, const char *raw, size_t len,
+                               const char *language, struct prl_str *out) PRL_MUST_USE;
 // `engine` was picked from the pool and is ended there by this job, whatever happens; also when this
 // fails.
 enum prl_err prl_stt_far_ask(struct prl_stt_far *far, int engine, const struct prl_stt_order *order,

@@ -15,6 +15,7 @@
 #include "net/share.h"
 #include "stt/far.h"
 #include "stt/front.h"
+#include "stt/live.h"
 #include "stt/split.h"
 #include "stt/timeline.h"
 #include "stt/worker.h"
@@ -26,12 +27,14 @@ enum {
     PARTIAL_REST = 3,              // and not before 3 times the last one's work has passed
     PROMPT_MAX = 1000,             // bytes
     TEXT_MAX = 256 * 1024,
+    HEAR_MIN = PRL_STT_RATE_HZ / 10, // sound before a recogniser is asked to listen to it
 };
 static const float LANGUAGE_KEEP = 0.5F; // an identified language is kept from here on
 
 // Work that an engine elsewhere does for a stream.
 struct far_work {
     struct prl_stt_far_job *job; // NULL: none
+    bool live;                   // the stream's live recogniser does it
     struct prl_timeline_work work;
     int engine;
     int64_t sent_us;
@@ -60,7 +63,13 @@ struct prl_stt_stream {
     uint32_t epoch;                         // changes with every begin and clear
     int64_t partial_at_us;                  // not before this time
     struct far_work far;
-    uint32_t tried; // engines of the pool that failed at the piece that is next
+    // A recogniser elsewhere that listens while it is spoken.
+    struct prl_live *live; // NULL: none
+    int live_engine;
+    size_t live_start; // where its sound begins
+    size_t live_fed;   // and ends, as far as it has it
+    size_t live_asked; // as far as it was asked for its text
+    uint32_t tried;    // engines of the pool that failed at the piece that is next
 };
 
 struct running {
@@ -112,13 +121,23 @@ static const char *language_of(const struct prl_stt_stream *stream)
     return stream->language[0] ? stream->language : stream->identified;
 }
 
+// Is its recogniser, or would it be, one that listens while it is spoken? Then words come unasked.
+static bool listens_next(const struct prl_stt_stream *stream)
+{
+    const struct prl_pool *pool = stream->stt->conf.pool;
+    if (stream->live || !prl_pool_has_links(pool))
+        return stream->live != NULL;
+    int engine = prl_pool_peek(pool, stream->tried);
+    return engine >= 0 && prl_pool_at(pool, engine)->way != PRL_POOL_HTTP;
+}
+
 // Live partials only where the engine is known and fast enough.
 static bool wants_live(const struct prl_stt_stream *stream, int64_t now_us)
 {
     if (!stream->partials || !stream->open || now_us < stream->partial_at_us)
         return false;
     if (stream->stt->far)
-        return stream->stt->conf.far_partials;
+        return stream->stt->conf.far_partials && !listens_next(stream);
     const char *language = language_of(stream);
     enum prl_stt_engine engine = prl_stt_route_pick(&stream->stt->route, language);
     if (engine == PRL_STT_ENGINE_NONE || !stream->stt->backends[engine]->live)
@@ -146,7 +165,7 @@ static struct prl_stt_stream *find_stream(struct prl_stt *stt, uint64_t id)
 static bool is_busy(const struct prl_stt_stream *stream)
 {
     const struct running *running = &stream->stt->running;
-    return stream->far.job ||
+    return stream->far.job || stream->far.live ||
            (running->order && running->stream == stream->id && running->epoch == stream->epoch);
 }
 
@@ -327,23 +346,25 @@ static void run_queue(struct prl_stt *stt);
 
 static void drop_far(struct prl_stt_stream *stream)
 {
-    if (!stream->far.job)
-        return;
+    stream->stt->far_count -= stream->far.job || stream->far.live;
     prl_stt_far_cancel(&stream->far.job);
-    stream->stt->far_count--;
+    stream->far.live = false;
+    prl_live_close(&stream->live);
 }
 
 // Work that nobody waits for any more, or a partial while something better waits, gives way.
 static void drop_useless(struct prl_stt *stt)
 {
     for (struct prl_stt_stream *stream = stt->streams; stream; stream = stream->next) {
-        if (!stream->far.job)
+        if (!stream->far.job) // a live one's answer is soon there, and its connection worth more
             continue;
         enum prl_timeline_rank rank = prl_timeline_rank_of(stream->timeline, &stream->far.work);
         bool live = rank == PRL_RANK_PARTIAL;
         if (rank == PRL_RANK_NONE || (live && stream->far.work.rank < PRL_RANK_PARTIAL) ||
-            (live && prl_timeline_waiting(stream->timeline) > 0))
-            drop_far(stream);
+            (live && prl_timeline_waiting(stream->timeline) > 0)) {
+            prl_stt_far_cancel(&stream->far.job);
+            stt->far_count--;
+        }
     }
 }
 
@@ -456,6 +477,155 @@ static bool ask_lane(struct prl_stt_stream *stream, const struct prl_timeline_wo
     return true;
 }
 
+// ---- a recogniser that listens ----
+
+static void on_words(void *arg, const char *words)
+{
+    struct prl_stt_stream *stream = arg;
+    struct prl_stt_event event;
+    struct prl_str clean, text;
+    if (!stream->partials)
+        return;
+    prl_str_init(&clean, TEXT_MAX);
+    prl_str_init(&text, TEXT_MAX);
+    if (prl_stt_far_clean(stream->stt->far, words, strlen(words), language_of(stream), &clean) ==
+            PRL_OK &&
+        prl_timeline_hint(stream->timeline, stream->live_start, prl_str_text(&clean), &event,
+                          &text)) {
+        event.text = prl_str_text(&text);
+        event.generation = stream->begin;
+        stream->fn(stream->arg, &event);
+    }
+    prl_str_free(&clean);
+    prl_str_free(&text);
+}
+
+// The end of the work under way.
+static void end_live(struct prl_stt_stream *stream, enum prl_err err, const char *text,
+                     int64_t work_us)
+{
+    struct prl_stt *stt = stream->stt;
+    size_t len = strlen(text);
+    struct prl_stt_reply *reply = prl_mem_zalloc(sizeof(*reply) + len + 1);
+    struct prl_stt_reply nothing = {.err = PRL_ERR_NOMEM, .engine = "live"};
+    struct running running = {
+        .work = stream->far.work, .engine = stream->far.engine, .sent_us = stream->far.sent_us};
+    if (reply) {
+        reply->err = err;
+        reply->engine = "live";
+        reply->work_us = work_us;
+        memcpy(reply->text, text, len + 1);
+    }
+    stream->far.live = false;
+    stt->far_count--;
+    take_result(stream, &running, reply ? reply : &nothing);
+    prl_mem_free(reply);
+    run_queue(stt);
+}
+
+static void on_answer(void *arg, const char *text, int64_t work_us)
+{
+    struct prl_stt_stream *stream = arg;
+    struct prl_str clean;
+    prl_str_init(&clean, TEXT_MAX);
+    enum prl_err err =
+        prl_stt_far_clean(stream->stt->far, text, strlen(text), language_of(stream), &clean);
+    end_live(stream, err, err ? "out of memory" : prl_str_text(&clean), work_us);
+    prl_str_free(&clean);
+}
+
+static void on_live_failed(void *arg, enum prl_err err, const char *why)
+{
+    struct prl_stt_stream *stream = arg;
+    stream->live = NULL;
+    if (stream->far.live) {
+        end_live(stream, err, why, 0);
+        return;
+    }
+    // Not held against it here: the breaker counts, and what is said next finds who is left.
+    (void)prl_str_copy(stream->stt->far_why, sizeof(stream->stt->far_why), why);
+}
+
+static enum prl_err open_live(struct prl_stt_stream *stream, int engine, size_t start)
+{
+    static const struct prl_live_ops ops = {on_words, on_answer, on_live_failed};
+    struct prl_live_conf conf = {.pool = stream->stt->conf.pool,
+                                 .engine = engine,
+                                 .language = language_of(stream),
+                                 .prompt = stream->prompt ? stream->prompt : "",
+                                 .ops = &ops,
+                                 .arg = stream};
+    stream->live_engine = engine;
+    stream->live_start = stream->live_fed = stream->live_asked = start;
+    return prl_live_open(&conf, &stream->live);
+}
+
+static enum prl_err feed_live(struct prl_stt_stream *stream, size_t end)
+{
+    size_t from = stream->live_fed;
+    if (end <= from)
+        return PRL_OK;
+    stream->live_fed = end;
+    return prl_live_feed(stream->live, prl_timeline_pcm(stream->timeline) + from, end - from);
+}
+
+// The live recogniser has the beginning of this sound already.
+static bool live_fits(const struct prl_stt_stream *stream, const struct prl_timeline_work *work)
+{
+    return stream->live && work->kind == PRL_WORK_TAIL && stream->live_start == work->start &&
+           stream->live_fed <= work->end && stream->live_asked < work->end;
+}
+
+static enum prl_err ask_live(struct prl_stt_stream *stream, const struct prl_timeline_work *work,
+                             int engine)
+{
+    enum prl_err err = PRL_OK;
+    if (!live_fits(stream, work)) {
+        prl_live_close(&stream->live);
+        err = open_live(stream, engine, work->start);
+    }
+    if (!err)
+        err = feed_live(stream, work->end);
+    if (!err)
+        err = prl_live_commit(stream->live);
+    if (err) {
+        prl_live_close(&stream->live);
+        return err;
+    }
+    stream->far = (struct far_work){
+        .live = true, .work = *work, .engine = engine, .sent_us = prl_clock_now_us()};
+    stream->live_asked = work->end;
+    stream->stt->far_count++;
+    return PRL_OK;
+}
+
+// Lets the stream's recogniser hear what was just said, if it is one that listens.
+static void hear(struct prl_stt_stream *stream)
+{
+    struct prl_stt *stt = stream->stt;
+    size_t start, end;
+    if (!stt->far || !prl_pool_has_links(stt->conf.pool) || is_busy(stream) ||
+        !prl_timeline_tail(stream->timeline, &start, &end) || end < start + HEAR_MIN)
+        return;
+    if (stream->live && stream->live_start != start)
+        prl_live_close(&stream->live);
+    if (!stream->live) {
+        if (!listens_next(stream) ||
+            open_live(stream, prl_pool_pick(stt->conf.pool, stream->tried), start) != PRL_OK)
+            return;
+    }
+    if (feed_live(stream, end) != PRL_OK)
+        prl_live_close(&stream->live);
+}
+
+static enum prl_err ask_elsewhere(struct prl_stt_stream *stream,
+                                  const struct prl_timeline_work *work, int engine)
+{
+    return prl_pool_at(stream->stt->conf.pool, engine)->way == PRL_POOL_HTTP
+               ? ask_far(stream, work, engine)
+               : ask_live(stream, work, engine);
+}
+
 // Gives every stream that wants something its engine.
 static void run_chain(struct prl_stt *stt)
 {
@@ -466,13 +636,14 @@ static void run_chain(struct prl_stt *stt)
            (stream = pick_stream(stt, prl_loop_now_us(stt->conf.loop), &work))) {
         if (answer_silence(stream, &work))
             continue;
-        int engine = prl_pool_pick(stt->conf.pool, stream->tried);
+        int engine = live_fits(stream, &work) ? stream->live_engine
+                                              : prl_pool_pick(stt->conf.pool, stream->tried);
         if (engine < 0)
             fail_work(stream, &work);
         else if (!prl_pool_at(stt->conf.pool, engine)->url && !ask_lane(stream, &work, engine))
             return;
         else if (prl_pool_at(stt->conf.pool, engine)->url &&
-                 ask_far(stream, &work, engine) != PRL_OK)
+                 ask_elsewhere(stream, &work, engine) != PRL_OK)
             stream->tried |= UINT32_C(1) << engine;
     }
     abort_if_useless(stt, PRL_RANK_NONE);
@@ -864,6 +1035,8 @@ static enum prl_err push(struct prl_stt_stream *stream, const int16_t *pcm, size
     if (stream->front)
         return stream->front->push(stream->front_stream, pcm, n, silence);
     enum prl_err err = prl_timeline_push(stream->timeline, pcm, n, silence);
+    if (!err)
+        hear(stream);
     if (!err && (stream->stt->far ? !is_busy(stream) : !stream->stt->running.order))
         run_queue(stream->stt);
     return err;

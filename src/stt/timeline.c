@@ -441,6 +441,38 @@ bool prl_timeline_partial(struct prl_timeline *timeline, struct prl_stt_event *e
     return true;
 }
 
+bool prl_timeline_hint(struct prl_timeline *timeline, size_t start, const char *words,
+                       struct prl_stt_event *event, struct prl_str *text)
+{
+    struct want now = want_now(timeline);
+    if (timeline->committed || start != tail_start(timeline, now.pieces))
+        return false;
+    for (size_t i = 0; i < now.pieces; i++) {
+        if (!timeline->pieces[i].answer.done)
+            return false;
+    }
+    now.key = start; // the tail's own answer is left out
+    compose(timeline, &now, event, text);
+    if (event->err || prl_clean_join(text, words) != PRL_OK || text->len == 0)
+        return false;
+    const char *before = timeline->partial_text ? timeline->partial_text : "";
+    if (strcmp(before, prl_str_text(text)) == 0)
+        return false;
+    event->type = PRL_STT_PARTIAL;
+    event->no_speech = false;
+    event->stable_bytes = prl_clean_stable(before, prl_str_text(text));
+    prl_mem_free(timeline->partial_text);
+    timeline->partial_text = prl_mem_strdup(prl_str_text(text)); // NULL: nothing is stable
+    return true;
+}
+
+bool prl_timeline_tail(const struct prl_timeline *timeline, size_t *start, size_t *speech_end)
+{
+    *start = tail_start(timeline, timeline->piece_count);
+    *speech_end = timeline->speech_end;
+    return !timeline->committed;
+}
+
 void prl_timeline_fail(struct prl_timeline *timeline, enum prl_err err, const char *why)
 {
     PRL_CHECK(err != PRL_OK);

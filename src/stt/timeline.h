@@ -89,6 +89,12 @@ bool prl_timeline_take(struct prl_timeline *timeline, struct prl_stt_event *even
 // than the last call's.
 bool prl_timeline_partial(struct prl_timeline *timeline, struct prl_stt_event *event,
                           struct prl_str *text);
+// The same for words of a recogniser that listens while they are spoken: `words` cover the sound from
+// `start`. False when they begin elsewhere, say nothing new, or come after a FINAL was asked.
+bool prl_timeline_hint(struct prl_timeline *timeline, size_t start, const char *words,
+                       struct prl_stt_event *event, struct prl_str *text);
+// Where the tail begins and its speech ends; false once a FINAL was asked.
+bool prl_timeline_tail(const struct prl_timeline *timeline, size_t *start, size_t *speech_end);
 // Every waiting decode fails: the next calls of take give ERROR with this text.
 void prl_timeline_fail(struct prl_timeline *timeline, enum prl_err err, const char *why);
 

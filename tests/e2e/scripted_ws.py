@@ -1,11 +1,12 @@
 """Speech services over WebSockets that answer by script, and badly when told to: the plain protocol of a voice
-(set_voice, synthesize, frames of sound, synthesis_done)."""
+(set_voice, synthesize, frames of sound, synthesis_done) and of a recogniser (PCM frames, transcription), and the
+realtime transcription of OpenAI and of vLLM."""
 import asyncio
 import json
 import threading
 
 import websockets
-from scripted_openai import SECRET, TONE
+from scripted_openai import SECRET, TONE, TRANSCRIPT
 
 # What can go wrong. "delay" and "drip" are slow but right.
 FAULTS = ("hang", "401", "cut", "garble", "error", "empty", "drip", "delay")
@@ -17,6 +18,7 @@ class ScriptedSocket:
 
     def __init__(self):
         self.fault, self.keys, self.said, self.opened = "", set(), [], 0
+        self.heard, self.partials, self.vllm, self.path = 0, True, False, ""
         self.loop = asyncio.new_event_loop()
         ready = threading.Event()
         self.thread = threading.Thread(target=self.run, args=(ready,), daemon=True)
@@ -45,6 +47,7 @@ class ScriptedSocket:
     def meet(self, connection, request):
         if self.fault == "401":
             return connection.respond(401, f"no, {SECRET}\n")
+        self.path = request.path
         self.keys.add(request.headers.get("Authorization", ""))
         self.opened += 1
         return None
@@ -59,8 +62,41 @@ class ScriptedSocket:
             pass
 
     async def answer(self, socket, message):
-        if not isinstance(message, str) or json.loads(message)["type"] != "synthesize":
+        event = json.loads(message) if isinstance(message, str) else {"type": "sound"}
+        if event["type"] == "synthesize":
+            await self.speak(socket)
+        elif event["type"] in ("sound", "input_audio_buffer.append"):
+            await self.hear(socket, event)
+        elif event["type"] == "commit" or (event["type"] == "input_audio_buffer.commit" and event.get("final", True)):
+            await self.answer_commit(socket, event)
+
+    async def hear(self, socket, event):
+        """A word every fifth message, while it is spoken."""
+        self.heard += 1
+        if self.heard % 5 or not self.partials:
             return
+        words = TRANSCRIPT.split()[:self.heard // 5]
+        if event["type"] == "sound":
+            await socket.send(json.dumps({"type": "transcription", "text": " ".join(words), "is_final": False}))
+        elif len(words) * 5 == self.heard:
+            kind = "transcription.delta" if self.vllm else "conversation.item.input_audio_transcription.delta"
+            await socket.send(json.dumps({"type": kind, "delta": " " + words[-1]}))
+
+    async def answer_commit(self, socket, event):
+        if await self.goes_wrong(socket):
+            return
+        if self.fault == "cut":
+            socket.transport.abort()
+            return
+        if event["type"] == "commit":
+            final = {"type": "transcription", "text": TRANSCRIPT, "is_final": True}
+        elif self.vllm:
+            final = {"type": "transcription.done", "text": TRANSCRIPT}
+        else:
+            final = {"type": "conversation.item.input_audio_transcription.completed", "transcript": TRANSCRIPT}
+        await socket.send(json.dumps(final))
+
+    async def speak(self, socket):
         if await self.goes_wrong(socket):
             return
         step = 4001 if self.fault == "drip" else 40000  # a sample may be split between messages
@@ -80,6 +116,6 @@ class ScriptedSocket:
             await asyncio.sleep(0.4)
         if self.fault in ("garble", "error", "empty"):
             await socket.send({"garble": "{no json" + SECRET, "error": json.dumps({"type": "error", "message": "no"}),
-                               "empty": json.dumps({"type": "synthesis_done"})}[self.fault])
+                               "empty": json.dumps({"type": "synthesis_done" if self.said[-1]["type"] == "synthesize" else "bye"})}[self.fault])
             return True
         return False

@@ -171,6 +171,52 @@ async def test_every_fault_of_a_voice_over_a_websocket():
     voice.stop()
 
 
+async def recogniser_over_a_websocket(backend, path, faults):
+    script, ear = Scripted(), ScriptedSocket()
+    ear.vllm = backend == "vllm"
+    settings = (f"stt.backend={backend}", f"stt.url={ear.url}", "stt.api_key_env=SCRIPTED_KEY", "stt.model=some-ear")
+    with running(edge(*far(script.url, "tts", "llm"), *settings, "engine.failures_max=100")) as (server,):
+        async with Client(server.ws(), check=False) as talk:
+            await talk.session(parley={"partials": True}, audio={"input": {"transcription": {"model": "whisper-1"}}})
+
+            def heard():
+                return [event["transcript"] for event in talk.of("conversation.item.input_audio_transcription.completed")]
+            # Spoken in real time: words on the way, and one text at the end.
+            await talk.say(pcm24(jfk())[:72000])
+            response = (await talk.until("response.done", 60))["response"]
+            assert response["status"] == "completed" and heard()[-1].startswith(TRANSCRIPT), (response, heard())
+            words = [event["text"] for event in talk.of("parley.transcript.partial")]
+            assert any(TRANSCRIPT.startswith(text) for text in words if text), words
+            assert ear.path == "/v1" + path and ear.heard >= 10, (ear.path, ear.heard)
+            assert ear.keys == {f"Bearer {SECRET}"}
+            await talk.session(audio={"input": {"turn_detection": None, "transcription": {"model": "whisper-1"}}})
+            for fault in faults:
+                ear.fault = fault
+                await spoken_turn(talk, pcm24(jfk())[:24000])
+                await talk.until("response.done", 60, allow_error=True)
+                ear.fault = ""
+                await spoken_turn(talk, pcm24(jfk())[:24000])
+                response = (await talk.until("response.done", 60, allow_error=True))["response"]
+                assert response["status"] == "completed" and heard()[-1] == TRANSCRIPT, (fault, response, heard())
+        await settled(server)
+        assert SECRET not in server.log()
+        assert metric(server, "parley_engine_failures_total", kind="stt") >= len(set(faults) - set(WS_RIGHT)) - 1
+    script.stop()
+    ear.stop()
+
+
+async def test_every_fault_of_a_plain_recogniser_over_a_websocket():
+    await recogniser_over_a_websocket("ws", "", WS_FAULTS)
+
+
+async def test_faults_of_a_realtime_recogniser():
+    await recogniser_over_a_websocket("realtime", "/realtime?intent=transcription", ("cut", "error", "garble"))
+
+
+async def test_faults_of_a_vllm_recogniser():
+    await recogniser_over_a_websocket("vllm", "/realtime", ("cut", "error"))
+
+
 async def test_sound_in_every_form():
     script = Scripted()
     for form in ("wav", "opus"):
@@ -366,6 +412,19 @@ async def test_our_endpoints_and_a_node_that_uses_them():
                         assert re.search("[\u4e00-\u9fff]", said(response)), response
             await settled(server)
             assert metric(server, "parley_engine_failures_total") == 0
+        # The same node's Realtime endpoint as a recogniser that listens while one speaks.
+        listens = ("stt.backend=realtime", f"stt.url={node.ws().split('/realtime')[0]}", "stt.api_key_env=SCRIPTED_KEY")
+        with running(edge(*far(node.http("/v1"), "llm", "tts"), *listens, *wide)) as (server,):
+            english = synthesise("What is the capital of France?", os.path.join(server.state.name, "en.wav"))
+            async with Client(server.ws()) as talk:
+                await talk.session(audio={"input": {"transcription": {"model": "whisper-1"}}})
+                await talk.say(pcm24(english))
+                response = (await talk.until("response.done", 120))["response"]
+                assert response["status"] == "completed" and loudness(talk.audio) > 300, response
+                heard = talk.of("conversation.item.input_audio_transcription.completed")
+                assert share_of_words("what is the capital of france", heard[-1]["transcript"]) >= 0.6, heard
+            await settled(server)
+            assert metric(server, "parley_engine_failures_total") == 0
 
 
 if __name__ == "__main__":
@@ -373,6 +432,8 @@ if __name__ == "__main__":
         test_conversation_without_any_model, test_every_fault_of_a_model, test_every_fault_of_a_voice,
         test_every_fault_of_a_voice_in_opus, test_sound_in_every_form,
         test_every_fault_of_a_voice_over_a_websocket,
+        test_every_fault_of_a_plain_recogniser_over_a_websocket, test_faults_of_a_realtime_recogniser,
+        test_faults_of_a_vllm_recogniser,
         test_every_fault_of_a_recogniser, test_every_fault_of_a_recogniser_that_streams,
         test_falls_back_within_the_answer_and_returns,
         test_work_is_shared_and_a_dead_address_is_no_matter, test_cancel_ends_the_request,
