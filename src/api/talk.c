@@ -6,6 +6,7 @@
 
 #include "api/message.h"
 #include "api/request.h"
+#include "api/tracer.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -51,7 +52,9 @@ struct prl_talk {
     // Borrowed.
     prl_session_fn tap;
     void *tap_arg;
+    struct prl_tracer *tracer;
     // State.
+    struct prl_trace_turn turn; // of the newest response; its `response` is "" for none
     bool track;
     bool frozen;
     bool resumed;                        // the next token follows a return
@@ -115,6 +118,56 @@ static void on_lost(void *arg, enum prl_err err)
         lose_channel(channel, err);
 }
 
+// ---- what operators see ----
+
+static void end_turn(struct prl_talk *talk)
+{
+    if (talk->tracer && talk->turn.response[0])
+        prl_tracer_add(talk->tracer, &talk->turn);
+    talk->turn.response[0] = '\0';
+}
+
+// The parts of an answer come with its first sound, and again when it has been heard to its end. What was
+// cut before is over with its response.
+static void trace(struct prl_talk *talk, const struct prl_session_event *event)
+{
+    const char *id = event->response ? event->response->id : "";
+    struct prl_trace_turn *turn = &talk->turn;
+    bool known = prl_str_equal(turn->response, id);
+    if (event->type == PRL_SESSION_LATENCY && !known && event->spans->heard_end_us < 0) {
+        end_turn(talk);
+        (void)prl_str_copy(turn->session, sizeof(turn->session), talk->object.id);
+        (void)prl_str_copy(turn->response, sizeof(turn->response), id);
+        turn->zero_us = event->spans->zero_us;
+        turn->spans = *event->spans;
+        turn->status = PRL_RESPONSE_IN_PROGRESS;
+    } else if (event->type == PRL_SESSION_LATENCY && known) {
+        turn->spans = *event->spans;
+        if (event->spans->heard_end_us >= 0 && turn->status != PRL_RESPONSE_IN_PROGRESS)
+            end_turn(talk);
+    } else if (event->type == PRL_SESSION_RESPONSE_DONE && known) {
+        turn->status = event->response->status;
+        if (turn->status != PRL_RESPONSE_COMPLETED || turn->spans.heard_end_us >= 0)
+            end_turn(talk);
+    }
+}
+
+static void measure(const struct prl_session_spans *spans)
+{
+    int64_t heard_us = spans->stt_us > 0 ? spans->stt_us : 0;
+    if (spans->spoken) {
+        prl_metrics_observe(PRL_METRIC_EOT_DELAY, spans->detected_us);
+        prl_metrics_observe(PRL_METRIC_ANSWER_DELAY, spans->first_byte_us);
+        prl_metrics_observe(PRL_METRIC_HOLD, spans->hold_us);
+        prl_metrics_observe(PRL_METRIC_LATE, spans->late_us);
+        prl_metrics_observe(PRL_METRIC_STAGE_STT, spans->stt_us);
+    }
+    if (spans->first_token_us >= 0)
+        prl_metrics_observe(PRL_METRIC_STAGE_TOKEN, spans->first_token_us - heard_us);
+    if (spans->first_token_us >= 0 && spans->first_audio_us >= 0)
+        prl_metrics_observe(PRL_METRIC_STAGE_SOUND, spans->first_audio_us - spans->first_token_us);
+}
+
 static void on_session_event(void *arg, const struct prl_session_event *event)
 {
     struct prl_talk *talk = arg;
@@ -123,13 +176,10 @@ static void on_session_event(void *arg, const struct prl_session_event *event)
         prl_metrics_add(PRL_METRIC_RESPONSES_FAILED,
                         event->response->status == PRL_RESPONSE_FAILED);
     }
-    if (event->type == PRL_SESSION_LATENCY && event->spans->spoken &&
-        event->spans->heard_end_us < 0) {
-        prl_metrics_observe(PRL_METRIC_EOT_DELAY, event->spans->detected_us);
-        prl_metrics_observe(PRL_METRIC_ANSWER_DELAY, event->spans->first_byte_us);
-        prl_metrics_observe(PRL_METRIC_HOLD, event->spans->hold_us);
-        prl_metrics_observe(PRL_METRIC_LATE, event->spans->late_us);
-    }
+    if (event->type == PRL_SESSION_LATENCY && event->spans->heard_end_us < 0)
+        measure(event->spans);
+    if (talk->tracer)
+        trace(talk, event);
     if (talk->tap)
         talk->tap(talk->tap_arg, event);
     prl_events_on_session(talk->events, event);
@@ -248,6 +298,7 @@ enum prl_err prl_talk_create(struct prl_talk **out, const struct prl_talk_conf *
     talk->left = conf->left;
     talk->arg = conf->arg;
     talk->track = conf->track;
+    talk->tracer = conf->tracer;
     enum prl_err err = create_object(talk, conf, problem);
     if (!err)
         err = create_parts(talk, conf);
@@ -262,6 +313,7 @@ void prl_talk_destroy(struct prl_talk **talk)
         return;
     if ((*talk)->channels)
         end_all(*talk, PRL_TALK_CLOSE_AWAY, "the conversation is over");
+    end_turn(*talk);
     prl_timer_destroy(&(*talk)->life);
     prl_session_destroy(&(*talk)->session);
     prl_events_destroy(&(*talk)->events);

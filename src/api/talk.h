@@ -19,6 +19,7 @@
 
 struct prl_talk;
 struct prl_talk_channel;
+struct prl_tracer;
 
 enum {
     PRL_TALK_OBSERVERS_MAX = 8,
@@ -56,6 +57,7 @@ struct prl_talk_conf {
     bool transcription;             // the session's type, where the settings say nothing
     const char *model;              // or NULL
     const struct prl_json *session; // first settings, or NULL
+    struct prl_tracer *tracer;      // or NULL
     int64_t life_us;                // 0: no limit
     int64_t resume_us;              // how long a client may stay away; 0: nobody comes back
     // The last call of a talk, which may be destroyed inside: the owner has gone and `frozen` says

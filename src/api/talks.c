@@ -232,6 +232,7 @@ enum prl_err prl_talks_open(struct prl_talks *talks, const struct prl_talks_wish
                                  .transcription = wish->transcription,
                                  .model = wish->model,
                                  .session = wish->session,
+                                 .tracer = talks->conf.tracer,
                                  .life_us = talks->conf.session_max_us,
                                  .resume_us = talks->conf.resume_us,
                                  .left = on_left,

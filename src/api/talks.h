@@ -17,6 +17,7 @@ struct prl_talks;
 struct prl_talks_conf {
     struct prl_session_engines engines;
     struct prl_session_conf session; // defaults of every session; texts live as long as the server
+    struct prl_tracer *tracer;       // gets every turn; or NULL
     size_t sessions_max;
     double load_max;        // share of the loop's core from which new ones are refused; 0: never
     int64_t session_max_us; // longest life of a conversation; 0: no limit

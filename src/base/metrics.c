@@ -1,6 +1,7 @@
 // metrics.c -- see metrics.h.
 #include "base/metrics.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -62,6 +63,70 @@ uint64_t prl_metrics_value(enum prl_metric metric)
     return atomic_load_explicit(&values[metric].count, memory_order_relaxed);
 }
 
+// ---- lanes ----
+
+struct prl_metrics_lane {
+    char name[16];
+    atomic_llong waiting, messages, busy_us;
+};
+
+static struct prl_metrics_lane lanes[PRL_METRICS_LANES_MAX];
+static atomic_int lane_count;                                  // whose names stand
+static pthread_mutex_t lane_mutex = PTHREAD_MUTEX_INITIALIZER; // held while a name is added
+
+struct prl_metrics_lane *prl_metrics_lane(const char *name)
+{
+    struct prl_metrics_lane *found = NULL;
+    pthread_mutex_lock(&lane_mutex);
+    int count = atomic_load(&lane_count);
+    for (int i = 0; i < count && !found; i++)
+        if (strcmp(lanes[i].name, name) == 0)
+            found = &lanes[i];
+    if (!found && count < PRL_METRICS_LANES_MAX) {
+        found = &lanes[count];
+        strncat(found->name, name, sizeof(found->name) - 1);
+        atomic_store(&lane_count, count + 1);
+    }
+    pthread_mutex_unlock(&lane_mutex);
+    return found;
+}
+
+void prl_metrics_lane_queued(struct prl_metrics_lane *lane, int64_t count)
+{
+    if (lane)
+        atomic_fetch_add_explicit(&lane->waiting, count, memory_order_relaxed);
+}
+
+void prl_metrics_lane_worked(struct prl_metrics_lane *lane, uint64_t messages, int64_t busy_us)
+{
+    if (!lane)
+        return;
+    atomic_fetch_add_explicit(&lane->messages, (long long)messages, memory_order_relaxed);
+    atomic_fetch_add_explicit(&lane->busy_us, busy_us, memory_order_relaxed);
+}
+
+static void render_lanes(struct prl_str *out)
+{
+    int count = atomic_load(&lane_count);
+    if (count == 0)
+        return;
+    (void)prl_str_adds(out, "# HELP parley_lane_waiting Messages that wait for an engine's thread\n"
+                            "# TYPE parley_lane_waiting gauge\n");
+    for (int i = 0; i < count; i++)
+        (void)prl_str_addf(out, "parley_lane_waiting{lane=\"%s\"} %lld\n", lanes[i].name,
+                           atomic_load(&lanes[i].waiting));
+    (void)prl_str_adds(out, "# HELP parley_lane_messages_total Messages that it has handled\n"
+                            "# TYPE parley_lane_messages_total counter\n");
+    for (int i = 0; i < count; i++)
+        (void)prl_str_addf(out, "parley_lane_messages_total{lane=\"%s\"} %lld\n", lanes[i].name,
+                           atomic_load(&lanes[i].messages));
+    (void)prl_str_adds(out, "# HELP parley_lane_busy_seconds_total Time that it worked\n"
+                            "# TYPE parley_lane_busy_seconds_total counter\n");
+    for (int i = 0; i < count; i++)
+        (void)prl_str_addf(out, "parley_lane_busy_seconds_total{lane=\"%s\"} %.6f\n", lanes[i].name,
+                           (double)atomic_load(&lanes[i].busy_us) / 1e6);
+}
+
 static void render_histogram(struct prl_str *out, int i, unsigned long long count)
 {
     for (int b = 0; b < BUCKETS; b++)
@@ -87,6 +152,7 @@ enum prl_err prl_metrics_render(struct prl_str *out)
         else
             (void)prl_str_addf(out, "%s %llu\n", infos[i].name, count);
     }
+    render_lanes(out);
     return out->err;
 }
 

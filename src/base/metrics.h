@@ -45,6 +45,13 @@
     X(RESPONSES, COUNTER, "parley_responses_total", "Responses that ended")                        \
     X(RESPONSES_FAILED, COUNTER, "parley_responses_failed_total",                                  \
       "Responses that an engine failed")                                                           \
+    X(STAGE_STT, HISTOGRAM, "parley_transcript_seconds", "End of speech to the final transcript")  \
+    X(STAGE_TOKEN, HISTOGRAM, "parley_first_token_seconds",                                        \
+      "Transcript, or request, to the first token")                                                \
+    X(STAGE_SOUND, HISTOGRAM, "parley_first_sound_seconds", "First token to the first sound")      \
+    X(TRACES, COUNTER, "parley_traces_total", "Turns that the collector of traces took")           \
+    X(TRACES_DROPPED, COUNTER, "parley_traces_dropped_total",                                      \
+      "Turns that a collector or file of traces did not take")                                     \
     X(LATE_EVENTS, COUNTER, "parley_late_events_total", "Results of generations that were over")   \
     X(LOOP_STALLS, COUNTER, "parley_loop_stalls_total", "Loop callbacks over their time limit")    \
     X(LANE_WAIT, HISTOGRAM, "parley_lane_wait_seconds", "Time a message waited for its lane")      \
@@ -88,6 +95,17 @@ void prl_metrics_add(enum prl_metric metric, uint64_t count);
 // For histograms; negative values are ignored.
 void prl_metrics_observe(enum prl_metric metric, int64_t us);
 uint64_t prl_metrics_value(enum prl_metric metric); // counter, or observations of a histogram
+
+// What the threads that own engines do, by name. A name lives as long as the process: a later lane of the
+// same name goes on counting.
+enum { PRL_METRICS_LANES_MAX = 16 };
+struct prl_metrics_lane;
+// NULL: there are as many as there may be; the functions below then do nothing. Name: at most 15 bytes,
+// letters and digits.
+struct prl_metrics_lane *prl_metrics_lane(const char *name);
+void prl_metrics_lane_queued(struct prl_metrics_lane *lane, int64_t count); // negative: taken
+void prl_metrics_lane_worked(struct prl_metrics_lane *lane, uint64_t messages, int64_t busy_us);
+
 // Appends everything in Prometheus text form.
 enum prl_err prl_metrics_render(struct prl_str *out);
 // Appends one gauge or counter that its owner keeps.

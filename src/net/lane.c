@@ -42,6 +42,7 @@ struct prl_lane {
     struct prl_cores *cores;
     prl_lane_started_fn started;
     void *started_arg;
+    struct prl_metrics_lane *metrics; // for /metrics, by name
     // Owned.
     struct prl_port *port; // reports the end of start to the loop
     pthread_t thread;
@@ -77,9 +78,10 @@ static bool queue_take(struct queue *queue, struct slot *slot)
     return true;
 }
 
-static void queue_drop(struct queue *queue)
+static void queue_drop(struct prl_lane *lane, struct queue *queue)
 {
     struct slot slot;
+    prl_metrics_lane_queued(lane->metrics, -(int64_t)queue->count);
     while (queue_take(queue, &slot))
         prl_msg_free(&slot.msg);
 }
@@ -103,6 +105,7 @@ static enum next next_thing(struct prl_lane *lane, struct slot *slot, bool more)
         lane->stats.messages++;
         lane->stats.wait_us_last = wait_us;
         prl_metrics_observe(PRL_METRIC_LANE_WAIT, wait_us);
+        prl_metrics_lane_queued(lane->metrics, -1);
         if (wait_us > lane->stats.wait_us_max)
             lane->stats.wait_us_max = wait_us;
     }
@@ -115,6 +118,7 @@ static void note_busy(struct prl_lane *lane, int64_t start_us, bool step)
     int64_t took_us = prl_clock_now_us() - start_us;
     pthread_mutex_lock(&lane->mutex);
     lane->stats.busy_us += took_us;
+    prl_metrics_lane_worked(lane->metrics, !step, took_us);
     if (step) {
         lane->stats.steps++;
         if (took_us > lane->stats.step_us_max)
@@ -150,8 +154,8 @@ static void end_lane(struct prl_lane *lane)
 {
     pthread_mutex_lock(&lane->mutex);
     lane->dead = true;
-    queue_drop(&lane->urgent);
-    queue_drop(&lane->work);
+    queue_drop(lane, &lane->urgent);
+    queue_drop(lane, &lane->work);
     pthread_mutex_unlock(&lane->mutex);
 }
 
@@ -221,6 +225,7 @@ enum prl_err prl_lane_create(struct prl_lane **out, const struct prl_lane_conf *
     PRL_CHECK(pthread_mutex_init(&lane->mutex, NULL) == 0);
     PRL_CHECK(pthread_cond_init(&lane->filled, NULL) == 0);
     strncat(lane->name, conf->name, sizeof(lane->name) - 1);
+    lane->metrics = prl_metrics_lane(lane->name);
     lane->nice = conf->nice;
     lane->ops = conf->ops;
     lane->ctx = conf->ctx;
@@ -256,8 +261,8 @@ void prl_lane_destroy(struct prl_lane **lane_at)
     if (lane->has_thread)
         pthread_join(lane->thread, NULL);
     prl_port_destroy(&lane->port);
-    queue_drop(&lane->urgent);
-    queue_drop(&lane->work);
+    queue_drop(lane, &lane->urgent);
+    queue_drop(lane, &lane->work);
     prl_mem_free(lane->urgent.slots);
     prl_mem_free(lane->work.slots);
     pthread_cond_destroy(&lane->filled);
@@ -280,6 +285,7 @@ static enum prl_err send_to(struct prl_lane *lane, const struct prl_msg *msg, bo
         lane->stats.queue_len_max = len;
     if (err == PRL_ERR_FULL)
         lane->stats.full++;
+    prl_metrics_lane_queued(lane->metrics, !err);
     if (!err)
         pthread_cond_signal(&lane->filled);
     pthread_mutex_unlock(&lane->mutex);

@@ -16,5 +16,6 @@ int prl_cmd_models(int argc, char **argv);
 int prl_cmd_config(int argc, char **argv);
 int prl_cmd_check(int argc, char **argv);
 int prl_cmd_bench(int argc, char **argv);
+int prl_cmd_top(int argc, char **argv);
 
 #endif

@@ -14,6 +14,7 @@
 #include "api/realtime.h"
 #include "api/rest.h"
 #include "api/serve.h"
+#include "api/tracer.h"
 #include "base/clock.h"
 #include "base/json_write.h"
 #include "base/log.h"
@@ -53,6 +54,7 @@ struct server {
     struct prl_mint mint;
     struct prl_webrtc *webrtc;
     struct prl_ice_servers *ice_servers;
+    struct prl_tracer *tracer; // or NULL
     struct prl_talks *talks;
     struct prl_calls *calls;
     struct prl_realtime *realtime;
@@ -360,6 +362,24 @@ static enum prl_err create_webrtc(struct server *server)
     return err ? err : prl_webrtc_create(&server->webrtc, server->loop, &server->settings, 0);
 }
 
+static enum prl_err create_tracer(struct server *server)
+{
+    const struct prl_settings *settings = &server->settings;
+    if (!settings->trace_otlp_url[0] && !settings->trace_chrome_file[0])
+        return PRL_OK;
+    struct prl_tracer_conf conf = {
+        .loop = server->loop,
+        .otlp_url = settings->trace_otlp_url,
+        // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody sets it
+        .key = settings->trace_api_key_env[0] ? getenv(settings->trace_api_key_env) : NULL,
+        .ca_file = settings->engine_ca_file[0] ? settings->engine_ca_file : NULL,
+        .insecure = settings->engine_insecure,
+        .chrome_file = settings->trace_chrome_file,
+        .chrome_bytes_max = (size_t)settings->trace_chrome_bytes_max,
+        .version = PRL_VERSION};
+    return prl_tracer_create(&server->tracer, &conf);
+}
+
 static enum prl_err create_api(struct server *server)
 {
     const struct prl_settings *settings = &server->settings;
@@ -369,10 +389,13 @@ static enum prl_err create_api(struct server *server)
                                    .session_max_us = settings->api_session_max_s * 1000000,
                                    .resume_us = settings->session_resume_s * 1000000,
                                    .frozen_max = (size_t)settings->session_frozen_max};
+    enum prl_err err = create_tracer(server);
+    talks.tracer = server->tracer;
     prl_engines_session(server->engines, &talks.engines);
     session_defaults(settings, &server->session);
     talks.session = server->session;
-    enum prl_err err = prl_secrets_create(&server->secrets, &secrets);
+    if (!err)
+        err = prl_secrets_create(&server->secrets, &secrets);
     if (!err)
         err = create_webrtc(server);
     if (!err)
@@ -450,6 +473,7 @@ static void destroy_server(struct server *server)
     prl_webrtc_destroy(&server->webrtc);
     prl_ice_servers_destroy(&server->ice_servers);
     prl_talks_destroy(&server->talks);
+    prl_tracer_destroy(&server->tracer);
     prl_secrets_destroy(&server->secrets);
     prl_engines_destroy(&server->engines);
     prl_timer_destroy(&server->drain);

@@ -30,6 +30,7 @@ static const struct {
     {"tts", prl_cmd_tts, "speak text into a WAV file"},
     {"models", prl_cmd_models, "list, fetch and verify models"},
     {"bench", prl_cmd_bench, "hold many conversations at a time and say what they cost"},
+    {"top", prl_cmd_top, "show what a running server does"},
     {"config", prl_cmd_config, "print the effective configuration"},
     {"check", prl_cmd_check, "load everything once and say whether it works"},
     {"version", cmd_version, "print the version"},

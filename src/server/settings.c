@@ -194,6 +194,17 @@ static const struct prl_conf_key keys[] = {
         "Most threads of Whisper at a time; 0: as many as the other engines leave. Threads of "
         "other "
         "recognisers; 0: one."),
+    TEXT("trace.otlp_url", trace_otlp_url, "",
+         "Collector of OpenTelemetry traces (OTLP over HTTP, JSON), e.g. "
+         "http://127.0.0.1:4318/v1/traces; gets each turn's times, and no words. Empty: none."),
+    TEXT("trace.api_key_env", trace_api_key_env, "",
+         "Name of the environment variable that holds the collector's bearer key."),
+    TEXT(
+        "trace.chrome_file", trace_chrome_file, "",
+        "File for each turn's times in Chrome's trace format (chrome://tracing, Perfetto); what it "
+        "held before is lost. Empty: none."),
+    INT("trace.chrome_bytes_max", trace_chrome_bytes_max, "67108864", 4096, 4294967296,
+        "Size at which no more turns are written to it."),
     ENGINE("tts", tts, 0, "embedded"),
     EXTRA("tts", tts, 0),
     TEXT("tts.model", tts[0].model, "tts-1", "Model to ask openai for."),

@@ -90,6 +90,9 @@ struct prl_settings {
     char *stt_model_dir, *stt_model_languages;
     bool stt_traditional;
     int64_t stt_threads;
+    // trace
+    char *trace_otlp_url, *trace_api_key_env, *trace_chrome_file;
+    int64_t trace_chrome_bytes_max;
     // tts; [0].voice is tts_voice
     struct prl_settings_engine tts[PRL_SETTINGS_CHAIN];
     char *tts_instructions;

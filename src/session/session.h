@@ -115,6 +115,7 @@ struct prl_session_usage {
 // Where the time of one answer went; microseconds after the last sample of speech arrived, -1: did
 // not happen. A typed turn counts from the request.
 struct prl_session_spans {
+    int64_t zero_us;        // of the monotonic clock; all others count from it
     int64_t detected_us;    // the turn was known to be over (commit)
     int64_t stt_us;         // final transcript
     int64_t first_token_us; // of the language model

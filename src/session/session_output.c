@@ -420,6 +420,7 @@ void prl_session_latency(struct prl_session *session, struct prl_work *work, boo
 {
     int64_t heard_us = heard_out ? prl_clock_now_us() : 0;
     struct prl_session_spans spans = {
+        .zero_us = work->zero_us,
         .detected_us = since(work->detected_us, work->zero_us),
         .stt_us = since(work->stt_us, work->zero_us),
         .first_token_us = since(work->first_token_us, work->zero_us),

@@ -6,6 +6,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/metrics.h"
+#include "base/str.h"
 #include "net/lane.h"
 #include "tests/unit.h"
 
@@ -101,6 +103,15 @@ static enum prl_err make_lane(struct prl_lane **lane, struct prl_loop *loop, str
                                                          .started_arg = worker});
 }
 
+static bool metrics_say(const char *line)
+{
+    struct prl_str text;
+    prl_str_init(&text, 1 << 20);
+    bool said = prl_metrics_render(&text) == PRL_OK && strstr(text.data, line);
+    prl_str_free(&text);
+    return said;
+}
+
 PRL_TEST(lane_is_bounded_and_urgent_messages_overtake)
 {
     struct prl_loop *loop;
@@ -124,6 +135,7 @@ PRL_TEST(lane_is_bounded_and_urgent_messages_overtake)
     EXPECT_INT(prl_lane_send(lane, &(struct prl_msg){.type = 6}), PRL_ERR_FULL);
     EXPECT_OK(prl_lane_send_first(lane, &(struct prl_msg){.type = 10}));
     EXPECT_OK(prl_lane_send_first(lane, &(struct prl_msg){.type = 11}));
+    EXPECT(metrics_say("parley_lane_waiting{lane=\"a-long-lane-nam\"} 6\n"));
     pthread_mutex_unlock(&worker.gate);
     EXPECT(run_until(loop, &worker.handled, 7));
     static const int expected[] = {1, 10, 11, 2, 3, 4, 5};
@@ -146,6 +158,9 @@ PRL_TEST(lane_is_bounded_and_urgent_messages_overtake)
     prl_lane_destroy(&lane);
     EXPECT(lane == NULL);
     EXPECT_INT(atomic_load(&worker.stopped), 1);
+    EXPECT(metrics_say("parley_lane_waiting{lane=\"a-long-lane-nam\"} 0\n"));
+    EXPECT(!metrics_say("parley_lane_messages_total{lane=\"a-long-lane-nam\"} 0\n"));
+    EXPECT(!metrics_say("parley_lane_busy_seconds_total{lane=\"a-long-lane-nam\"} 0.000000\n"));
     prl_port_destroy(&worker.port);
     prl_loop_destroy(&loop);
 }
