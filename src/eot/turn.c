@@ -4,13 +4,12 @@
 #include "eot/words.h"
 
 enum {
-    DONE = 500, // permille from which the model says that the speaker is done
-    SURE = 900,
+    DONE = 700, // permille from which the model says that the speaker is done
+    SURE = 960,
     VERY_SURE = 970,
     SILENCE_MS = 200,
-    SILENCE_UNSURE_MS =
-        700, // late enough for two pauses in three, early enough for an answer in 1.2 s
-    SILENCE_OPEN_MS = 1000, // the words ask for more, the voice says that none comes
+    SILENCE_UNSURE_MS = 1100, // outlasts most pauses, and an answer that waits sounds within 1.2 s
+    SILENCE_OPEN_MS = 1100,   // the words ask for more, the voice says that none comes
 };
 
 uint32_t prl_eot_silence_ms(uint32_t permille, uint32_t flags)

@@ -258,7 +258,7 @@ def main():
     parser.add_argument("--parley", default="build/parley")
     parser.add_argument("--audio", type=pathlib.Path, default=default_audio())
     parser.add_argument("--answer-ms", type=int, default=500, help="earliest sound of an answer after the last word")
-    parser.add_argument("--late-ms", type=int, default=700, help="a commit later than this makes an answer late")
+    parser.add_argument("--late-ms", type=int, default=1150, help="a commit later than this makes an answer late")
     parser.add_argument("--cases", type=pathlib.Path, help="keep the answers there, and use them when they are there")
     parser.add_argument("--verbose", action="store_true", help="print every case")
     args = parser.parse_args()

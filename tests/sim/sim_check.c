@@ -163,9 +163,9 @@ static uint32_t turn_silence_ms(const struct sim_world *world)
     if (world->open_flags & PRL_FLOOR_COMPLETE)
         needed = 200;
     else if (open && permille >= 970)
-        needed = 1000;
-    else if (!open && permille >= 500)
-        needed = permille >= 900 ? 200 : 700;
+        needed = 1100;
+    else if (!open && permille >= 700)
+        needed = permille >= 960 ? 200 : 1100;
     if (needed < conf->silence_min_ms)
         needed = conf->silence_min_ms;
     bool mute = !conf->eot_available ||

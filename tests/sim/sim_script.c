@@ -316,7 +316,7 @@ bool sim_read(struct sim_scenario *scenario, const char *path, char *error, size
     scenario->llm_ms = 150;
     scenario->tts_ms = 90;
     scenario->eot_ms = 60;
-    scenario->eot_permille = 900;
+    scenario->eot_permille = 965;
     scenario->words = 10;
     scenario->speed_permille = 300;
     FILE *file = fopen(path, "re");

@@ -570,7 +570,7 @@ PRL_TEST(floor_the_words_of_a_pause_are_waited_for)
         speak(&talk, 800);
         wait_ms(&talk, 100);
         step(&talk,
-             (struct prl_floor_event){.fact = PRL_FACT_EOT, .utterance = turn, .permille = 950});
+             (struct prl_floor_event){.fact = PRL_FACT_EOT, .utterance = turn, .permille = 980});
         forget(&talk);
         wait_ms(&talk, 150);
         // Sure, and the recogniser still works.
@@ -602,13 +602,13 @@ PRL_TEST(floor_what_words_said_of_a_pause_is_over_with_it)
     SAID(&talk, "open u1, started u1, eot? u1");
     for (int i = 0; i < 2; i++) // sure, but not that sure
         step(&talk,
-             (struct prl_floor_event){.fact = PRL_FACT_EOT, .utterance = 1, .permille = 900});
+             (struct prl_floor_event){.fact = PRL_FACT_EOT, .utterance = 1, .permille = 960});
     wait_ms(&talk, 50);
     SAID(&talk, "eot? u1");
     speak(&talk, 400); // goes on, and no partial follows
     wait_ms(&talk, 100);
     SAID(&talk, "eot? u1");
-    step(&talk, (struct prl_floor_event){.fact = PRL_FACT_EOT, .utterance = 1, .permille = 900});
+    step(&talk, (struct prl_floor_event){.fact = PRL_FACT_EOT, .utterance = 1, .permille = 960});
     wait_ms(&talk, 100);
     SAID(&talk, "commit u1 g1, transcribe u1 g1");
     end_talk(&talk);
@@ -870,7 +870,7 @@ PRL_TEST(floor_semantic_commit_follows_the_turn)
     SAID(&talk, "");
     wait_ms(&talk, 10); // the pause doubled
     SAID(&talk, "eot? u1");
-    step(&talk, (struct prl_floor_event){.fact = PRL_FACT_EOT, .utterance = 1, .permille = 900});
+    step(&talk, (struct prl_floor_event){.fact = PRL_FACT_EOT, .utterance = 1, .permille = 960});
     SAID(&talk, "commit u1 g1, transcribe u1 g1");
     words(&talk, 1, 2, 0);
     fact(&talk, PRL_FACT_CANCEL);
