@@ -2,7 +2,7 @@
 // sessions that it starts.
 //
 // Units:    seconds of life; `wall_us` is wall time, given by the caller.
-// Threads:  one owner.
+// Threads:  one object a loop; those that joined see the same secrets.
 // Memory:   at most count_max secrets and bytes_max bytes of their settings.
 // Errors:   mint: LIMIT when the table is full of secrets that have not expired; NOMEM.
 // Rules:    only the SHA-256 of a value is kept; the search looks at every place and compares in
@@ -45,6 +45,8 @@ struct prl_secrets;
 
 enum prl_err prl_secrets_create(struct prl_secrets **out,
                                 const struct prl_secrets_conf *conf) PRL_MUST_USE;
+// The same secrets for another loop. Before the loops run; `secrets` is destroyed last.
+enum prl_err prl_secrets_join(struct prl_secrets **out, struct prl_secrets *secrets) PRL_MUST_USE;
 void prl_secrets_destroy(struct prl_secrets **secrets);
 
 // What a new secret is to be; all borrowed.
@@ -57,7 +59,7 @@ struct prl_secret_wish {
 // Makes one; `value` is all that is ever known of it outside.
 enum prl_err prl_secrets_mint(struct prl_secrets *secrets, const struct prl_secret_wish *wish,
                               int64_t wall_us, char value[PRL_SECRET_SIZE]) PRL_MUST_USE;
-// The secret of this value, or NULL: unknown or expired. Valid until the next call of mint.
+// The secret of this value, or NULL: unknown, expired, or no memory. A copy, valid until the next find.
 const struct prl_secret *prl_secrets_find(struct prl_secrets *secrets, const char *value,
                                           int64_t wall_us);
 // Places in use, expired ones that nobody has swept yet included.

@@ -170,6 +170,7 @@ void prl_http_destroy(struct prl_http **http_at)
     if (!http)
         return;
     prl_acceptor_destroy(&http->acceptor);
+    prl_http_leave_join(http);
     while (http->first)
         end_conn(http->first);
     prl_tls_ctx_destroy(&http->tls);

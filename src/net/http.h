@@ -21,6 +21,8 @@
 struct prl_http;
 struct prl_http_request;
 
+enum { PRL_HTTP_SERVERS_MAX = 16 };
+
 struct prl_http_listen {
     const char *address; // "127.0.0.1", "::1", "0.0.0.0", "::" or "localhost"
     uint16_t port;       // 0: any free one, see prl_http_bound
@@ -50,6 +52,10 @@ struct prl_http_conf {
     int32_t ws_close_timeout_ms; // wait for the peer's close frame [2,000]
 };
 
+// Which of the servers joined with this one a request belongs to, by its number; asked when the request
+// is complete, once, before its handler. Not below `count` of prl_http_join: this one.
+typedef size_t (*prl_http_owner_fn)(void *arg, const struct prl_http_request *request);
+
 struct prl_http_stats {
     size_t connections; // now open
     size_t websockets;  // of these
@@ -58,12 +64,19 @@ struct prl_http_stats {
     uint64_t requests;  // so far
     uint64_t bad;       // requests answered 4xx by this module
     uint64_t bytes_in, bytes_out;
+    uint64_t moved; // connections that came from a server joined with this one
 };
 
 // Listens at once; connections are served as soon as the loop runs. When a address cannot be bound
 // a line naming it is logged and IO returned.
 enum prl_err prl_http_create(struct prl_http **out, struct prl_loop *loop,
                              const struct prl_http_conf *conf) PRL_MUST_USE;
+// Makes `servers[0..count)`, each on a loop of its own, with the same routes, hand requests over to the
+// one they belong to: the connection moves there, with what was read of it and its TLS, and stays.
+// A request waits for at most one turn of each loop. Before the loops run; servers[i] then has number
+// i. When they have ended, all are destroyed on one thread (prl_loop_adopt). 1..PRL_HTTP_SERVERS_MAX.
+enum prl_err prl_http_join(struct prl_http *const *servers, size_t count, prl_http_owner_fn owner,
+                           void *const *owner_args) PRL_MUST_USE;
 // Stops listening, lets open WebSockets know with 1001, keeps serving until prl_http_destroy.
 void prl_http_drain(struct prl_http *http);
 // Closes everything; each open WebSocket gets its on_close inside this call.

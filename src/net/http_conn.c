@@ -63,6 +63,7 @@ static size_t room(const struct prl_http_request *conn)
     case PRL_HTTP_REPLY:
         return free_in < PRL_WS_SLICE ? free_in : PRL_WS_SLICE;
     case PRL_HTTP_UPGRADED:
+    case PRL_HTTP_MOVING:
     case PRL_HTTP_DEAD:
         return 0;
     }
@@ -88,6 +89,7 @@ static void next_request(struct prl_http_request *conn)
     conn->head_only = conn->cors = false;
     conn->deferred = conn->replied = conn->streaming = conn->chunked = false;
     conn->gone = NULL;
+    conn->moved = false;
     conn->since_us = prl_clock_now_us();
     conn->served++;
     // Without memory for the next request the connection ends here.
@@ -221,6 +223,7 @@ static int64_t deadline(const struct prl_http_request *conn)
     case PRL_HTTP_LINGER:
         return conn->since_us + LINGER_US;
     case PRL_HTTP_UPGRADED:
+    case PRL_HTTP_MOVING:
     case PRL_HTTP_DEAD:
         return INT64_MAX;
     }
@@ -244,6 +247,12 @@ static void settle(struct prl_http_request *conn)
     after_reply(conn);
     if (conn->state == PRL_HTTP_UPGRADED) {
         conn->busy = false;
+        return;
+    }
+    if (conn->state == PRL_HTTP_MOVING) {
+        conn->busy = false;
+        conn->kicked = false;
+        prl_http_conn_leave(conn);
         return;
     }
     if (conn->state != PRL_HTTP_DEAD) {
@@ -291,6 +300,46 @@ static void on_timer(void *arg)
 
 // ---- life ----
 
+void prl_http_conn_link(struct prl_http_request *conn, struct prl_http *http)
+{
+    conn->http = http;
+    conn->previous = NULL;
+    conn->next = http->first;
+    if (http->first)
+        http->first->previous = conn;
+    http->first = conn;
+    http->stats.connections++;
+}
+
+void prl_http_conn_unlink(struct prl_http_request *conn)
+{
+    if (conn->next)
+        conn->next->previous = conn->previous;
+    if (conn->previous)
+        conn->previous->next = conn->next;
+    else
+        conn->http->first = conn->next;
+    conn->previous = conn->next = NULL;
+    conn->http->stats.connections--;
+}
+
+void prl_http_conn_arrive(struct prl_http_request *conn)
+{
+    struct prl_loop *loop = conn->http->loop;
+    enum prl_err err = prl_stream_arrive(conn->stream, loop, "http connection", on_event, conn);
+    if (!err)
+        err = prl_timer_create(&conn->timer, loop, "http timer", on_timer, conn);
+    if (err) {
+        prl_http_conn_destroy(conn);
+        return;
+    }
+    conn->busy = true;
+    if (!conn->http->acceptor) // draining
+        conn->keep_alive = false;
+    prl_http_conn_go_on(conn);
+    settle(conn);
+}
+
 enum prl_err prl_http_conn_create(struct prl_http *http, const struct prl_accepted *accepted,
                                   bool refuse)
 {
@@ -300,18 +349,13 @@ enum prl_err prl_http_conn_create(struct prl_http *http, const struct prl_accept
         close(accepted->fd);
         return PRL_ERR_NOMEM;
     }
-    conn->http = http;
     conn->peer = accepted->peer;
     conn->tls = tls;
     prl_str_init(&conn->in, http->conf.head_size_max);
     prl_str_init(&conn->ahead, http->conf.head_size_max);
     prl_outq_init(&conn->out, http->conf.ws_queue_size_max);
     conn->since_us = prl_clock_now_us();
-    conn->next = http->first;
-    if (http->first)
-        http->first->previous = conn;
-    http->first = conn;
-    http->stats.connections++;
+    prl_http_conn_link(conn, http);
     struct prl_stream_conf conf = {.fd = accepted->fd,
                                    .tls = tls ? http->tls : NULL,
                                    .what = "http connection",
@@ -334,13 +378,7 @@ enum prl_err prl_http_conn_create(struct prl_http *http, const struct prl_accept
 void prl_http_conn_destroy(struct prl_http_request *conn)
 {
     struct prl_http *http = conn->http;
-    if (conn->next)
-        conn->next->previous = conn->previous;
-    if (conn->previous)
-        conn->previous->next = conn->next;
-    else
-        http->first = conn->next;
-    http->stats.connections--;
+    prl_http_conn_unlink(conn);
     http->stats.websockets -= conn->state == PRL_HTTP_UPGRADED;
     http->stats.bytes_in += conn->bytes_in;
     http->stats.bytes_out += conn->bytes_out;

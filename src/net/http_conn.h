@@ -33,6 +33,7 @@ enum prl_http_state {
     PRL_HTTP_REPLY,   // the answer is complete and being written
     PRL_HTTP_LINGER,  // our side is ended; what arrives is thrown away
     PRL_HTTP_UPGRADED,
+    PRL_HTTP_MOVING, // belongs to another server, goes there when this callback ends
     PRL_HTTP_DEAD,
 };
 
@@ -48,7 +49,8 @@ struct prl_http {
     struct prl_tls_ctx *tls;
     char **names; // what `rules` points to
     size_t name_count;
-    uint8_t *slice; // PRL_WS_SLICE bytes, shared by all connections
+    struct prl_http_joined *joined; // NULL: with no other server
+    uint8_t *slice;                 // PRL_WS_SLICE bytes, shared by all connections
     struct prl_http_request *first;
     // State.
     struct prl_http_route routes[PRL_HTTP_ROUTES_MAX];
@@ -90,6 +92,8 @@ struct prl_http_request {
     // State.
     enum prl_http_state state;
     size_t scanned;   // of `in`, for the end of the head
+    bool moved;       // the running request came from another server
+    size_t target;    // MOVING: number of the server
     bool busy;        // inside a callback from the loop: it will settle
     bool kicked;      // the timer runs for settling
     int64_t since_us; // last progress of what `state` waits for
@@ -101,6 +105,12 @@ struct prl_http_request {
 enum prl_err prl_http_conn_create(struct prl_http *http, const struct prl_accepted *accepted,
                                   bool refuse) PRL_MUST_USE;
 void prl_http_conn_destroy(struct prl_http_request *conn);
+// In and out of the server's list and its count.
+void prl_http_conn_link(struct prl_http_request *conn, struct prl_http *http);
+void prl_http_conn_unlink(struct prl_http_request *conn);
+// Timer and events on its server's loop, once the stream has left another; then the request goes on.
+// On failure the connection is destroyed.
+void prl_http_conn_arrive(struct prl_http_request *conn);
 // Makes sure that settle runs soon.
 void prl_http_conn_kick(struct prl_http_request *conn);
 // Ends an idle connection soon, lets a running request finish.
@@ -109,6 +119,15 @@ void prl_http_conn_drain(struct prl_http_request *conn);
 // http_request.c: what a complete head leads to.
 void prl_http_conn_start_request(struct prl_http_request *conn, size_t head_size);
 void prl_http_conn_run(struct prl_http_request *conn);
+
+// A request that came from another server goes on where it was.
+void prl_http_conn_go_on(struct prl_http_request *conn);
+
+// http_join.c: several servers. True: the request belongs to another and the state is MOVING.
+bool prl_http_conn_moves(struct prl_http_request *conn);
+// Sends a MOVING connection off; it is not this server's any more.
+void prl_http_conn_leave(struct prl_http_request *conn);
+void prl_http_leave_join(struct prl_http *http);
 
 // http_reply.c: an error answer of this module; the connection closes behind it.
 void prl_http_conn_refuse(struct prl_http_request *conn, unsigned status, const char *message);

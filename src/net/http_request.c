@@ -189,6 +189,8 @@ static void route_request(struct prl_http_request *conn)
     }
     if (prl_http_head_has_token(conn->head, "upgrade", "websocket")) {
         const struct prl_ws_route *ws_route = find_ws_route(conn);
+        if (ws_route && prl_http_conn_moves(conn))
+            return;
         if (ws_route)
             prl_http_conn_upgrade(conn, ws_route);
         else
@@ -226,11 +228,27 @@ void prl_http_conn_start_request(struct prl_http_request *conn, size_t head_size
 
 void prl_http_conn_run(struct prl_http_request *conn)
 {
+    if (prl_http_conn_moves(conn))
+        return;
     conn->state = PRL_HTTP_RUNNING;
     const struct prl_http_route *route = conn->route;
     route->fn(route->arg, conn);
     if (conn->state == PRL_HTTP_RUNNING && !conn->deferred && !conn->replied && !conn->streaming)
         prl_http_conn_refuse(conn, 500, "the request was not answered");
+}
+
+void prl_http_conn_go_on(struct prl_http_request *conn)
+{
+    bool path_known;
+    if (prl_http_head_has_token(conn->head, "upgrade", "websocket")) {
+        route_request(conn);
+        return;
+    }
+    conn->route = find_route(conn, &path_known);
+    if (conn->route)
+        prl_http_conn_run(conn);
+    else
+        prl_http_conn_refuse(conn, 404, "nothing is served at this path");
 }
 
 // ---- getters ----

@@ -103,6 +103,21 @@ void prl_stream_destroy(struct prl_stream **stream)
     *stream = NULL;
 }
 
+void prl_stream_leave(struct prl_stream *stream)
+{
+    prl_watch_destroy(&stream->watch);
+}
+
+enum prl_err prl_stream_arrive(struct prl_stream *stream, struct prl_loop *loop, const char *what,
+                               prl_stream_fn fn, void *arg)
+{
+    PRL_CHECK(!stream->watch && stream->handshaken);
+    stream->fn = fn;
+    stream->arg = arg;
+    stream->want = 0;
+    return prl_watch_create(&stream->watch, loop, stream->fd, what, on_ready, stream);
+}
+
 void prl_stream_redirect(struct prl_stream *stream, prl_stream_fn fn, void *arg)
 {
     stream->fn = fn;

@@ -31,6 +31,11 @@ struct prl_stream_conf {
 };
 enum prl_err prl_stream_create(struct prl_stream **out, struct prl_loop *loop,
                                const struct prl_stream_conf *conf) PRL_MUST_USE;
+// Leaves its loop, for prl_stream_arrive on another: in between nothing but destroy may be called.
+void prl_stream_leave(struct prl_stream *stream);
+// On the thread of `loop`. What was wanted is wanted no more; events go to `fn`.
+enum prl_err prl_stream_arrive(struct prl_stream *stream, struct prl_loop *loop, const char *what,
+                               prl_stream_fn fn, void *arg) PRL_MUST_USE;
 // Closes the descriptor. TLS says good-bye without waiting.
 void prl_stream_destroy(struct prl_stream **stream);
 // Hands the events to somebody else from now on.

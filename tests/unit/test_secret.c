@@ -1,4 +1,6 @@
 // test_secret.c -- client secrets: made, found, expired, full; what a credential owns.
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "api/credential.h"
@@ -76,6 +78,57 @@ PRL_TEST(secret_table_is_bounded)
     prl_secrets_destroy(&secrets);
 }
 
+// ---- two loops, one table ----
+
+enum { ROUNDS = 100 };
+
+struct holder {
+    struct prl_secrets *secrets;
+    char values[ROUNDS][PRL_SECRET_SIZE];
+    atomic_int minted;
+    const struct holder *other;
+    int found;
+};
+
+// Makes its own and finds those of the other as they come.
+static void *hold(void *arg)
+{
+    struct holder *holder = arg;
+    for (int i = 0; i < ROUNDS; i++) {
+        EXPECT_OK(mint(holder->secrets, 0, 100, i % 2 ? "{}" : NULL, holder->values[i]));
+        atomic_store(&holder->minted, i + 1);
+        while (holder->found < atomic_load(&holder->other->minted)) {
+            const char *value = holder->other->values[holder->found];
+            const struct prl_secret *secret = prl_secrets_find(holder->secrets, value, S);
+            if (!secret)
+                return NULL;
+            EXPECT(!secret->session == (holder->found % 2 == 0));
+            holder->found++;
+        }
+    }
+    return NULL;
+}
+
+PRL_TEST(secret_of_one_loop_is_known_to_the_other)
+{
+    static struct holder holders[2];
+    REQUIRE(prl_secrets_create(&holders[0].secrets, &(struct prl_secrets_conf){0}) == PRL_OK);
+    REQUIRE(prl_secrets_join(&holders[1].secrets, holders[0].secrets) == PRL_OK);
+    for (int i = 0; i < 2; i++)
+        holders[i].other = &holders[1 - i];
+    pthread_t thread;
+    REQUIRE(pthread_create(&thread, NULL, hold, &holders[1]) == 0);
+    hold(&holders[0]);
+    pthread_join(thread, NULL);
+    for (int i = 0; i < 2; i++) {
+        for (int k = 0; k < ROUNDS; k++)
+            EXPECT(prl_secrets_find(holders[i].secrets, holders[1 - i].values[k], S) != NULL);
+        EXPECT_INT(prl_secrets_count(holders[i].secrets), 2 * ROUNDS);
+    }
+    prl_secrets_destroy(&holders[1].secrets);
+    prl_secrets_destroy(&holders[0].secrets);
+}
+
 PRL_TEST_OOM(secret_whole_life)
 {
     struct prl_secrets *secrets;
@@ -85,7 +138,13 @@ PRL_TEST_OOM(secret_whole_life)
         err = mint(secrets, 0, 10, "{\"type\":\"realtime\"}", value);
         EXPECT(err == PRL_OK || !*value || prl_test_oom());
     }
+    struct prl_secrets *joined = NULL;
+    if (!err)
+        err = prl_secrets_join(&joined, secrets);
+    if (!err)
+        EXPECT(prl_secrets_find(joined, value, 0) != NULL || prl_test_oom());
     EXPECT(!err || prl_test_oom());
+    prl_secrets_destroy(&joined);
     prl_secrets_destroy(&secrets);
 }
 
