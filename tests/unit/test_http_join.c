@@ -257,8 +257,9 @@ static bool step_sockets(void *arg)
     if (side->sockets == SOCKETS)
         return side->opened == side->closed;
     char url[80];
-    snprintf(url, sizeof(url), "%s://127.0.0.1:%u/ws?to=%d", side->tls ? "wss" : "ws",
-             side->tls ? side->tls_port : side->port, side->sockets++ % 2);
+    uint16_t port = side->tls ? side->tls_port : side->port;
+    snprintf(url, sizeof(url), "%s://127.0.0.1:%u/ws?to=%d", side->tls ? "wss" : "ws", port,
+             side->sockets++ % 2);
     struct prl_wsc_conf conf = {.url = url, .insecure = true, .ops = &client_ops, .arg = side};
     EXPECT_OK(prl_wsc_create(&side->client, side->loop, &conf));
     return false;
