@@ -387,7 +387,7 @@ PRL_TEST(llm_fronts_share_the_limit_of_streams)
     static struct fake_llm fake;
     static struct prl_llm_stream *streams[PRL_LLM_STREAMS_MAX];
     struct prl_loop *loop;
-    struct prl_llm *llms[2];
+    struct prl_llm *llms[2] = {NULL, NULL};
     fake = (struct fake_llm){.replies = replies};
     REQUIRE(prl_loop_create(&loop, NULL) == PRL_OK);
     for (size_t i = 0; i < 2; i++) {
