@@ -33,6 +33,7 @@ struct draft {
     struct prl_llm_tool *tools;
     struct prl_str texts; // contents that were put together, and tools' schemas, each with its zero
     size_t call_count;
+    const char *stops[PRL_LLM_STOPS_MAX];
     const char *param, *message; // what is wrong
 };
 
@@ -426,11 +427,27 @@ static void read_choice(const struct prl_json *choice, struct prl_llm_prompt *pr
                                                           : PRL_LLM_TOOLS_AUTO;
 }
 
+// One text, or a list of up to four.
+static void read_stops(struct draft *draft, const struct prl_json *stop,
+                       struct prl_llm_prompt *prompt)
+{
+    bool list = prl_json_type(stop) == PRL_JSON_ARRAY;
+    size_t count = list ? prl_json_count(stop) : prl_json_type(stop) == PRL_JSON_STRING;
+    bool good = count <= PRL_LLM_STOPS_MAX;
+    for (size_t i = 0; i < count && good; i++) {
+        const struct prl_json *text = list ? prl_json_at(stop, i) : stop;
+        size_t len = prl_json_string_len(text);
+        draft->stops[i] = prl_json_string(text, "");
+        good = len > 0 && len < PRL_LLM_STOP_BYTES_MAX && strlen(draft->stops[i]) == len;
+    }
+    if (!good)
+        wrong(draft, "stop", "Expected one to four texts of 1 to 127 bytes.");
+    prompt->stops = draft->stops;
+    prompt->stop_count = good ? count : 0;
+}
+
 static void refuse_unknown(struct draft *draft, const struct prl_json *root)
 {
-    const struct prl_json *stop = prl_json_get(root, "stop");
-    if (prl_json_type(stop) == PRL_JSON_STRING || prl_json_count(stop) > 0)
-        wrong(draft, "stop", "The embedded model knows no stop texts.");
     if (prl_json_int(prl_json_get(root, "n"), 1) != 1)
         wrong(draft, "n", "The embedded model gives one answer.");
     if (prl_json_count(prl_json_get(root, "messages")) == 0)
@@ -497,6 +514,7 @@ static enum prl_err generate(struct chat *chat, struct draft *draft, const struc
         read_message(draft, prl_json_at(messages, i), &draft->messages[i]);
     read_tools(draft, prl_json_get(root, "tools"));
     read_choice(prl_json_get(root, "tool_choice"), &prompt);
+    read_stops(draft, prl_json_get(root, "stop"), &prompt);
     refuse_unknown(draft, root);
     read_params(chat, root, &params);
     if (draft->message || draft->texts.err)

@@ -29,6 +29,11 @@ static uint64_t mix(uint64_t x)
     return x ^ (x >> 31);
 }
 
+static void send_words(void *arg, const char *text, size_t len)
+{
+    send(arg, &(struct prl_llm_event){.kind = PRL_LLM_EVENT_TOKEN, .text = text, .len = len});
+}
+
 static void send_call(struct prl_llm_job *job, const char *name, const char *text, size_t len)
 {
     char call_id[32];
@@ -44,17 +49,23 @@ static void send_call(struct prl_llm_job *job, const char *name, const char *tex
 static void on_answer(void *arg, const char *name, const char *text, size_t len)
 {
     struct prl_llm_job *job = arg;
-    if (name)
+    if (job->stop.hit)
+        return;
+    if (name) {
+        prl_stop_end(&job->stop, send_words, job);
         send_call(job, name, text, len);
-    else
-        send(job, &(struct prl_llm_event){.kind = PRL_LLM_EVENT_TOKEN, .text = text, .len = len});
+    } else if (prl_stop_push(&job->stop, text, len, send_words, job) != PRL_OK) {
+        job->answer.err = PRL_ERR_NOMEM; // seen at its end
+    }
 }
 
 void prl_llm_job_clear(struct prl_llm_job *job)
 {
     PRL_CHECK(job != NULL);
-    if (job->answer_open)
+    if (job->answer_open) {
         prl_reply_free(&job->answer);
+        prl_stop_free(&job->stop);
+    }
     prl_llm_tokens_free(&job->tokens);
     prl_mem_free(job->prompt);
     memset(job, 0, sizeof(*job));
@@ -79,8 +90,11 @@ static const char *start_problem(enum prl_err err)
 
 static void open_answer(struct prl_llm_job *job)
 {
-    if (job->answer_open)
+    if (job->answer_open) {
         prl_reply_free(&job->answer);
+        prl_stop_free(&job->stop);
+    }
+    prl_stop_init(&job->stop, job->prompt->stops, job->prompt->stop_count);
     prl_reply_init(&job->answer, job->prompt, job->tokens.forced, on_answer, job);
     job->answer_open = true;
 }
@@ -162,6 +176,7 @@ static enum prl_llm_job_next finish(struct prl_llm_job *job, bool stopped,
     }
     switch (result) {
     case PRL_REPLY_WORDS:
+        prl_stop_end(&job->stop, send_words, job);
         send_done(job, reason);
         break;
     case PRL_REPLY_CALLED:
@@ -200,7 +215,7 @@ enum prl_llm_job_next prl_llm_job_token(struct prl_llm_job *job,
     char text[PRL_LLM_PIECE_BYTES_MAX];
     int len = mark == PRL_REPLY_TEXT ? ops->piece(model, token, text, sizeof(text)) : 0;
     PRL_CHECK(len >= 0 && len <= (int)sizeof(text));
-    if (prl_reply_push(&job->answer, mark, text, (size_t)len) == PRL_REPLY_ENOUGH)
+    if (prl_reply_push(&job->answer, mark, text, (size_t)len) == PRL_REPLY_ENOUGH || job->stop.hit)
         return finish(job, true, PRL_LLM_REASON_STOP);
     if (job->output >= job->limit)
         return finish(job, false,

@@ -15,6 +15,7 @@
 #include "llm/llm.h"
 #include "llm/model.h"
 #include "llm/reply.h"
+#include "llm/stop.h"
 #include "llm/tokens.h"
 
 enum prl_llm_job_kind { PRL_LLM_JOB_NONE, PRL_LLM_JOB_PREFILL, PRL_LLM_JOB_GENERATE };
@@ -36,13 +37,14 @@ struct prl_llm_job {
     struct prl_llm_params params;
     struct prl_llm_tokens tokens; // owned
     struct prl_reply answer;
-    bool answer_open;
-    int32_t call_open;  // token ids, -1: none
-    int32_t call_close; //
-    int limit;          // most tokens of the answer
-    bool limit_context; // the context sets the limit
-    bool words_only;    // second try
-    int output;         // tokens drawn
+    struct prl_stop stop; // behind it
+    bool answer_open;     // both
+    int32_t call_open;    // token ids, -1: none
+    int32_t call_close;   //
+    int limit;            // most tokens of the answer
+    bool limit_context;   // the context sets the limit
+    bool words_only;      // second try
+    int output;           // tokens drawn
     int32_t next;
     int64_t queued_at_us, started_at_us, prefilled_at_us, first_at_us, last_at_us;
     prl_llm_job_fn fn;

@@ -109,6 +109,12 @@ enum prl_err prl_openai_request(struct prl_str *out, const char *model, const ch
         prl_json_write_real(&json, "top_p", params->top_p);
     if (params->seed != 0)
         prl_json_write_int(&json, "seed", params->seed);
+    if (prompt->stop_count > 0)
+        prl_json_write_array(&json, "stop");
+    for (size_t i = 0; i < prompt->stop_count; i++)
+        prl_json_write_string(&json, NULL, prompt->stops[i]);
+    if (prompt->stop_count > 0)
+        prl_json_write_end_array(&json);
     write_tools(&json, prompt);
     prl_json_write_end_object(&json);
     if (!out->err && extra && extra[0]) {

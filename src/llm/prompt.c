@@ -1,4 +1,4 @@
-// prompt.c -- see prompt.h. A copy is laid out as: struct, messages, calls, tools, then all text.
+// prompt.c -- see prompt.h. A copy is laid out as: struct, messages, calls, tools, stops, then all text.
 #include "llm/prompt.h"
 
 #include <string.h>
@@ -11,6 +11,7 @@ struct layout {
     struct prl_llm_message *messages;
     struct prl_llm_call *calls;
     struct prl_llm_tool *tools;
+    const char **stops;
     char *text;
 };
 
@@ -72,6 +73,14 @@ static enum prl_err measure(const struct prl_llm_prompt *prompt, size_t *bytes, 
             return err;
         *calls += prompt->messages[i].call_count;
     }
+    if (prompt->stop_count > PRL_LLM_STOPS_MAX)
+        return PRL_ERR_LIMIT;
+    for (size_t i = 0; i < prompt->stop_count; i++) {
+        size_t size = text_size(prompt->stops[i]);
+        if (size < 2 || size > PRL_LLM_STOP_BYTES_MAX)
+            return PRL_ERR_INVALID;
+        *bytes += size;
+    }
     return check_tools(prompt, bytes);
 }
 
@@ -132,10 +141,10 @@ enum prl_err prl_llm_prompt_copy(struct prl_llm_prompt **out, size_t *size,
     enum prl_err err = measure(prompt, &bytes, &calls);
     if (err)
         return err;
-    size_t total = sizeof(struct prl_llm_prompt) +
-                   prompt->message_count * sizeof(struct prl_llm_message) +
-                   calls * sizeof(struct prl_llm_call) +
-                   prompt->tool_count * sizeof(struct prl_llm_tool) + bytes;
+    size_t total =
+        sizeof(struct prl_llm_prompt) + prompt->message_count * sizeof(struct prl_llm_message) +
+        calls * sizeof(struct prl_llm_call) + prompt->tool_count * sizeof(struct prl_llm_tool) +
+        prompt->stop_count * sizeof(char *) + bytes;
     struct prl_llm_prompt *copy = prl_mem_alloc(total);
     if (!copy)
         return PRL_ERR_NOMEM;
@@ -144,13 +153,17 @@ enum prl_err prl_llm_prompt_copy(struct prl_llm_prompt **out, size_t *size,
     at.messages = (struct prl_llm_message *)(void *)(copy + 1);
     at.calls = (struct prl_llm_call *)(void *)(at.messages + prompt->message_count);
     at.tools = (struct prl_llm_tool *)(void *)(at.calls + calls);
-    at.text = (char *)(void *)(at.tools + prompt->tool_count);
+    at.stops = (const char **)(void *)(at.tools + prompt->tool_count);
+    at.text = (char *)(void *)(at.stops + prompt->stop_count);
     copy->messages = at.messages;
     copy->tools = at.tools;
     for (size_t i = 0; i < prompt->message_count; i++)
         put_message(&at, &prompt->messages[i]);
     for (size_t i = 0; i < prompt->tool_count; i++)
         put_tool(&at, &prompt->tools[i]);
+    copy->stops = at.stops;
+    for (size_t i = 0; i < prompt->stop_count; i++)
+        at.stops[i] = put_text(&at, prompt->stops[i]);
     copy->tool_name = put_text(&at, prompt->tool_name);
     PRL_CHECK(at.text == (char *)copy + total);
     *out = copy;

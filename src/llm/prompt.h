@@ -21,6 +21,8 @@ enum {
     PRL_LLM_CALLS_MAX = 32,                 // tool calls in one message
     PRL_LLM_PROMPT_BYTES_MAX = 4 << 20,     // far above any context
     PRL_LLM_TOOL_NAME_BYTES_MAX = 64,       // the Realtime API's own limit
+    PRL_LLM_STOPS_MAX = 4,                  // OpenAI's own limit
+    PRL_LLM_STOP_BYTES_MAX = 128,           // of one, its zero included
     PRL_LLM_ARGUMENTS_BYTES_MAX = 64 << 10, // of one call that the model writes
 };
 
@@ -61,8 +63,10 @@ struct prl_llm_prompt {
     const struct prl_llm_tool *tools;
     size_t tool_count;
     enum prl_llm_tool_choice tool_choice;
-    const char *tool_name; // for NAMED
-    bool open;             // the last message is still growing (words of a partial transcript)
+    const char *tool_name;    // for NAMED
+    const char *const *stops; // texts that end the answer and are not part of it
+    size_t stop_count;
+    bool open; // the last message is still growing (words of a partial transcript)
 };
 
 // Checks counts, roles and the bounds above, and that a NAMED tool is among the tools.

@@ -327,6 +327,13 @@ def check_chat(client):
     assert "paris" in text.lower() and reason == "stop" and usage.prompt_tokens > 0, (text, reason, usage)
     cut = client.chat.completions.create(model="parley", messages=asked, max_tokens=1)
     assert cut.choices[0].finish_reason == "length", cut
+    counted = [{"role": "user", "content": "Count from one to six in words, with blanks between: one two three four five six"}]
+    for stream in (False, True):
+        answer = client.chat.completions.create(model="parley", messages=counted, max_tokens=60, temperature=0, stream=stream,
+                                                stop=["hree", " fo"])
+        parts = answer if stream else [answer]
+        text = "".join((choice.delta if stream else choice.message).content or "" for part in parts for choice in part.choices)
+        assert "two" in text.lower() and "hree" not in text and "four" not in text, text
     tool = {"type": "function", "function": {"name": "light", "description": "Switches a light on or off", "parameters": {
         "type": "object", "properties": {"on": {"type": "boolean"}}, "required": ["on"]}}}
     for stream in (False, True):
@@ -373,7 +380,7 @@ def check_refusals(client):
     create = client.chat.completions.create
     refused(lambda: create(model="parley", messages=[]))
     refused(lambda: create(model="parley", messages=[{"role": "pirate", "content": "x"}]))
-    refused(lambda: create(model="parley", messages=user, stop=["x"]))
+    refused(lambda: create(model="parley", messages=user, stop=["a", "b", "c", "d", "e"]))
     refused(lambda: create(model="parley", messages=user, n=2))
     refused(lambda: create(model="parley", messages=[{"role": "user", "content": [
         {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}]}]))

@@ -121,6 +121,28 @@ PRL_TEST(llm_answers_and_calls)
     close_world(&world);
 }
 
+PRL_TEST(llm_stops_where_it_is_told)
+{
+    static const char *const stops[] = {"none of it", "s,"};
+    struct world world = {0};
+    struct prl_llm_message message = {.role = PRL_LLM_USER, .text = "hello", .len = 5};
+    struct prl_llm_prompt prompt = {
+        .messages = &message, .message_count = 1, .stops = stops, .stop_count = 2};
+    struct prl_llm_params params = {.max_output_tokens = 100, .committed = true};
+    REQUIRE(open_world(&world) == PRL_OK);
+    EXPECT_OK(prl_llm_generate(world.stream, 1, &prompt, &params)); // "Yes, …", a byte a token
+    EXPECT(wait_for(&world, &world.done, 1));
+    EXPECT_TEXT(prl_str_text(&world.text), "Ye");
+    EXPECT_INT(world.last.reason, PRL_LLM_REASON_STOP);
+    EXPECT_INT(world.last.usage.output_tokens, 4);
+    prl_str_clear(&world.text);
+    prompt.stop_count = 1; // what only looks like the beginning of one is given out
+    EXPECT_OK(prl_llm_generate(world.stream, 2, &prompt, &params));
+    EXPECT(wait_for(&world, &world.done, 2));
+    EXPECT_TEXT(prl_str_text(&world.text), "Yes, \xE5\xA5\xBD.");
+    close_world(&world);
+}
+
 PRL_TEST(llm_nothing_after_cancel)
 {
     struct world world = {0};

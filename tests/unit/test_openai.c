@@ -150,7 +150,9 @@ PRL_TEST(openai_writes_requests)
                                     .tools = tools,
                                     .tool_count = 1,
                                     .tool_choice = PRL_LLM_TOOLS_NAMED,
-                                    .tool_name = "light"};
+                                    .tool_name = "light",
+                                    .stops = (const char *const[]){"END"},
+                                    .stop_count = 1};
     struct prl_llm_params params = {.max_output_tokens = 50, .temperature = 0, .seed = 7};
     struct prl_str text;
     struct prl_json *root = NULL;
@@ -166,6 +168,7 @@ PRL_TEST(openai_writes_requests)
     EXPECT_INT(prl_json_type(prl_json_get(message_at(root, 2), "content")), PRL_JSON_NULL);
     EXPECT_TEXT(prl_json_string(prl_json_get(message_at(root, 3), "tool_call_id"), ""), "call_1");
     EXPECT_INT(prl_json_count(prl_json_get(root, "tools")), 1);
+    EXPECT_TEXT(prl_json_string(prl_json_at(prl_json_get(root, "stop"), 0), ""), "END");
     EXPECT_TEXT(
         prl_json_string(
             prl_json_get(prl_json_get(prl_json_get(root, "tool_choice"), "function"), "name"), ""),

@@ -28,6 +28,9 @@ PRL_TEST_OOM(prompt_copy_is_deep)
     struct prl_llm_prompt prompt = sample();
     prompt.tool_choice = PRL_LLM_TOOLS_NAMED;
     prompt.tool_name = "sub";
+    static const char *const stops[] = {"\n\n", "END"};
+    prompt.stops = stops;
+    prompt.stop_count = 2;
     struct prl_llm_prompt *copy;
     size_t size;
     enum prl_err err = prl_llm_prompt_copy(&copy, &size, &prompt);
@@ -43,6 +46,8 @@ PRL_TEST_OOM(prompt_copy_is_deep)
     EXPECT_TEXT(copy->messages[3].tool_call_id, "c1");
     EXPECT_TEXT(copy->tools[0].description, "adds");
     EXPECT_TEXT(copy->tool_name, "sub");
+    EXPECT(copy->stops != stops && copy->stop_count == 2);
+    EXPECT_TEXT(copy->stops[1], "END");
     prl_mem_free(copy);
 }
 
@@ -67,6 +72,20 @@ PRL_TEST(prompt_refuses_nonsense)
     user = (struct prl_llm_message){
         .role = PRL_LLM_USER, .text = "x", .len = PRL_LLM_PROMPT_BYTES_MAX + 1};
     EXPECT_INT(prl_llm_prompt_check(&prompt), PRL_ERR_LIMIT);
+    static char wide[PRL_LLM_STOP_BYTES_MAX + 1];
+    memset(wide, 'x', sizeof(wide) - 1);
+    const char *stops[PRL_LLM_STOPS_MAX + 1] = {"a", "b", "c", "d", "e"};
+    prompt = sample();
+    prompt.stops = stops;
+    prompt.stop_count = PRL_LLM_STOPS_MAX;
+    EXPECT_OK(prl_llm_prompt_check(&prompt));
+    prompt.stop_count++;
+    EXPECT_INT(prl_llm_prompt_check(&prompt), PRL_ERR_LIMIT);
+    prompt.stop_count = 1;
+    stops[0] = "";
+    EXPECT_INT(prl_llm_prompt_check(&prompt), PRL_ERR_INVALID);
+    stops[0] = wide;
+    EXPECT_INT(prl_llm_prompt_check(&prompt), PRL_ERR_INVALID);
     struct prl_llm_tool nameless = {.name = ""};
     prompt = sample();
     prompt.tools = &nameless;
