@@ -294,6 +294,7 @@ static void on_timer(void *arg)
     conn->kicked = false;
     if (prl_stream_pending(conn->stream))
         read_some(conn);
+    write_some(conn); // what an answer has just put there is no lack of progress
     check_time(conn);
     settle(conn);
 }

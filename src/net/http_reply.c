@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/http_conn.h"
@@ -90,11 +91,19 @@ static void add_head(struct prl_str *text, const struct prl_http_request *conn,
                  conn->keep_alive ? "keep-alive" : "close");
 }
 
+// The time of what waits to be sent counts from now, not from the request's arrival.
+static void note_push(struct prl_http_request *conn)
+{
+    if (conn->out.bytes == 0)
+        conn->since_us = prl_clock_now_us();
+}
+
 static enum prl_err push_text(struct prl_http_request *conn, const struct prl_str *text)
 {
     if (text->err)
         return text->err;
     struct prl_outq_piece pieces[3] = {{prl_str_text(text), text->len}};
+    note_push(conn);
     return prl_outq_push(&conn->out, pieces, true, NULL);
 }
 
@@ -221,6 +230,7 @@ enum prl_err prl_http_stream_chunk(struct prl_http_request *request, const void 
         return PRL_OK;
     int count = snprintf(length, sizeof(length), "%zx\r\n", size);
     struct prl_outq_piece pieces[3] = {{length, (size_t)count}, {data, size}, {"\r\n", 2}};
+    note_push(request);
     if (!request->chunked)
         pieces[0].size = pieces[2].size = 0;
     enum prl_err err = prl_outq_push(&request->out, pieces, false, NULL);
@@ -234,6 +244,7 @@ void prl_http_stream_end(struct prl_http_request *request)
     prl_loop_check(request->http->loop);
     PRL_CHECK(request->streaming && !request->replied);
     request->replied = true;
+    note_push(request);
     enum prl_err err = PRL_OK;
     if (request->chunked && !request->head_only)
         err = prl_outq_push_static(&request->out, "0\r\n\r\n", 5);

@@ -677,6 +677,37 @@ PRL_TEST(http_streams_answers_within_bounds)
     tear_down(&f);
 }
 
+// An answer may take longer than a client has for taking it in.
+PRL_TEST(http_answers_that_take_long_arrive)
+{
+    struct fixture f = {0};
+    struct peer peer;
+    REQUIRE(set_up(&f, &(struct prl_http_conf){.body_timeout_ms = 20}) == PRL_OK);
+    EXPECT(peer_connect(&peer, f.port));
+    for (int streamed = 0; streamed < 2; streamed++) {
+        f.held = NULL;
+        peer_send(&f, &peer, GET("/later", ""), strlen(GET("/later", "")));
+        int64_t end_us = prl_clock_now_us() + PRL_TEST_WAIT_US;
+        while (!f.held && prl_clock_now_us() < end_us)
+            prl_loop_turn(f.loop, TURN_US);
+        REQUIRE(f.held != NULL);
+        int64_t since_us = prl_clock_now_us();
+        while (prl_clock_now_us() < since_us + 50000)
+            prl_loop_turn(f.loop, 5000);
+        if (streamed) {
+            EXPECT_OK(prl_http_stream_begin(f.held, &(struct prl_http_response){.status = 200}));
+            EXPECT_OK(prl_http_stream_chunk(f.held, "late", 4));
+            prl_http_stream_end(f.held);
+        } else {
+            prl_http_reply_json(f.held, 200, "{}");
+        }
+        EXPECT(peer_await(&f, &peer, streamed ? "4\r\nlate\r\n0\r\n\r\n" : "\r\n\r\n{}", 1));
+    }
+    EXPECT_INT(f.gone, 0);
+    peer_close(&peer);
+    tear_down(&f);
+}
+
 PRL_TEST(http_stream_abort_breaks_off)
 {
     struct fixture f = {0};
