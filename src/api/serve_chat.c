@@ -34,6 +34,9 @@ struct draft {
     struct prl_str texts; // contents that were put together, and tools' schemas, each with its zero
     size_t call_count;
     const char *stops[PRL_LLM_STOPS_MAX];
+    const char **images; // of all messages, in order; the parsed JSON's
+    size_t image_count;
+    bool sees;                   // the model does
     const char *param, *message; // what is wrong
 };
 
@@ -334,15 +337,35 @@ static const char *keep_text(struct draft *draft, size_t from)
     return draft->texts.data + from;
 }
 
+static void read_image(struct draft *draft, const struct prl_json *part,
+                       struct prl_llm_message *message)
+{
+    static const char scheme[] = "data:image/";
+    const char *url = prl_json_string(prl_json_get(prl_json_get(part, "image_url"), "url"), "");
+    if (!draft->sees) {
+        wrong(draft, "messages", "The embedded model sees no images.");
+    } else if (strncmp(url, scheme, sizeof(scheme) - 1) != 0) {
+        wrong(draft, "messages", "Expected an image as a data URL: data:image/…;base64,….");
+    } else if (message->role != PRL_LLM_USER || message->image_count == PRL_LLM_IMAGES_MAX) {
+        wrong(draft, "messages", "Expected at most 8 images in a message, and of the user only.");
+    } else {
+        draft->images[draft->image_count++] = url;
+        message->image_count++;
+    }
+}
+
 static void read_parts(struct draft *draft, const struct prl_json *parts,
                        struct prl_llm_message *message)
 {
     size_t from = draft->texts.len;
+    message->images = draft->images + draft->image_count;
     for (size_t i = 0; i < prl_json_count(parts); i++) {
         const struct prl_json *part = prl_json_at(parts, i);
         const struct prl_json *text = prl_json_get(part, "text");
-        if (prl_json_type(text) != PRL_JSON_STRING)
-            wrong(draft, "messages", "The embedded model reads parts of type 'text' only.");
+        if (prl_str_equal(prl_json_string(prl_json_get(part, "type"), ""), "image_url"))
+            read_image(draft, part, message);
+        else if (prl_json_type(text) != PRL_JSON_STRING)
+            wrong(draft, "messages", "Expected parts of type 'text' or 'image_url'.");
         else
             (void)prl_str_add(&draft->texts, prl_json_string(text, ""), prl_json_string_len(text));
     }
@@ -454,6 +477,17 @@ static void refuse_unknown(struct draft *draft, const struct prl_json *root)
         wrong(draft, "messages", "Expected at least one message.");
 }
 
+// As many as there may be images.
+static size_t count_parts(const struct prl_json *messages)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < prl_json_count(messages); i++) {
+        const struct prl_json *content = prl_json_get(prl_json_at(messages, i), "content");
+        count += prl_json_type(content) == PRL_JSON_ARRAY ? prl_json_count(content) : 0;
+    }
+    return count;
+}
+
 static size_t count_calls(const struct prl_json *messages)
 {
     size_t count = 0;
@@ -475,8 +509,9 @@ static enum prl_err make_room(struct draft *draft, const struct prl_json *root, 
     draft->messages = prl_mem_array(message_count + 1, sizeof(*draft->messages));
     draft->calls = prl_mem_array(count_calls(messages) + 1, sizeof(*draft->calls));
     draft->tools = prl_mem_array(tool_count + 1, sizeof(*draft->tools));
+    draft->images = prl_mem_array(count_parts(messages) + 1, sizeof(*draft->images));
     prl_str_init(&draft->texts, room);
-    if (!draft->messages || !draft->calls || !draft->tools)
+    if (!draft->messages || !draft->calls || !draft->tools || !draft->images)
         return PRL_ERR_NOMEM;
     return prl_str_reserve(&draft->texts, room);
 }
@@ -554,7 +589,7 @@ void prl_serve_chat(void *arg, struct prl_http_request *request)
         prl_serve_refuse(&chat->order, 400, "invalid_json", NULL, problem);
         return;
     }
-    struct draft draft = {0};
+    struct draft draft = {.sees = prl_llm_sees(prl_serve_conf(serve)->llm)};
     enum prl_err err = make_room(&draft, root, size);
     if (!err)
         err = generate(chat, &draft, root);
@@ -563,6 +598,7 @@ void prl_serve_chat(void *arg, struct prl_http_request *request)
     prl_mem_free(draft.messages);
     prl_mem_free(draft.calls);
     prl_mem_free(draft.tools);
+    prl_mem_free(draft.images);
     prl_str_free(&draft.texts);
     prl_json_free(&root);
 }

@@ -27,6 +27,7 @@ struct prl_llm_backend_ops {
 struct prl_llm {
     const struct prl_llm_backend_ops *ops;
     struct prl_loop *loop; // borrowed
+    bool sees;             // some engine of it may look at images
 };
 
 struct prl_llm_stream {

@@ -17,6 +17,11 @@ enum prl_llm_state prl_llm_state(const struct prl_llm *llm)
     return llm->ops->state(llm);
 }
 
+bool prl_llm_sees(const struct prl_llm *llm)
+{
+    return llm->sees;
+}
+
 struct prl_llm_stats prl_llm_stats(const struct prl_llm *llm)
 {
     return llm->ops->stats(llm);

@@ -70,6 +70,9 @@ enum prl_err prl_llm_create(struct prl_llm **out, const struct prl_llm_conf *con
 void prl_llm_destroy(struct prl_llm **llm);
 enum prl_llm_state prl_llm_state(const struct prl_llm *llm);
 
+// Whether prompts with images make sense: not for the embedded model alone.
+bool prl_llm_sees(const struct prl_llm *llm);
+
 enum prl_llm_event_kind {
     PRL_LLM_EVENT_TOKEN,      // text: the next words, whole code points, never empty
     PRL_LLM_EVENT_TOOL_BEGIN, // name, call_id

@@ -33,12 +33,35 @@ static void write_calls(struct prl_json_write *json, const struct prl_llm_messag
     prl_json_write_end_array(json);
 }
 
+// The words, if any, and the images as parts.
+static void write_parts(struct prl_json_write *json, const struct prl_llm_message *message)
+{
+    prl_json_write_array(json, "content");
+    if (message->len > 0) {
+        prl_json_write_object(json, NULL);
+        prl_json_write_string(json, "type", "text");
+        prl_json_write_bytes(json, "text", message->text, message->len);
+        prl_json_write_end_object(json);
+    }
+    for (size_t i = 0; i < message->image_count; i++) {
+        prl_json_write_object(json, NULL);
+        prl_json_write_string(json, "type", "image_url");
+        prl_json_write_object(json, "image_url");
+        prl_json_write_string(json, "url", message->images[i]);
+        prl_json_write_end_object(json);
+        prl_json_write_end_object(json);
+    }
+    prl_json_write_end_array(json);
+}
+
 static void write_message(struct prl_json_write *json, const struct prl_llm_message *message)
 {
     static const char *const roles[] = {"system", "user", "assistant", "tool"};
     prl_json_write_object(json, NULL);
     prl_json_write_string(json, "role", roles[message->role]);
-    if (message->len == 0 && message->call_count > 0)
+    if (message->image_count > 0)
+        write_parts(json, message);
+    else if (message->len == 0 && message->call_count > 0)
         prl_json_write_null(json, "content");
     else
         prl_json_write_bytes(json, "content", message->text ? message->text : "", message->len);

@@ -1,4 +1,5 @@
-// prompt.c -- see prompt.h. A copy is laid out as: struct, messages, calls, tools, stops, then all text.
+// prompt.c -- see prompt.h. A copy is laid out as: struct, messages, calls, tools, pointers to images and
+// stops, then all text.
 #include "llm/prompt.h"
 
 #include <string.h>
@@ -11,7 +12,7 @@ struct layout {
     struct prl_llm_message *messages;
     struct prl_llm_call *calls;
     struct prl_llm_tool *tools;
-    const char **stops;
+    const char **pointers; // to images and stops
     char *text;
 };
 
@@ -26,6 +27,12 @@ static enum prl_err check_message(const struct prl_llm_message *message, size_t 
         return PRL_ERR_LIMIT;
     if (message->call_count > 0 && message->role != PRL_LLM_ASSISTANT)
         return PRL_ERR_INVALID;
+    if (message->image_count > PRL_LLM_IMAGES_MAX)
+        return PRL_ERR_LIMIT;
+    if (message->image_count > 0 && message->role != PRL_LLM_USER)
+        return PRL_ERR_INVALID;
+    for (size_t i = 0; i < message->image_count; i++)
+        *bytes += text_size(message->images[i]);
     *bytes += message->len + 1 + text_size(message->tool_call_id);
     for (size_t i = 0; i < message->call_count; i++) {
         const struct prl_llm_call *call = &message->calls[i];
@@ -59,7 +66,9 @@ static enum prl_err check_tools(const struct prl_llm_prompt *prompt, size_t *byt
     return PRL_OK;
 }
 
-static enum prl_err measure(const struct prl_llm_prompt *prompt, size_t *bytes, size_t *calls)
+// `pointers`: to images and stops.
+static enum prl_err measure(const struct prl_llm_prompt *prompt, size_t *bytes, size_t *calls,
+                            size_t *pointers)
 {
     if (prompt->message_count > PRL_LLM_MESSAGES_MAX || prompt->tool_count > PRL_LLM_TOOLS_MAX)
         return PRL_ERR_LIMIT;
@@ -67,11 +76,13 @@ static enum prl_err measure(const struct prl_llm_prompt *prompt, size_t *bytes, 
         return PRL_ERR_INVALID;
     *bytes = 0;
     *calls = 0;
+    *pointers = prompt->stop_count;
     for (size_t i = 0; i < prompt->message_count; i++) {
         enum prl_err err = check_message(&prompt->messages[i], bytes);
         if (err)
             return err;
         *calls += prompt->messages[i].call_count;
+        *pointers += prompt->messages[i].image_count;
     }
     if (prompt->stop_count > PRL_LLM_STOPS_MAX)
         return PRL_ERR_LIMIT;
@@ -89,7 +100,16 @@ enum prl_err prl_llm_prompt_check(const struct prl_llm_prompt *prompt)
     PRL_CHECK(prompt != NULL);
     size_t bytes;
     size_t calls;
-    return measure(prompt, &bytes, &calls);
+    size_t pointers;
+    return measure(prompt, &bytes, &calls, &pointers);
+}
+
+bool prl_llm_prompt_has_images(const struct prl_llm_prompt *prompt)
+{
+    for (size_t i = 0; i < prompt->message_count; i++)
+        if (prompt->messages[i].image_count > 0)
+            return true;
+    return false;
 }
 
 static const char *put_bytes(struct layout *at, const char *text, size_t len)
@@ -113,6 +133,9 @@ static void put_message(struct layout *at, const struct prl_llm_message *from)
     *to = *from;
     to->text = put_bytes(at, from->text, from->len);
     to->tool_call_id = put_text(at, from->tool_call_id);
+    to->images = from->image_count > 0 ? at->pointers : NULL;
+    for (size_t i = 0; i < from->image_count; i++)
+        *at->pointers++ = put_text(at, from->images[i]);
     to->calls = from->call_count > 0 ? at->calls : NULL;
     for (size_t i = 0; i < from->call_count; i++) {
         struct prl_llm_call *call = at->calls++;
@@ -138,13 +161,14 @@ enum prl_err prl_llm_prompt_copy(struct prl_llm_prompt **out, size_t *size,
     *size = 0;
     size_t bytes;
     size_t calls;
-    enum prl_err err = measure(prompt, &bytes, &calls);
+    size_t pointers;
+    enum prl_err err = measure(prompt, &bytes, &calls, &pointers);
     if (err)
         return err;
     size_t total =
         sizeof(struct prl_llm_prompt) + prompt->message_count * sizeof(struct prl_llm_message) +
         calls * sizeof(struct prl_llm_call) + prompt->tool_count * sizeof(struct prl_llm_tool) +
-        prompt->stop_count * sizeof(char *) + bytes;
+        pointers * sizeof(char *) + bytes;
     struct prl_llm_prompt *copy = prl_mem_alloc(total);
     if (!copy)
         return PRL_ERR_NOMEM;
@@ -153,17 +177,17 @@ enum prl_err prl_llm_prompt_copy(struct prl_llm_prompt **out, size_t *size,
     at.messages = (struct prl_llm_message *)(void *)(copy + 1);
     at.calls = (struct prl_llm_call *)(void *)(at.messages + prompt->message_count);
     at.tools = (struct prl_llm_tool *)(void *)(at.calls + calls);
-    at.stops = (const char **)(void *)(at.tools + prompt->tool_count);
-    at.text = (char *)(void *)(at.stops + prompt->stop_count);
+    at.pointers = (const char **)(void *)(at.tools + prompt->tool_count);
+    at.text = (char *)(void *)(at.pointers + pointers);
     copy->messages = at.messages;
     copy->tools = at.tools;
     for (size_t i = 0; i < prompt->message_count; i++)
         put_message(&at, &prompt->messages[i]);
     for (size_t i = 0; i < prompt->tool_count; i++)
         put_tool(&at, &prompt->tools[i]);
-    copy->stops = at.stops;
+    copy->stops = at.pointers;
     for (size_t i = 0; i < prompt->stop_count; i++)
-        at.stops[i] = put_text(&at, prompt->stops[i]);
+        *at.pointers++ = put_text(&at, prompt->stops[i]);
     copy->tool_name = put_text(&at, prompt->tool_name);
     PRL_CHECK(at.text == (char *)copy + total);
     *out = copy;

@@ -21,6 +21,7 @@ enum {
     PRL_LLM_CALLS_MAX = 32,                 // tool calls in one message
     PRL_LLM_PROMPT_BYTES_MAX = 4 << 20,     // far above any context
     PRL_LLM_TOOL_NAME_BYTES_MAX = 64,       // the Realtime API's own limit
+    PRL_LLM_IMAGES_MAX = 8,                 // in one message
     PRL_LLM_STOPS_MAX = 4,                  // OpenAI's own limit
     PRL_LLM_STOP_BYTES_MAX = 128,           // of one, its zero included
     PRL_LLM_ARGUMENTS_BYTES_MAX = 64 << 10, // of one call that the model writes
@@ -42,6 +43,8 @@ struct prl_llm_message {
     const char *tool_call_id;         // of a TOOL message: which call it answers; may be NULL
     const struct prl_llm_call *calls; // of an ASSISTANT message
     size_t call_count;
+    const char *const *images; // of a USER message: data URLs ("data:image/png;base64,…")
+    size_t image_count;        // only a model elsewhere looks at them
 };
 
 struct prl_llm_tool {
@@ -68,6 +71,8 @@ struct prl_llm_prompt {
     size_t stop_count;
     bool open; // the last message is still growing (words of a partial transcript)
 };
+
+bool prl_llm_prompt_has_images(const struct prl_llm_prompt *prompt);
 
 // Checks counts, roles and the bounds above, and that a NAMED tool is among the tools.
 enum prl_err prl_llm_prompt_check(const struct prl_llm_prompt *prompt) PRL_MUST_USE;

@@ -318,7 +318,8 @@ static void on_local(void *arg, const struct prl_llm_event *event)
 static enum prl_err ask_local(struct stream *stream)
 {
     struct prl_llm *local = stream->remote->local;
-    enum prl_err err = local ? PRL_OK : PRL_ERR_ENGINE;
+    bool blind = prl_llm_prompt_has_images(stream->prompt);
+    enum prl_err err = local && !blind ? PRL_OK : PRL_ERR_ENGINE;
     if (!err && !stream->local) {
         struct prl_llm_stream_conf conf = {.fn = on_local, .arg = stream};
         err = prl_llm_open(local, &conf, &stream->local);
@@ -345,7 +346,10 @@ static bool ask_next(struct stream *stream)
         enum prl_err err = far ? ask_far(stream) : ask_local(stream);
         if (!err)
             return true;
-        prl_pool_end(pool, stream->engine, PRL_OUTCOME_FAILED, PRL_FETCH_MEMORY, prl_err_name(err));
+        // An embedded engine that is shown an image is not at fault.
+        bool ours = !far && prl_llm_prompt_has_images(stream->prompt);
+        prl_pool_end(pool, stream->engine, ours ? PRL_OUTCOME_REFUSED : PRL_OUTCOME_FAILED,
+                     PRL_FETCH_MEMORY, ours ? "it sees no images" : prl_err_name(err));
         stream->tried |= UINT32_C(1) << stream->engine;
     }
 }
@@ -476,7 +480,9 @@ enum prl_err prl_llm_remote_create(struct prl_llm **out, const struct prl_llm_re
     if (!remote)
         return PRL_ERR_NOMEM;
     *remote = (struct remote){
-        .base = {.ops = &remote_ops, .loop = conf->loop}, .pool = conf->pool, .local = conf->local};
+        .base = {.ops = &remote_ops, .loop = conf->loop, .sees = prl_pool_has_far(conf->pool)},
+        .pool = conf->pool,
+        .local = conf->local};
     *out = &remote->base;
     return PRL_OK;
 }

@@ -217,7 +217,7 @@ enum prl_err prl_llm_scripted_create(struct prl_llm **out, const struct prl_llm_
     struct front *front = prl_mem_zalloc(sizeof(*front));
     if (!front)
         return PRL_ERR_NOMEM;
-    front->base = (struct prl_llm){&ops, conf->loop};
+    front->base = (struct prl_llm){.ops = &ops, .loop = conf->loop};
     front->script = *script;
     front->on_state = conf->on_state;
     front->arg = conf->arg;

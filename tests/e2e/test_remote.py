@@ -3,6 +3,7 @@ parley as the engine node in both languages, and the official SDK against our ow
 import array
 import asyncio
 import contextlib
+import json
 import os
 import re
 import time
@@ -239,6 +240,30 @@ async def test_every_fault_of_a_recogniser_that_streams():
     await faults_of("stt", events=True)
 
 
+async def test_images_and_stop_texts_reach_a_model_elsewhere():
+    script = Scripted()
+    image = "data:image/png;base64,iVBORw0KGgo="
+
+    def ask(client, url):
+        content = [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": url}}]
+        return client.chat.completions.create(model="parley", messages=[{"role": "user", "content": content}], stop=["END"])
+    with running(edge(*far(script.url, *KINDS))) as (server,):
+        client = sdk(server)
+        answer = await asyncio.to_thread(ask, client, image)
+        assert share_of_words(ANSWER, answer.choices[0].message.content) == 1, answer
+        body = json.loads(script.bodies["llm"])
+        assert body["messages"][-1]["content"] == [{"type": "text", "text": "What is this?"},
+                                                   {"type": "image_url", "image_url": {"url": image}}], body
+        assert body["stop"] == ["END"], body
+        try:
+            await asyncio.to_thread(ask, client, "https://example.org/a.png")
+            raise AssertionError("not refused")
+        except openai.BadRequestError:
+            pass
+        await settled(server)
+    script.stop()
+
+
 async def test_falls_back_within_the_answer_and_returns():
     bad, good = Scripted(), Scripted()
     settings = [setting.replace(f"{kind}.", f"{kind}.fallback.", 1) for kind in KINDS for setting in far(good.url, kind)]
@@ -442,6 +467,6 @@ if __name__ == "__main__":
         test_every_fault_of_a_plain_recogniser_over_a_websocket, test_faults_of_a_realtime_recogniser,
         test_faults_of_a_vllm_recogniser,
         test_every_fault_of_a_recogniser, test_every_fault_of_a_recogniser_that_streams,
-        test_falls_back_within_the_answer_and_returns,
+        test_images_and_stop_texts_reach_a_model_elsewhere, test_falls_back_within_the_answer_and_returns,
         test_work_is_shared_and_a_dead_address_is_no_matter, test_cancel_ends_the_request,
         test_our_endpoints_and_a_node_that_uses_them]))

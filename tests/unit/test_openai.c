@@ -182,6 +182,25 @@ PRL_TEST(openai_writes_requests)
     prl_str_free(&text);
 }
 
+PRL_TEST(openai_writes_images)
+{
+    static const char *const images[] = {"data:image/png;base64,AA==",
+                                         "data:image/gif;base64,AB=="};
+    struct prl_llm_message message = {
+        .role = PRL_LLM_USER, .text = "What?", .len = 5, .images = images, .image_count = 2};
+    struct prl_llm_prompt prompt = {.messages = &message, .message_count = 1};
+    struct prl_llm_params params = {.max_output_tokens = 50};
+    struct prl_str text;
+    prl_str_init(&text, PRL_OPENAI_REQUEST_MAX);
+    EXPECT_OK(prl_openai_request(&text, "m", NULL, &prompt, &params));
+    EXPECT(
+        strstr(prl_str_text(&text),
+               "\"content\":[{\"type\":\"text\",\"text\":\"What?\"},"
+               "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,AA==\"}},"
+               "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/gif;base64,AB==\"}}]"));
+    prl_str_free(&text);
+}
+
 PRL_TEST_OOM(openai_without_memory)
 {
     static const char *const events[] = {

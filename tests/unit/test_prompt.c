@@ -31,6 +31,15 @@ PRL_TEST_OOM(prompt_copy_is_deep)
     static const char *const stops[] = {"\n\n", "END"};
     prompt.stops = stops;
     prompt.stop_count = 2;
+    static const char *const images[] = {"data:image/png;base64,AA==",
+                                         "data:image/gif;base64,AB=="};
+    struct prl_llm_message seen[4];
+    memcpy(seen, messages, sizeof(seen));
+    seen[1].images = images;
+    seen[1].image_count = 2;
+    EXPECT(!prl_llm_prompt_has_images(&prompt));
+    prompt.messages = seen;
+    EXPECT(prl_llm_prompt_has_images(&prompt));
     struct prl_llm_prompt *copy;
     size_t size;
     enum prl_err err = prl_llm_prompt_copy(&copy, &size, &prompt);
@@ -48,6 +57,8 @@ PRL_TEST_OOM(prompt_copy_is_deep)
     EXPECT_TEXT(copy->tool_name, "sub");
     EXPECT(copy->stops != stops && copy->stop_count == 2);
     EXPECT_TEXT(copy->stops[1], "END");
+    EXPECT(copy->messages[1].images != images && copy->messages[0].images == NULL);
+    EXPECT_TEXT(copy->messages[1].images[1], images[1]);
     prl_mem_free(copy);
 }
 
@@ -85,6 +96,18 @@ PRL_TEST(prompt_refuses_nonsense)
     stops[0] = "";
     EXPECT_INT(prl_llm_prompt_check(&prompt), PRL_ERR_INVALID);
     stops[0] = wide;
+    EXPECT_INT(prl_llm_prompt_check(&prompt), PRL_ERR_INVALID);
+    const char *images[PRL_LLM_IMAGES_MAX + 1];
+    for (size_t i = 0; i <= PRL_LLM_IMAGES_MAX; i++)
+        images[i] = "data:image/png;base64,AA==";
+    user = (struct prl_llm_message){
+        .role = PRL_LLM_USER, .images = images, .image_count = PRL_LLM_IMAGES_MAX};
+    prompt = (struct prl_llm_prompt){.messages = &user, .message_count = 1};
+    EXPECT_OK(prl_llm_prompt_check(&prompt));
+    user.image_count++;
+    EXPECT_INT(prl_llm_prompt_check(&prompt), PRL_ERR_LIMIT);
+    user.image_count = 1;
+    user.role = PRL_LLM_SYSTEM;
     EXPECT_INT(prl_llm_prompt_check(&prompt), PRL_ERR_INVALID);
     struct prl_llm_tool nameless = {.name = ""};
     prompt = sample();

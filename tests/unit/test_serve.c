@@ -597,6 +597,13 @@ PRL_TEST(serve_chat_whole_and_streamed)
                    "role");
     expect_refused(&desk, path, "{\"n\":2,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
                    400, "one answer");
+    expect_refused(&desk, path,
+                   "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\","
+                   "\"image_url\":{\"url\":\"data:image/png;base64,AA==\"}}]}]}",
+                   400, "sees no images");
+    expect_refused(&desk, path,
+                   "{\"stop\":[\"\"],\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", 400,
+                   "stop");
     close_desk(&desk);
 }
 
