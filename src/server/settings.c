@@ -250,7 +250,7 @@ static const struct prl_conf_key keys[] = {
         "The same when no verdict came in time (semantic_vad)."),
     INT("turn.resume_ms", turn_resume_ms, "200", 32, 5000,
         "A false interruption is over so long after the voice."),
-    INT("turn.verdict_max_ms", turn_verdict_max_ms, "800", 100, 10000,
+    INT("turn.verdict_max_ms", turn_verdict_max_ms, "1500", 100, 10000,
         "A verdict on a sound in overlap is awaited so long after the voice (semantic_vad)."),
     INT("turn.filler_after_ms", turn_filler_after_ms, "0", 0, 60000,
         "A wait so long gets a short filler, once; 0: never."),

@@ -87,7 +87,7 @@ void prl_floor_conf_init(struct prl_floor_conf *conf)
         .interrupt_max_ms = 800,
         .interrupt_unjudged_ms = 300,
         .resume_ms = 200,
-        .verdict_max_ms = 800,
+        .verdict_max_ms = 1500,
         .input_stall_ms = 1500,
         .utterance_max_ms = 120000,
         .commit_min_ms = 100,

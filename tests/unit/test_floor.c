@@ -181,6 +181,7 @@ static void begin(struct talk *talk, enum prl_floor_turns turns)
     // The tests' times do not follow the defaults.
     talk->conf.interrupt_min_ms = 160;
     talk->conf.interrupt_max_ms = 600;
+    talk->conf.verdict_max_ms = 800;
     EXPECT_OK(prl_floor_create(&talk->floor, &talk->conf));
     wait_ms(talk, 1000);
     SAID(talk, "");
