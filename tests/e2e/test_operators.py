@@ -5,8 +5,10 @@ configurations.
     test_operators.py [NAME...]     only tests whose name contains one of the words
 """
 import asyncio
+import contextlib
 import http.server
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -14,11 +16,14 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.parse
 import urllib.request
 
-from harness import PARLEY, PATIENCE, Client, Server, jfk, pcm24, run
+import yaml
+from harness import PARLEY, PATIENCE, Client, Server, free_port, jfk, pcm24, run
 
 SCRIPTED = ("scripted.engines=true", "session.language=en")
+CONF = pathlib.Path(__file__).parents[2] / "conf"
 PARTS = {"end_of_turn", "stt", "llm.first_token", "tts.first_sound", "hold", "send", "playing"}
 
 
@@ -192,5 +197,68 @@ def test_top_goes_on():
         assert server.stop() == 0
 
 
+def starts(command, environment):
+    """The command, on ports of its own and with scripted engines where it has some: does it come to serve?"""
+    port = free_port()
+    extra = {"http.port": port, "http.tls_port": free_port(), "rtc.udp_port": 0, "rtc.tcp_port": 0, "llm.model": "small"}
+    arguments = [part for key, value in extra.items() for part in ("--set", f"{key}={value}")]
+    if "--config" not in command:
+        arguments += ["--set", "scripted.engines=true"]
+    with tempfile.TemporaryFile("w+") as log, tempfile.TemporaryDirectory() as state:
+        process = subprocess.Popen([PARLEY, *command[1:], *arguments], stdout=log, stderr=log,
+                                   env={**os.environ, **environment, "XDG_STATE_HOME": state})
+        try:
+            end = time.monotonic() + 60 * PATIENCE
+            while True:
+                log.seek(0)
+                assert process.poll() is None and time.monotonic() < end, (command, log.read())
+                with contextlib.suppress(OSError):
+                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5 * PATIENCE) as answer:
+                        return answer.status == 200
+                time.sleep(0.1)
+        finally:
+            process.terminate()
+            process.wait(30 * PATIENCE)
+
+
+def urls_of(value):
+    """All texts below a member called "url"."""
+    if isinstance(value, list):
+        return [url for item in value for url in urls_of(item)]
+    if isinstance(value, dict):
+        return [url for key, item in value.items() for url in
+                ([item] if key == "url" and isinstance(item, str) else item if key == "url" else urls_of(item))]
+    return []
+
+
+def test_compose():
+    """conf/compose.yaml: its commands start, its names fit together. No container is made."""
+    services = yaml.safe_load((CONF / "compose.yaml").read_text())["services"]
+    ours = {name: service for name, service in services.items() if service["image"] == "parley"}
+    assert set(ours) == {"edge", "engines"} and set(services) == {*ours, "vllm"}
+    for service in ours.values():
+        mounts = dict(volume.split(":")[1::-1] for volume in service.get("volumes", ()))
+        command = [str((CONF / mounts[part]).resolve()) if part in mounts else part for part in service["command"]]
+        assert command[0] == "parley" and all("/etc/" not in part for part in command), command
+        keys = {name: "a-key-for-tests" for name in service["environment"]}
+        assert all(re.fullmatch(r"\$\{\w+:\?\}", value) for value in service["environment"].values()), service
+        assert starts(command, keys), command
+    elsewhere = yaml.safe_load((CONF / "engines-elsewhere.yaml").read_text())
+    urls = [urllib.parse.urlsplit(url) for url in urls_of(elsewhere)]
+    assert len(urls) == 4 and {url.hostname for url in urls} <= set(services), urls
+    assert "http.hosts=engines" in services["engines"]["command"]
+    wanted = {engine["api_key_env"] for kind in ("stt", "llm", "tts") for engine in elsewhere[kind]}
+    assert wanted <= set(services["edge"]["environment"])
+    # The keys of both sides are the same variable.
+    assert services["engines"]["environment"]["PARLEY_API_KEY"] == services["edge"]["environment"]["PARLEY_NODE_KEY"]
+    assert services["edge"]["environment"]["VLLM_KEY"] in services["vllm"]["command"]
+    # What is published is what is listened on without further settings.
+    shown = subprocess.run([PARLEY, "config"], capture_output=True, text=True, check=True).stdout
+    settings = yaml.safe_load(shown)
+    ports = {f'{settings["http"]["port"]}:{settings["http"]["port"]}'}
+    ports |= {f'{settings["rtc"][f"{kind}_port"]}:{settings["rtc"][f"{kind}_port"]}/{kind}' for kind in ("udp", "tcp")}
+    assert set(services["edge"]["ports"]) == ports, ports
+
+
 if __name__ == "__main__":
-    sys.exit(run([test_traces, test_top, test_top_goes_on]))
+    sys.exit(run([test_traces, test_top, test_top_goes_on, test_compose]))

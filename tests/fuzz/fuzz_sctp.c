@@ -34,7 +34,7 @@ enum {
     PACKET_MAX = 2048,
     HEADER_SIZE = 12,
     STEPS_MAX = 64,
-    PACKETS_AFTER = 16, // the rest is left for the next input
+    PACKETS_AFTER = 16, // where more inputs come: the rest is theirs
     TICK_MS = 10,
 };
 
@@ -371,7 +371,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         step(&input);
     run.deaf = false; // else most that follow meet nobody
     service();
-    deliver(PACKETS_AFTER);
+    deliver(lives_max == 1 ? PIPE_MAX : PACKETS_AFTER);
     if (lives_max == 1)
         end();
     return 0;
