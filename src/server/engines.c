@@ -44,6 +44,7 @@ enum path {
     PATH_HIBARI,
     PATH_ZH_TABLES,
     PATH_KOKORO,
+    PATH_KOKORO_VOCODER,
     PATH_KOKORO_VOICES,
     PATH_FASTSPEECH2,
     PATH_MELGAN,
@@ -229,6 +230,7 @@ static bool find_paths(struct prl_engines *engines, char *why)
         find(engines, PATH_HIBARI, "hibari", tts, why) &&
         find(engines, PATH_ZH_TABLES, "zh-tables", tts, why) &&
         find(engines, PATH_KOKORO, "kokoro", tts, why) &&
+        find(engines, PATH_KOKORO_VOCODER, "kokoro-vocoder", tts, why) &&
         find(engines, PATH_KOKORO_VOICES, "kokoro-voice-af_alloy", tts, why) &&
         find(engines, PATH_FASTSPEECH2, "fastspeech2-zh", tts && fast, why) &&
         find(engines, PATH_MELGAN, "mb-melgan-zh", tts && fast, why);
@@ -413,6 +415,7 @@ static enum prl_err start_tts(struct prl_engines *engines)
                                           .hibari_model = engines->paths[PATH_HIBARI],
                                           .zh_tables = engines->paths[PATH_ZH_TABLES],
                                           .kokoro_model = engines->paths[PATH_KOKORO],
+                                          .kokoro_vocoder = engines->paths[PATH_KOKORO_VOCODER],
                                           .kokoro_voices = engines->paths[PATH_KOKORO_VOICES],
                                           .fastspeech2_model = engines->paths[PATH_FASTSPEECH2],
                                           .melgan_model = engines->paths[PATH_MELGAN]},

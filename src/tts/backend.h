@@ -33,15 +33,16 @@ struct prl_ort;
 
 // Where the engines' files are. NULL: absent, and the backends that need it cannot be opened.
 struct prl_tts_paths {
-    const char *ort_library;   // libonnxruntime.so
-    const char *en_tables;     // made by tools/convert/en_tables.py: American English
-    const char *en_tables_gb;  // the same for British voices; NULL: they speak American
-    const char *en_oov;        // oov.onnx: reads words that no table has
-    const char *en_oov_gb;     // the same in British; its alphabet is in en_tables_gb
-    const char *hibari_model;  // hibari-marks.onnx, made by tools/convert/en_tables.py
-    const char *zh_tables;     // made by tools/convert/zh_tables.py
-    const char *kokoro_model;  // kokoro-v1.0.int8.onnx
-    const char *kokoro_voices; // folder with <voice>.bin
+    const char *ort_library;    // libonnxruntime.so
+    const char *en_tables;      // made by tools/convert/en_tables.py: American English
+    const char *en_tables_gb;   // the same for British voices; NULL: they speak American
+    const char *en_oov;         // oov.onnx: reads words that no table has
+    const char *en_oov_gb;      // the same in British; its alphabet is in en_tables_gb
+    const char *hibari_model;   // hibari-marks.onnx, made by tools/convert/en_tables.py
+    const char *zh_tables;      // made by tools/convert/zh_tables.py
+    const char *kokoro_model;   // predictor.onnx and
+    const char *kokoro_vocoder; // vocoder.onnx, made by tools/convert/kokoro_split.py
+    const char *kokoro_voices;  // folder with <voice>.bin
     const char *fastspeech2_model;
     const char *melgan_model;
     const char *espeak; // program; NULL: "espeak-ng" from PATH

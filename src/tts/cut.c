@@ -14,7 +14,9 @@ enum {
     HAN_TENTHS = 6,    // an ideograph is six
     LEAST_TENTHS = 20, // no clause is shorter than two words, but the last
     // Mandarin is seldom broken by commas as early as English is by spaces, and its voice is the
-    // slow one: the first clause ends at a good gap after 7 ideographs, at any gap after 20.
+    // slow one: the first clause ends at a comma after 4 ideographs (当然可以，), at a good gap after 7, at any
+    // gap after 20.
+    HAN_FIRST_SOFT_TENTHS = 24,
     HAN_FIRST_TENTHS = 42,
     HAN_FIRST_ANY_TENTHS = 120,
     WORD_BYTES = 12 // longest abbreviation and more
@@ -157,7 +159,10 @@ static size_t soft_break(struct prl_cut *cut, size_t at)
     // A comma that comes early is no place to go back to.
     if (cut->scan.tenths >= gap_tenths(cut) / 4)
         cut->scan.soft = at;
-    return cut->scan.tenths >= soft_tenths(cut) ? at : 0;
+    uint32_t enough = soft_tenths(cut);
+    if (cut->clauses == 0 && is_han(cut->scan.last) && enough > HAN_FIRST_SOFT_TENTHS)
+        enough = HAN_FIRST_SOFT_TENTHS;
+    return cut->scan.tenths >= enough ? at : 0;
 }
 
 // Too many words without a break: the last comma, else the gap.

@@ -24,7 +24,7 @@
 // Zeros are replaced by the defaults in brackets. A word is a Latin word or number, or 1.6
 // ideographs (a Mandarin syllable takes about 0.6 of an English word's time).
 struct prl_cut_conf {
-    uint32_t first_words_min; // the first clause has at least so many words at a comma [3]
+    uint32_t first_words_min; // the first clause has so many words at a comma [3; ideographs: 4]
     uint32_t first_words_max; // …and is cut at the next gap between words after so many [12]
     uint32_t later_words_max; // later clauses are cut at a comma after so many words [24]
     uint32_t clause_max;      // bytes, 64..4096 [1024]; a clause never gets longer

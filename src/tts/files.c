@@ -21,6 +21,7 @@ static const struct {
     {"hibari", offsetof(struct prl_tts_paths, hibari_model), false, false},
     {"zh-tables", offsetof(struct prl_tts_paths, zh_tables), false, false},
     {"kokoro", offsetof(struct prl_tts_paths, kokoro_model), false, false},
+    {"kokoro-vocoder", offsetof(struct prl_tts_paths, kokoro_vocoder), false, false},
     {"kokoro-voice-af_heart", offsetof(struct prl_tts_paths, kokoro_voices), false, true},
     {"fastspeech2-zh", offsetof(struct prl_tts_paths, fastspeech2_model), true, false},
     {"mb-melgan-zh", offsetof(struct prl_tts_paths, melgan_model), true, false},

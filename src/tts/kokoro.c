@@ -1,55 +1,54 @@
-// kokoro.c -- see backend.h. Chinese and English in one flow, 36 voices, 24 kHz: words to ids, one
-// run of the model for each piece of up to 30 syllables, silence around it cut to what is wanted.
+// kokoro.c -- see backend.h. Chinese and English in one flow, 36 voices, 24 kHz: words to ids, frames of
+// pieces of up to 30 syllables (kokoro_synth.h), sound of them stretch by stretch (kokoro_flow.h).
 //
-// Longest step: one run for a piece; measured in docs/TUNING.md.
-// The model gives 0.4 s of silence before and 0.6 s behind each piece. Most of it is never computed
-// (inputs keep_start and keep_end, see tools/convert/kokoro_durations.py), the rest is cut off, and a
-// pause by the last mark is put behind, so pieces and clauses can be laid end to end.
+// Longest step: one stretch of at most 131 frames (3.3 s of sound); measured in docs/TUNING.md.
+// The model gives 0.4 s of silence before and 0.6 s behind each piece. Most of it is never made into
+// sound, the rest is cut off, and a pause by the last mark is put behind, so pieces and clauses can be
+// laid end to end. The first stretch that somebody waits for is as short as this machine's speed
+// allows without a gap behind it.
 // Source:   Kokoro-82M v1.0 (Apache-2.0), int8; voices of kokoro-js 1.2.1.
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/mem.h"
-#include "engine/ort.h"
 #include "tts/backend.h"
 #include "tts/en_g2p.h"
+#include "tts/kokoro_flow.h"
 #include "tts/kokoro_script.h"
+#include "tts/kokoro_synth.h"
 #include "tts/zh_g2p.h"
 
 enum {
-    FRAME_SAMPLES = 600, // of the model's durations: 25 ms
-    STYLE_FLOATS = 256,
     STYLE_ROWS = 510, // one for each number of ids
     IDS_MAX = STYLE_ROWS + 2,
-    SOUND_SAMPLES_MAX = 120 * PRL_TTS_RATE_HZ, // of one piece, a bound against a broken model
-    WINDOW_SAMPLES = 120,                      // 5 ms: loudness is looked at in these
-    LEAD_SAMPLES = 600,                        // kept before the first sound
-    TAIL_SAMPLES = 1440,                       // kept, faded, behind the last
-    FADE_SAMPLES = 120,
     PATH_BYTES = 1024,
 };
 static const float KEEP_START_FRAMES = 10; // at speed 1; fewer change the sound, see TUNING.md
 static const float KEEP_END_FRAMES = 22;
-static const float SILENCE_RMS = 0.003F;
-static const float SPEECH_RMS = 0.09F; // every voice and piece is brought to this loudness
-static const float PEAK_MAX = 0.95F;
+static const double COST_MARGIN = 1.25; // a frame may cost so much more than the newest ones did
+static const double COST_SHARE = 0.3;   // of the newest stretch in the running mean
 
 struct piece {
     int64_t ids[IDS_MAX]; // with pads
     size_t id_count;
     size_t start, end;           // of the script's ids
     uint32_t id_sample[IDS_MAX]; // where each id begins, from the start of the request
+    uint32_t sample;             // where the piece begins
+    size_t first_frame;          // those before it are not made into sound
+    size_t frame;                // next one to make
+    size_t last_frame;           // behind the last
 };
 
 struct kokoro {
-    struct prl_zh_g2p *zh;           // owned; NULL without its table
-    struct prl_en_g2p *en;           // owned; NULL without its tables
-    struct prl_en_g2p *en_gb;        // owned; NULL: British voices speak American
-    struct prl_ort_session *session; // owned
-    char voices[PATH_BYTES];         // folder
-    float *style;                    // owned, STYLE_ROWS * STYLE_FLOATS of `voice`
+    struct prl_zh_g2p *zh;          // owned; NULL without its table
+    struct prl_en_g2p *en;          // owned; NULL without its tables
+    struct prl_en_g2p *en_gb;       // owned; NULL: British voices speak American
+    struct prl_kokoro_synth *synth; // owned
+    char voices[PATH_BYTES];        // folder
+    float *style;                   // owned, STYLE_ROWS * PRL_KOKORO_STYLE of `voice`
     const struct prl_tts_voice *voice;
     char why[PRL_TTS_WHY_SIZE];
     struct prl_kokoro_script script;
@@ -57,15 +56,15 @@ struct kokoro {
     // of the request
     bool running;
     float speed;
-    bool first;      // the first sound is waited for
-    unsigned pieces; // made so far
-    size_t id_at;    // ids already spoken
+    unsigned pieces; // begun so far
+    size_t id_at;    // ids already begun
     uint32_t sample; // given out so far
-    int16_t *sound;  // owned: of the piece
-    size_t sound_capacity;
-    size_t sound_len;
-    size_t speech_len; // without the pause behind it
-    size_t sound_at;
+    double hand;     // frames that are made and not yet heard, by prl_kokoro_flow_next
+    double cost;     // frames of sound in the time that one takes to make; 0: not known
+    struct prl_kokoro_flow flow;
+    size_t sound_at; // of the stretch
+    size_t pause;    // samples of silence still to give out behind the piece
+    int16_t silence[PRL_TTS_CHUNK_MAX];
     struct prl_marks marks;
 };
 
@@ -126,10 +125,10 @@ static void close_it(void **ctx)
     prl_zh_g2p_destroy(&self->zh);
     prl_en_g2p_destroy(&self->en);
     prl_en_g2p_destroy(&self->en_gb);
-    prl_ort_session_destroy(&self->session);
+    prl_kokoro_synth_destroy(&self->synth);
     prl_kokoro_script_free(&self->script);
+    prl_kokoro_flow_free(&self->flow);
     prl_mem_free(self->style);
-    prl_mem_free(self->sound);
     prl_marks_free(&self->marks);
     prl_mem_free(self);
     *ctx = NULL;
@@ -169,7 +168,7 @@ static enum prl_err load_voice(struct kokoro *self, const struct prl_tts_voice *
         (void)snprintf(why, why_size, "kokoro: cannot open the voice %s (run set-up again)", path);
         return PRL_ERR_NOTFOUND;
     }
-    const size_t count = (size_t)STYLE_ROWS * STYLE_FLOATS;
+    const size_t count = (size_t)STYLE_ROWS * PRL_KOKORO_STYLE;
     self->voice = NULL;
     size_t got = fread(self->style, sizeof(float), count, file);
     (void)fclose(file);
@@ -181,19 +180,12 @@ static enum prl_err load_voice(struct kokoro *self, const struct prl_tts_voice *
     return PRL_OK;
 }
 
-static bool session_has(const struct prl_ort_session *session, const char *input)
-{
-    for (size_t i = 0; prl_ort_session_input(session, i); i++)
-        if (strcmp(prl_ort_session_input(session, i), input) == 0)
-            return true;
-    return false;
-}
-
 static enum prl_err open_it(void **ctx, const struct prl_tts_backend_conf *conf, char *why,
                             size_t why_size)
 {
     *ctx = NULL;
-    if (!conf->ort || !conf->paths->kokoro_model || !conf->paths->kokoro_voices) {
+    const char *const models[2] = {conf->paths->kokoro_model, conf->paths->kokoro_vocoder};
+    if (!conf->ort || !models[0] || !models[1] || !conf->paths->kokoro_voices) {
         (void)snprintf(why, why_size, "kokoro: no model or no voices given (run set-up again)");
         return PRL_ERR_NOTFOUND;
     }
@@ -201,20 +193,15 @@ static enum prl_err open_it(void **ctx, const struct prl_tts_backend_conf *conf,
     if (!self)
         return PRL_ERR_NOMEM;
     (void)snprintf(self->voices, sizeof(self->voices), "%s", conf->paths->kokoro_voices);
-    self->style = prl_mem_array((size_t)STYLE_ROWS * STYLE_FLOATS, sizeof(float));
+    self->style = prl_mem_array((size_t)STYLE_ROWS * PRL_KOKORO_STYLE, sizeof(float));
     enum prl_err err = self->style ? PRL_OK : PRL_ERR_NOMEM;
     if (!err)
         err = load_voice(self, &VOICES[0], why, why_size);
     if (!err)
         err = open_front_ends(self, conf, why, why_size);
-    struct prl_ort_conf model = {
-        .path = conf->paths->kokoro_model, .threads = conf->threads, .arena = true};
     if (!err)
-        err = prl_ort_session_create(&self->session, conf->ort, &model, why, why_size);
-    if (!err && !session_has(self->session, "keep_end")) {
-        (void)snprintf(why, why_size, "%s: without durations (run set-up again)", model.path);
-        err = PRL_ERR_ENGINE;
-    }
+        err =
+            prl_kokoro_synth_create(&self->synth, conf->ort, models, conf->threads, why, why_size);
     void *made = self;
     if (err)
         close_it(&made);
@@ -256,10 +243,12 @@ static enum prl_err begin(void *ctx, const struct prl_tts_request *request)
         return err;
     }
     self->speed = request->speed;
-    self->first = request->first;
     self->pieces = 0;
-    self->id_at = self->sound_at = self->sound_len = 0;
+    self->id_at = self->sound_at = self->pause = 0;
+    self->piece.frame = self->piece.last_frame = 0;
+    self->hand = request->first ? -1 : PRL_KOKORO_FRAMES_MAX;
     self->sample = 0;
+    prl_kokoro_flow_begin(&self->flow);
     self->running = true;
     return PRL_OK;
 }
@@ -268,7 +257,7 @@ static void make_piece(struct kokoro *self)
 {
     struct piece *piece = &self->piece;
     piece->start = self->id_at;
-    piece->end = prl_kokoro_script_piece(&self->script, self->id_at, self->pieces++, self->first);
+    piece->end = prl_kokoro_script_piece(&self->script, self->id_at, self->pieces++);
     size_t end = piece->end;
     if (end > piece->start && self->script.ids[end - 1] == PRL_KOKORO_SPACE)
         end--;
@@ -281,37 +270,6 @@ static void make_piece(struct kokoro *self)
     self->id_at = piece->end;
 }
 
-// First and last window that are louder than silence; false when there is none.
-static bool find_speech(const float *wave, size_t count, size_t *first, size_t *last, float *rms)
-{
-    double sum = 0;
-    size_t loud = 0;
-    for (size_t window = 0; (window + 1) * WINDOW_SAMPLES <= count; window++) {
-        float energy = 0;
-        for (size_t i = 0; i < WINDOW_SAMPLES; i++) {
-            float value = wave[window * WINDOW_SAMPLES + i];
-            energy += value * value;
-        }
-        energy /= WINDOW_SAMPLES;
-        if (!(energy > SILENCE_RMS * SILENCE_RMS))
-            continue;
-        if (!loud++)
-            *first = window;
-        *last = window;
-        sum += (double)energy;
-    }
-    *rms = loud ? (float)sqrt(sum / (double)loud) : 0;
-    return loud > 0;
-}
-
-static float gain_of(const float *wave, size_t count, float rms)
-{
-    float peak = 1e-6F;
-    for (size_t i = 0; i < count; i++)
-        peak = fmaxf(peak, fabsf(wave[i]));
-    return fminf(SPEECH_RMS / rms, PEAK_MAX / peak);
-}
-
 // The pause behind a piece, by its last mark.
 static size_t pause_samples(const struct kokoro *self)
 {
@@ -322,117 +280,94 @@ static size_t pause_samples(const struct kokoro *self)
     return (size_t)((float)(ms * MS) / self->speed);
 }
 
-static int16_t to_pcm(float value)
-{
-    if (!(value > -1))
-        value = -1; // also NaN
-    return (int16_t)((value < 1 ? value : 1) * 32767);
-}
-
-// Cuts, levels and converts the model's sound; *skipped is how much was cut off in front.
-static enum prl_err take_sound(struct kokoro *self, const float *wave, size_t count,
-                               size_t *skipped)
-{
-    size_t first = 0;
-    size_t last = 0;
-    float rms;
-    self->sound_len = self->speech_len = self->sound_at = 0;
-    *skipped = 0;
-    if (!find_speech(wave, count, &first, &last, &rms))
-        return PRL_OK;
-    size_t start =
-        first * WINDOW_SAMPLES > LEAD_SAMPLES ? first * WINDOW_SAMPLES - LEAD_SAMPLES : 0;
-    size_t end = (last + 1) * WINDOW_SAMPLES + TAIL_SAMPLES;
-    end = end < count ? end : count;
-    size_t need = end - start + pause_samples(self);
-    if (need > self->sound_capacity) {
-        prl_mem_free(self->sound);
-        self->sound_capacity = 0;
-        self->sound = prl_mem_array(need, sizeof(*self->sound));
-        if (!self->sound)
-            return PRL_ERR_NOMEM;
-        self->sound_capacity = need;
-    }
-    float gain = gain_of(wave + start, end - start, rms);
-    size_t len = end - start;
-    size_t tail = end - (last + 1) * WINDOW_SAMPLES;
-    for (size_t i = 0; i < len; i++) {
-        float value = wave[start + i] * gain;
-        if (i < FADE_SAMPLES)
-            value *= (float)i / FADE_SAMPLES;
-        if (len - i <= tail)
-            value *= (float)(len - i) / (float)(tail + 1);
-        self->sound[i] = to_pcm(value);
-    }
-    memset(self->sound + len, 0, (need - len) * sizeof(*self->sound));
-    self->sound_len = need;
-    self->speech_len = len - tail;
-    *skipped = start;
-    return PRL_OK;
-}
-
-// Where each id of the piece begins. The first `skipped` samples of the sound were cut off.
-static enum prl_err take_durations(struct kokoro *self, const float *frames, float keep_start,
-                                   size_t skipped)
-{
-    struct piece *piece = &self->piece;
-    double at = -(double)skipped;
-    for (size_t i = 0; i < piece->id_count; i++) {
-        if (!(frames[i] >= 0 && frames[i] < 1e5F))
-            return PRL_ERR_ENGINE;
-        double in_sound = at > 0 ? at : 0;
-        in_sound = in_sound < (double)self->speech_len ? in_sound : (double)self->speech_len;
-        piece->id_sample[i] = self->sample + (uint32_t)in_sound;
-        float kept = i == 0 ? fminf(frames[i], keep_start) : frames[i];
-        at += (double)kept * FRAME_SAMPLES;
-    }
-    return PRL_OK;
-}
-
 static enum prl_err fail(struct kokoro *self, enum prl_err err, const char *what)
 {
-    (void)snprintf(self->why, sizeof(self->why), "kokoro: %s", what);
+    (void)snprintf(self->why, sizeof(self->why), "%s", what);
     return err;
 }
 
-static enum prl_err take_outputs(struct kokoro *self, const struct prl_ort_tensor *outputs,
-                                 float keep_start)
-{
-    size_t samples = prl_ort_count(&outputs[0]);
-    if (outputs[0].type != PRL_ORT_FLOAT || outputs[1].type != PRL_ORT_FLOAT ||
-        samples > SOUND_SAMPLES_MAX || prl_ort_count(&outputs[1]) != self->piece.id_count)
-        return fail(self, PRL_ERR_ENGINE, "unusable output of the model");
-    size_t skipped;
-    enum prl_err err = take_sound(self, outputs[0].data, samples, &skipped);
-    if (err)
-        return fail(self, err, prl_err_name(err));
-    err = take_durations(self, outputs[1].data, keep_start, skipped);
-    return err ? fail(self, err, "unusable durations of the model") : PRL_OK;
-}
-
-static enum prl_err run_piece(struct kokoro *self)
+// Frames of the next ids, and which of them become sound.
+static enum prl_err begin_piece(struct kokoro *self)
 {
     make_piece(self);
     struct piece *piece = &self->piece;
+    const struct prl_kokoro_piece wanted = {
+        .ids = piece->ids,
+        .id_count = piece->id_count,
+        .style = self->style + (piece->id_count - 3) * PRL_KOKORO_STYLE, // row of n ids is n - 1
+        .speed = self->speed};
+    enum prl_err err = prl_kokoro_synth_predict(self->synth, &wanted);
+    if (err)
+        return fail(self, err, prl_kokoro_synth_why(self->synth));
     // Pauses of the model get longer as the speech gets slower.
     float keep_start = floorf(KEEP_START_FRAMES / self->speed);
     float keep_end = floorf(KEEP_END_FRAMES / self->speed);
-    struct prl_ort_tensor inputs[] = {
-        {.name = "tokens", .type = PRL_ORT_INT64, .rank = 2, .data = piece->ids},
-        {.name = "style", .type = PRL_ORT_FLOAT, .rank = 2, .shape = {1, STYLE_FLOATS}},
-        {.name = "speed", .type = PRL_ORT_FLOAT, .rank = 1, .shape = {1}, .data = &self->speed},
-        {.name = "keep_start", .type = PRL_ORT_FLOAT, .rank = 1, .shape = {1}, .data = &keep_start},
-        {.name = "keep_end", .type = PRL_ORT_FLOAT, .rank = 1, .shape = {1}, .data = &keep_end},
-    };
-    inputs[0].shape[0] = 1;
-    inputs[0].shape[1] = (int64_t)piece->id_count;
-    inputs[1].data = self->style + (piece->id_count - 3) * STYLE_FLOATS; // row of n ids is n - 1
-    struct prl_ort_tensor outputs[] = {{.name = "audio"}, {.name = "durations"}};
-    if (prl_ort_run(self->session, inputs, sizeof(inputs) / sizeof(inputs[0]), outputs, 2))
-        return fail(self, PRL_ERR_ENGINE, prl_ort_session_why(self->session));
-    enum prl_err err = take_outputs(self, outputs, keep_start);
-    prl_ort_release(self->session, outputs, 2);
-    return err;
+    const float *durations = prl_kokoro_synth_durations(self->synth);
+    float tail = 0; // of the last sound before mark and pad
+    for (size_t i = piece->id_count - 3; i < piece->id_count; i++)
+        tail += durations[i];
+    size_t frames = prl_kokoro_synth_frames(self->synth);
+    size_t over = tail > keep_end ? (size_t)(tail - keep_end) : 0;
+    piece->first_frame = durations[0] > keep_start ? (size_t)(durations[0] - keep_start) : 0;
+    piece->last_frame = frames - over;
+    if (piece->first_frame >= piece->last_frame)
+        return fail(self, PRL_ERR_ENGINE, "kokoro: a piece without frames");
+    piece->frame = piece->first_frame;
+    piece->sample = self->sample;
+    self->pause = pause_samples(self);
+    self->sound_at = 0;
+    prl_kokoro_flow_begin(&self->flow);
+    return PRL_OK;
+}
+
+// Where each id of the piece begins, by what the flow has cut off in front so far.
+static void place_ids(struct kokoro *self)
+{
+    struct piece *piece = &self->piece;
+    const float *durations = prl_kokoro_synth_durations(self->synth);
+    double at = -(double)(piece->first_frame * PRL_KOKORO_FRAME + self->flow.skipped);
+    double end = (double)((piece->last_frame - piece->first_frame) * PRL_KOKORO_FRAME);
+    for (size_t i = 0; i < piece->id_count; i++) {
+        double in_sound = at > 0 ? at < end ? at : end : 0;
+        piece->id_sample[i] = piece->sample + (uint32_t)in_sound;
+        at += (double)durations[i] * PRL_KOKORO_FRAME;
+    }
+}
+
+// The next stretch of the piece's sound.
+static enum prl_err make_stretch(struct kokoro *self)
+{
+    struct piece *piece = &self->piece;
+    size_t count = prl_kokoro_flow_next(piece->last_frame - piece->frame, self->cost * COST_MARGIN,
+                                        self->hand);
+    size_t from = piece->frame;
+    size_t to = from + count;
+    size_t before = from - piece->first_frame;
+    size_t behind = piece->last_frame - to;
+    before = before < PRL_KOKORO_CONTEXT ? before : PRL_KOKORO_CONTEXT;
+    behind = behind < PRL_KOKORO_CONTEXT ? behind : PRL_KOKORO_CONTEXT;
+    struct prl_kokoro_stretch stretch = {.samples = (before + count + behind) * PRL_KOKORO_FRAME,
+                                         .before = before * PRL_KOKORO_FRAME,
+                                         .behind = behind * PRL_KOKORO_FRAME};
+    int64_t start_us = prl_clock_now_us();
+    enum prl_err err =
+        prl_kokoro_synth_sound(self->synth, from - before, to + behind, &stretch.wave);
+    if (err)
+        return fail(self, err, prl_kokoro_synth_why(self->synth));
+    double frame_us = 1e6 * PRL_KOKORO_FRAME / PRL_TTS_RATE_HZ;
+    double cost =
+        (double)(prl_clock_now_us() - start_us) / frame_us / (double)(before + count + behind);
+    self->cost += (cost - self->cost) * (self->cost > 0 ? COST_SHARE : 1);
+    self->hand = (self->hand > 0 ? self->hand - cost * (double)(before + count + behind) : 0) +
+                 (double)count;
+    self->hand = self->hand > 0 ? self->hand : 0;
+    piece->frame = to;
+    self->sound_at = 0;
+    err = prl_kokoro_flow_add(&self->flow, &stretch);
+    if (err)
+        return fail(self, err, "kokoro: out of memory");
+    place_ids(self);
+    return PRL_OK;
 }
 
 // Sample at which id `id` of the script begins; it lies in the piece or right behind it.
@@ -459,24 +394,31 @@ static size_t collect_marks(struct kokoro *self, bool piece_done)
 static enum prl_err step(void *ctx, struct prl_tts_chunk *chunk)
 {
     struct kokoro *self = ctx;
-    *chunk = (struct prl_tts_chunk){.pcm = self->sound, .marks = self->marks.list};
+    *chunk = (struct prl_tts_chunk){.pcm = self->silence, .marks = self->marks.list};
     PRL_CHECK(self->running);
     if (self->script.id_count == 0) { // nothing but pauses
         chunk->last = true;
         chunk->unknown = self->script.unknown;
         return PRL_OK;
     }
-    if (self->sound_at == self->sound_len) {
-        enum prl_err err = run_piece(self);
-        if (err)
-            return err;
-    }
-    size_t rest = self->sound_len - self->sound_at;
+    enum prl_err err = PRL_OK;
+    if (self->sound_at == self->flow.len && self->pause == 0)
+        err = begin_piece(self);
+    if (!err && self->sound_at == self->flow.len && self->piece.frame < self->piece.last_frame)
+        err = make_stretch(self);
+    if (err)
+        return err;
+    size_t rest = self->flow.len - self->sound_at;
+    bool pausing = rest == 0 && self->piece.frame == self->piece.last_frame;
+    rest = pausing ? self->pause : rest;
     chunk->samples = rest < PRL_TTS_CHUNK_MAX ? rest : PRL_TTS_CHUNK_MAX;
-    chunk->pcm = self->sound ? self->sound + self->sound_at : NULL;
-    self->sound_at += chunk->samples;
+    chunk->pcm = pausing ? self->silence : self->flow.sound + self->sound_at;
+    if (pausing)
+        self->pause -= chunk->samples;
+    else
+        self->sound_at += chunk->samples;
     self->sample += (uint32_t)chunk->samples;
-    bool piece_done = self->sound_at == self->sound_len;
+    bool piece_done = pausing && self->pause == 0;
     chunk->mark_count = collect_marks(self, piece_done);
     chunk->last = piece_done && self->id_at == self->script.id_count;
     chunk->unknown = self->script.unknown;
@@ -492,7 +434,7 @@ static const char *why(const void *ctx)
 const struct prl_tts_ops prl_tts_kokoro = {
     .name = "kokoro",
     .languages = PRL_TTS_LANG_EN | PRL_TTS_LANG_ZH,
-    .streams = false,
+    .streams = true,
     .voices = VOICES,
     .voice_count = VOICE_COUNT,
     .open = open_it,

@@ -11,14 +11,10 @@
 enum {
     GROW_IDS = 512,
     GROW_WORDS = 128,
-    // Of a piece, in ids; a syllable has four. Shorter ones lose the melody of the clause, so only
-    // the pieces that somebody waits for end between words: after 6 to 9 syllables, and the next,
-    // which is made while the first sounds, after 10 to 15.
-    PIECE_AWAITED_MIN = 24,
-    PIECE_SECOND_MIN = 40,
+    // Of a piece, in ids; a syllable has four. Shorter ones lose the melody of the clause.
     PIECE_FIRST_MIN = 36,
     PIECE_MIN = 70,
-    PIECE_MAX = 130, // 30 syllables: the longest step of the model
+    PIECE_MAX = 130, // 30 syllables, for which the frames are predicted in one step
     CRUMB = 20,      // a rest this short goes with the piece before it
 };
 
@@ -197,26 +193,9 @@ void prl_kokoro_script_free(struct prl_kokoro_script *script)
     *script = (struct prl_kokoro_script){0};
 }
 
-// The first gap between words behind `min` ids; 0 when the rest is short anyway, or has no gap there.
-static size_t awaited_end(const struct prl_kokoro_script *script, size_t start, size_t min)
-{
-    size_t max = min + min / 2;
-    if (script->id_count - start < max + CRUMB)
-        return 0;
-    for (size_t at = start + min; at < start + max; at++)
-        if (script->ids[at] == PRL_KOKORO_SPACE)
-            return at + 1;
-    return 0;
-}
-
 size_t prl_kokoro_script_piece(const struct prl_kokoro_script *script, size_t start,
-                               unsigned number, bool awaited)
+                               unsigned number)
 {
-    size_t end = 0;
-    if (awaited && number < 2)
-        end = awaited_end(script, start, number == 0 ? PIECE_AWAITED_MIN : PIECE_SECOND_MIN);
-    if (end > 0)
-        return end;
     size_t min = number == 0 ? PIECE_FIRST_MIN : PIECE_MIN;
     size_t rest = script->id_count - start;
     if (rest < min + CRUMB)

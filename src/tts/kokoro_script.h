@@ -41,10 +41,9 @@ enum prl_err prl_kokoro_script_build(struct prl_kokoro_script *script, struct pr
                                      size_t start, size_t count) PRL_MUST_USE;
 void prl_kokoro_script_free(struct prl_kokoro_script *script);
 
-// End of the piece that begins at id `start`: short pieces are spoken earlier, but only pauses make
-// good ends. `number` counts the pieces of the clause from 0; of an `awaited` clause the first two
-// may end between words. Never leaves a crumb behind.
+// End of the piece that begins at id `start`: only pauses make good ends. `number` counts the pieces
+// of the clause from 0; the first may be shorter. Never leaves a crumb behind.
 size_t prl_kokoro_script_piece(const struct prl_kokoro_script *script, size_t start,
-                               unsigned number, bool awaited);
+                               unsigned number);
 
 #endif

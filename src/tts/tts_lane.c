@@ -20,6 +20,8 @@ enum {
     STREAMS_GROW = 64,
     NICE = 10,
     SEND_WAIT_US = 5000000, // for a loop that does not take its messages
+    AWAITED_US =
+        1500000, // a clause whose turn comes so soon is begun with a short stretch of sound
     PATHS = sizeof(struct prl_tts_paths) / sizeof(const char *),
 };
 
@@ -450,11 +452,10 @@ static void chunk_take(struct prl_tts_lane *self, const struct prl_tts_chunk *ch
     now->run_count = 0;
 }
 
-// Nothing of the job's answer has been made yet.
+// Nothing of the job's answer has been made yet, or it runs out soon.
 static bool is_awaited(struct prl_tts_lane *self, const struct job *job)
 {
-    const struct mouth *mouth = mouth_find(self, job->stream);
-    return mouth && mouth->first_us == 0;
+    return job_due_us(self, job) < prl_clock_now_us() + AWAITED_US;
 }
 
 static bool step(void *ctx)

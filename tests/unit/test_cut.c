@@ -71,6 +71,7 @@ PRL_TEST(cut_sends_the_first_clause_early)
     expect_cuts("The weather today is fine,| but tomorrow it will rain.| Take a coat.");
     expect_cuts("今天天气很好，|我们去公园吧。|明天会下雨，记得带伞。");
     expect_cuts("好的，没问题，|我来帮你。");
+    expect_cuts("当然可以，|我来给你讲个故事。");
     expect_cuts("我用的是 iPhone，|买了三个。");
     // Without a comma at a gap after twelve words, or behind a particle.
     expect_cuts("This is one of those sentences that simply do not want| to end at all ever");

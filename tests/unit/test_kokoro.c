@@ -93,7 +93,7 @@ PRL_TEST(kokoro_pieces_end_at_pauses_and_cover_everything)
     size_t at = 0;
     size_t pieces = 0;
     while (at < fix.script.id_count) {
-        size_t end = prl_kokoro_script_piece(&fix.script, at, at > 0, false);
+        size_t end = prl_kokoro_script_piece(&fix.script, at, at > 0);
         REQUIRE(end > at && end <= fix.script.id_count);
         EXPECT(end - at <= 150);
         EXPECT(end == fix.script.id_count || fix.script.ids[end - 2] == 3); // a comma
@@ -103,23 +103,6 @@ PRL_TEST(kokoro_pieces_end_at_pauses_and_cover_everything)
         pieces++;
     }
     EXPECT(pieces >= 3);
-    close_fixture(&fix);
-}
-
-PRL_TEST(kokoro_awaited_pieces_are_short_and_end_between_words)
-{
-    struct fixture fix;
-    REQUIRE(open_fixture(&fix) == PRL_OK);
-    EXPECT_OK(build(&fix, "我想预订一张明天上午去上海的火车票我在地铁站门口等你"));
-    size_t whole = prl_kokoro_script_piece(&fix.script, 0, 0, false);
-    EXPECT_INT(whole, fix.script.id_count); // no pause to end at
-    size_t first = prl_kokoro_script_piece(&fix.script, 0, 0, true);
-    EXPECT(first >= 24 && first <= 38);
-    EXPECT_INT(fix.script.ids[first - 1], PRL_KOKORO_SPACE);
-    size_t second = prl_kokoro_script_piece(&fix.script, first, 1, true);
-    EXPECT(second - first >= 40);
-    EXPECT_OK(build(&fix, "我听见了。")); // short enough
-    EXPECT_INT(prl_kokoro_script_piece(&fix.script, 0, 0, true), fix.script.id_count);
     close_fixture(&fix);
 }
 
@@ -133,7 +116,7 @@ PRL_TEST(kokoro_pieces_of_endless_speech_are_bounded)
     EXPECT_OK(build(&fix, clause));
     size_t at = 0;
     while (at < fix.script.id_count) {
-        size_t end = prl_kokoro_script_piece(&fix.script, at, at > 0, false);
+        size_t end = prl_kokoro_script_piece(&fix.script, at, at > 0);
         REQUIRE(end > at && end - at <= 150);
         at = end;
     }

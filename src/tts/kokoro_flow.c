@@ -1,0 +1,206 @@
+// kokoro_flow.c -- see kokoro_flow.h.
+#include "tts/kokoro_flow.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+
+enum {
+    WINDOW = 120,      // 5 ms: loudness is looked at in these
+    LEAD = 600,        // kept before the first sound
+    TAIL = 1440,       // kept, faded, behind the last
+    FADE = 120,        // from nothing
+    CROSS = 600,       // from one stretch to the next
+    STRETCH_MIN = 12,  // frames; shorter ones cost more context than sound
+    STRETCH_MAX = 120, // frames; a cancel waits no longer than for one
+    FIRST_MIN = 20,    // with the silence before
+    FIRST_SILENT = 8,  // frames of the first stretch that are cut off
+};
+static const float SILENCE_RMS = 0.003F;
+static const float SPEECH_RMS = 0.09F; // every voice and piece is brought to this loudness
+static const float PEAK_MAX = 0.95F;
+static const float MATCH_MAX =
+    2; // most that a stretch is made louder or softer to fit the one before
+
+void prl_kokoro_flow_begin(struct prl_kokoro_flow *flow)
+{
+    flow->len = flow->skipped = flow->tail_len = flow->tail_behind = 0;
+    flow->begun = flow->ended = false;
+    flow->gain = 1;
+}
+
+void prl_kokoro_flow_free(struct prl_kokoro_flow *flow)
+{
+    prl_mem_free(flow->sound);
+    *flow = (struct prl_kokoro_flow){.sound = NULL};
+}
+
+static float rms_of(const float *wave, size_t count)
+{
+    double sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += (double)wave[i] * (double)wave[i];
+    return count ? (float)sqrt(sum / (double)count) : 0;
+}
+
+// First and last window that are louder than silence; *rms of all that are. False when there is none.
+static bool find_speech(const float *wave, size_t count, size_t *first, size_t *last, float *rms)
+{
+    double sum = 0;
+    size_t loud = 0;
+    for (size_t window = 0; (window + 1) * WINDOW <= count; window++) {
+        float value = rms_of(wave + window * WINDOW, WINDOW);
+        if (!(value > SILENCE_RMS))
+            continue;
+        if (!loud++)
+            *first = window;
+        *last = window;
+        sum += (double)value * (double)value;
+    }
+    *rms = loud ? (float)sqrt(sum / (double)loud) : 0;
+    return loud > 0;
+}
+
+static float peak_of(const float *wave, size_t count)
+{
+    float peak = 1e-6F;
+    for (size_t i = 0; i < count; i++)
+        peak = fmaxf(peak, fabsf(wave[i]));
+    return peak;
+}
+
+static int16_t to_pcm(float value)
+{
+    if (!(value > -1))
+        value = -1; // also NaN
+    return (int16_t)((value < 1 ? value : 1) * 32767);
+}
+
+// The level at which the stretch goes on where the one before it ended.
+static float matching_gain(const struct prl_kokoro_flow *flow,
+                           const struct prl_kokoro_stretch *stretch)
+{
+    // Both hold the same frames: those before the join that are kept, and those behind it.
+    size_t both = flow->tail_len < stretch->samples ? flow->tail_len : stretch->samples;
+    float then = rms_of(flow->tail, both);
+    float now = rms_of(stretch->wave, both);
+    if (!(then > SILENCE_RMS && now > SILENCE_RMS))
+        return flow->gain;
+    return flow->gain * fminf(fmaxf(then / now, 1 / MATCH_MAX), MATCH_MAX);
+}
+
+static enum prl_err reserve(struct prl_kokoro_flow *flow, size_t need)
+{
+    if (need <= flow->capacity)
+        return PRL_OK;
+    prl_mem_free(flow->sound);
+    flow->sound = prl_mem_array(need, sizeof(*flow->sound));
+    flow->capacity = flow->sound ? need : 0;
+    return flow->sound ? PRL_OK : PRL_ERR_NOMEM;
+}
+
+static void keep_tail(struct prl_kokoro_flow *flow, const struct prl_kokoro_stretch *stretch)
+{
+    size_t keep = stretch->behind + PRL_KOKORO_OVERLAP;
+    keep = keep < stretch->samples ? keep : stretch->samples;
+    PRL_CHECK(stretch->behind <= PRL_KOKORO_OVERLAP);
+    flow->tail_len = stretch->behind ? keep : 0;
+    flow->tail_behind = stretch->behind;
+    memcpy(flow->tail, stretch->wave + stretch->samples - keep, flow->tail_len * sizeof(float));
+}
+
+// Level, fades and PCM of wave[0, len), of which the last `fade` samples fade to nothing.
+static void convert(struct prl_kokoro_flow *flow, const float *wave, size_t len, size_t fade,
+                    float gain, float gain_before)
+{
+    const float *over = flow->tail + flow->tail_len - flow->tail_behind;
+    size_t cross = flow->begun && flow->tail_behind >= CROSS ? CROSS : 0;
+    for (size_t i = 0; i < len; i++) {
+        float value = wave[i] * gain;
+        if (i < cross) {
+            float share = (float)i / CROSS;
+            value = value * share + over[i] * gain_before * (1 - share);
+        } else if (!flow->begun && i < FADE)
+            value *= (float)i / FADE;
+        if (len - i <= fade)
+            value *= (float)(len - i) / (float)(fade + 1);
+        flow->sound[i] = to_pcm(value);
+    }
+}
+
+enum prl_err prl_kokoro_flow_add(struct prl_kokoro_flow *flow,
+                                 const struct prl_kokoro_stretch *stretch)
+{
+    PRL_CHECK(!flow->ended && stretch->samples > stretch->before + stretch->behind);
+    const float *wave = stretch->wave + stretch->before;
+    const size_t count = stretch->samples - stretch->before - stretch->behind;
+    size_t first = 0;
+    size_t last = 0;
+    float rms;
+    flow->len = 0;
+    flow->ended = stretch->behind == 0;
+    bool loud = find_speech(wave, count, &first, &last, &rms);
+    if (!loud && !flow->begun) {
+        flow->skipped += count;
+        return PRL_OK;
+    }
+    size_t start = 0;
+    if (!flow->begun)
+        start = first * WINDOW > LEAD ? first * WINDOW - LEAD : 0;
+    size_t speech = loud ? (last + 1) * WINDOW : 0;
+    size_t end = count;
+    if (flow->ended && speech + TAIL < count)
+        end = speech + TAIL;
+    size_t fade = flow->ended && end > speech ? end - speech : 0;
+    float gain = flow->begun ? matching_gain(flow, stretch) : SPEECH_RMS / rms;
+    gain = fminf(gain, PEAK_MAX / peak_of(wave + start, end - start));
+    enum prl_err err = reserve(flow, end - start);
+    if (err)
+        return err;
+    convert(flow, wave + start, end - start, fade, gain, flow->gain);
+    flow->len = end - start;
+    flow->skipped += flow->begun ? 0 : start;
+    flow->begun = true;
+    flow->gain = gain;
+    keep_tail(flow, stretch);
+    return PRL_OK;
+}
+
+// The next stretch with `hand` frames in hand: what can be made in that time.
+static size_t in_time(size_t rest, double cost, double hand)
+{
+    double can = hand / cost - 2 * PRL_KOKORO_CONTEXT;
+    size_t next = can >= STRETCH_MAX ? STRETCH_MAX : can >= STRETCH_MIN ? (size_t)can : STRETCH_MIN;
+    return rest < next + STRETCH_MIN ? rest : next;
+}
+
+// With `first` frames made at once, does the rest always come before the sound runs out?
+static bool goes_on(size_t rest, size_t first, double cost)
+{
+    double hand = (double)first - FIRST_SILENT;
+    rest -= first;
+    while (rest > 0) {
+        size_t next = in_time(rest, cost, hand);
+        hand -= cost * (double)(next + (size_t)2 * PRL_KOKORO_CONTEXT);
+        if (hand < 0)
+            return false;
+        hand += (double)next;
+        rest -= next;
+    }
+    return true;
+}
+
+size_t prl_kokoro_flow_next(size_t rest, double cost, double hand)
+{
+    PRL_CHECK(rest > 0);
+    if (!(cost > 0))
+        return rest < STRETCH_MAX + STRETCH_MIN ? rest : STRETCH_MAX;
+    if (hand >= 0)
+        return in_time(rest, cost, hand);
+    for (size_t first = FIRST_MIN; first + STRETCH_MIN <= rest && first < STRETCH_MAX; first++)
+        if (goes_on(rest, first, cost))
+            return first;
+    return rest < STRETCH_MAX + STRETCH_MIN ? rest : STRETCH_MAX;
+}
