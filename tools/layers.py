@@ -5,7 +5,8 @@ import re
 import sys
 
 LAYERS = [["base"], ["net"], ["media", "dsp", "rtc"], ["engine"],
-          ["vad", "eot", "stt", "llm", "tts"], ["session"], ["api"], ["client"], ["server"]]
+          ["vad", "eot", "stt", "llm", "tts"],
+          ["upstream"], ["session"], ["api"], ["client"], ["server"]]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 SHARED = {"media/frame.h"}  # plain values that siblings may see
 

@@ -308,6 +308,7 @@ static void on_llm(void *arg, const struct prl_llm_event *event)
             keep_event(chat, event);
         break;
     case PRL_LLM_EVENT_TOOL_END:
+    case PRL_LLM_EVENT_AUDIO:
         break;
     case PRL_LLM_EVENT_DONE:
         if (chat->stream)
@@ -555,7 +556,8 @@ static enum prl_err generate(struct chat *chat, struct draft *draft, const struc
     if (draft->message || draft->texts.err)
         return draft->texts.err ? draft->texts.err : PRL_ERR_INVALID;
     struct prl_llm_stream_conf conf = {.fn = on_llm, .arg = chat};
-    enum prl_err err = prl_llm_open(prl_serve_conf(chat->order.serve)->llm, &conf, &chat->llm);
+    struct prl_llm *llm = prl_serve_conf(chat->order.serve)->llm;
+    enum prl_err err = llm ? prl_llm_open(llm, &conf, &chat->llm) : PRL_ERR_ENGINE;
     return err ? err : prl_llm_generate(chat->llm, 1, &prompt, &params);
 }
 
@@ -589,7 +591,8 @@ void prl_serve_chat(void *arg, struct prl_http_request *request)
         prl_serve_refuse(&chat->order, 400, "invalid_json", NULL, problem);
         return;
     }
-    struct draft draft = {.sees = prl_llm_sees(prl_serve_conf(serve)->llm)};
+    const struct prl_llm *llm = prl_serve_conf(serve)->llm;
+    struct draft draft = {.sees = llm && prl_llm_sees(llm)};
     enum prl_err err = make_room(&draft, root, size);
     if (!err)
         err = generate(chat, &draft, root);

@@ -211,8 +211,9 @@ static bool start(struct speech *speech, const struct prl_json *root)
         err = prl_ogg_opus_writer_create(&speech->opus, OPUS_BPS);
     if (!err)
         err = prl_cut_create(&speech->cut, &(struct prl_cut_conf){0});
+    struct prl_tts *tts = prl_serve_conf(order->serve)->tts;
     if (!err)
-        err = prl_tts_open(prl_serve_conf(order->serve)->tts, &conf, &speech->tts);
+        err = tts ? prl_tts_open(tts, &conf, &speech->tts) : PRL_ERR_ENGINE;
     if (err)
         prl_serve_refuse(order, 503, "server_error", NULL, "No voice takes this now.");
     return !err;

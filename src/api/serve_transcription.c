@@ -158,7 +158,8 @@ static enum prl_err open_stream(struct transcription *job, const struct prl_mult
         conf.language = language;
     if (field(form, "prompt", prompt, sizeof(prompt)))
         conf.prompt = prompt;
-    return prl_stt_open(prl_serve_conf(job->order.serve)->stt, &conf, &job->stt);
+    struct prl_stt *stt = prl_serve_conf(job->order.serve)->stt;
+    return stt ? prl_stt_open(stt, &conf, &job->stt) : PRL_ERR_ENGINE;
 }
 
 // ---- the sound, a slice a loop turn ----

@@ -22,6 +22,7 @@ struct prl_llm_backend_ops {
                              const struct prl_llm_params *params);
     void (*commit)(struct prl_llm_stream *stream, uint32_t generation);
     void (*cancel)(struct prl_llm_stream *stream, uint32_t generation);
+    void (*flow)(struct prl_llm_stream *stream, bool wanted); // of a model that speaks, else NULL
 };
 
 struct prl_llm {

@@ -78,6 +78,19 @@ void prl_llm_cancel(struct prl_llm_stream *stream, uint32_t generation)
     stream->ops->cancel(stream, generation);
 }
 
+bool prl_llm_speaks(const struct prl_llm *llm)
+{
+    return llm->ops->flow != NULL;
+}
+
+void prl_llm_flow(struct prl_llm_stream *stream, bool wanted)
+{
+    PRL_CHECK(stream != NULL);
+    prl_loop_check(stream->loop);
+    if (stream->ops->flow)
+        stream->ops->flow(stream, wanted);
+}
+
 size_t prl_llm_count_tokens(const char *text, size_t len)
 {
     (void)text;

@@ -80,6 +80,13 @@ enum prl_llm_event_kind {
     PRL_LLM_EVENT_TOOL_END,
     PRL_LLM_EVENT_DONE,  // reason, usage, timings
     PRL_LLM_EVENT_ERROR, // text: what failed
+    PRL_LLM_EVENT_AUDIO, // of a model that speaks: pcm, samples, words
+};
+
+// A word that such a model has spoken to its end; samples and bytes count from the answer's start.
+struct prl_llm_word {
+    uint64_t sample_start, sample_end;
+    size_t byte_start, byte_end;
 };
 
 enum prl_llm_reason {
@@ -113,6 +120,10 @@ struct prl_llm_event {
     enum prl_llm_reason reason;
     struct prl_llm_usage usage;
     struct prl_llm_timings timings;
+    const int16_t *pcm; // AUDIO: 24 kHz mono; words may come without sound and sound without words
+    size_t samples;
+    const struct prl_llm_word *words;
+    size_t word_count;
 };
 
 // May call anything of this header but prl_llm_destroy.
@@ -141,6 +152,11 @@ struct prl_llm_params {
     double top_p;          // 0 < p <= 1; 0: 0.9
     uint32_t seed;         // 0: from the generation and the stream
     bool committed;        // false: a speculation, which yields to committed work
+    // For a model that speaks (prl_llm_speaks); others take no notice.
+    bool audio;        // the answer is to be spoken
+    bool aside;        // it is none of the conversation's
+    const char *voice; // NULL: its own; borrowed for the call
+    double speed;      // 0: 1
 };
 
 // Starts an answer. Replaces whatever the stream was doing (that gets no event any more). INVALID,
@@ -153,6 +169,11 @@ enum prl_err prl_llm_generate(struct prl_llm_stream *stream, uint32_t generation
 void prl_llm_commit(struct prl_llm_stream *stream, uint32_t generation);
 // Ends generation and all older ones; other streams go on.
 void prl_llm_cancel(struct prl_llm_stream *stream, uint32_t generation);
+
+// Does the model give the sound of its answers too (PRL_LLM_EVENT_AUDIO)? Then no voice is needed.
+bool prl_llm_speaks(const struct prl_llm *llm);
+// A model that speaks holds its sound back while `wanted` is false; others take no notice.
+void prl_llm_flow(struct prl_llm_stream *stream, bool wanted);
 
 // An upper bound of the tokens in `len` bytes of text, without the model: a token of a byte-level
 // vocabulary stands for at least one byte. Any thread.

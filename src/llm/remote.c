@@ -469,8 +469,9 @@ static void cancel(struct prl_llm_stream *base, uint32_t generation)
         abandon(stream);
 }
 
-static const struct prl_llm_backend_ops remote_ops = {
-    destroy, state_of, stats_of, open_stream, close_stream, prefill, generate, commit, cancel};
+static const struct prl_llm_backend_ops remote_ops = {destroy,      state_of, stats_of, open_stream,
+                                                      close_stream, prefill,  generate, commit,
+                                                      cancel,       NULL};
 
 enum prl_err prl_llm_remote_create(struct prl_llm **out, const struct prl_llm_remote_conf *conf)
 {

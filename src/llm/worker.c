@@ -124,6 +124,7 @@ enum prl_err prl_llm_event_pack(struct prl_msg *msg, uint64_t id, const struct p
         msg->value[3] = two(event->timings.first_token_us, event->timings.decode_us);
         return PRL_OK;
     case PRL_LLM_EVENT_TOOL_END:
+    case PRL_LLM_EVENT_AUDIO: // no embedded model speaks
         break;
     }
     return PRL_OK;
@@ -157,6 +158,7 @@ void prl_llm_event_unpack(const struct prl_msg *msg, struct prl_llm_event *event
                                                   .decode_us = low_of(msg->value[3])};
         break;
     case PRL_LLM_EVENT_TOOL_END:
+    case PRL_LLM_EVENT_AUDIO: // no embedded model speaks
         break;
     }
 }

@@ -376,6 +376,8 @@ static void on_event(void *arg, const struct prl_llm_event *event)
         else
             (void)printf("]");
         break;
+    case PRL_LLM_EVENT_AUDIO:
+        break;
     case PRL_LLM_EVENT_DONE:
         on_done(run, event);
         break;

@@ -319,6 +319,10 @@ static void session_defaults(const struct prl_settings *settings, struct prl_ses
     conf->floor.probe_ms = (uint32_t)settings->turn_probe_ms;
     conf->floor.speculations_max = (uint32_t)settings->turn_speculations_max;
     conf->floor.speculate_early = settings->turn_speculate_early;
+    if (settings->upstream.url[0]) { // what is committed there is said there; its tokens are sound
+        conf->floor.speculations_max = 0;
+        conf->max_output_tokens = 0;
+    }
     conf->floor.silence_min_ms = (uint32_t)settings->turn_silence_min_ms;
     conf->floor.interrupt_max_ms = (uint32_t)settings->turn_interrupt_max_ms;
     conf->floor.interrupt_unjudged_ms = (uint32_t)settings->turn_interrupt_unjudged_ms;

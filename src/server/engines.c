@@ -18,12 +18,14 @@
 #include "llm/llm.h"
 #include "llm/remote.h"
 #include "llm/scripted.h"
+#include "net/loop.h"
 #include "server/far.h"
 #include "stt/scripted.h"
 #include "stt/stt.h"
 #include "tts/scripted.h"
 #include "tts/tts.h"
 #include "tts/voices.h"
+#include "upstream/upstream.h"
 #include "vad/vad.h"
 
 enum path {
@@ -69,9 +71,12 @@ struct prl_engines {
     struct prl_stt *stt;
     struct prl_llm *llm;       // what sessions ask: remote, which may ask local, or local itself
     struct prl_llm *local_llm; // the embedded one; NULL: there is none
-    struct prl_tts *tts;
+    struct prl_tts *tts;       // NULL: an upstream speaks, and there is no voice for apologies
+    struct prl_upstream_kit *upstream; // NULL: there is none
     struct prl_engines_state state;
-    bool eot_settled; // loaded, or known to stay away
+    struct prl_timer *settled; // with an upstream nothing may be left to wait for
+    bool eot_settled;          // loaded, or known to stay away
+    bool ready;                // told
     bool failed;
 };
 
@@ -79,8 +84,15 @@ static void check_ready(struct prl_engines *engines)
 {
     const struct prl_engines_state *state = &engines->state;
     bool all = state->vad && state->stt && state->llm && state->tts && engines->eot_settled;
-    if (all && !engines->failed)
-        engines->conf.ready(engines->conf.arg);
+    if (!all || engines->failed || engines->ready)
+        return;
+    engines->ready = true;
+    engines->conf.ready(engines->conf.arg);
+}
+
+static void on_settled(void *arg)
+{
+    check_ready(arg);
 }
 
 static void fail(struct prl_engines *engines, const char *why)
@@ -161,6 +173,11 @@ const char *prl_engines_voice(const struct prl_settings *settings)
     return far ? "alloy" : settings->tts_voice;
 }
 
+static bool has_upstream(const struct prl_engines *engines)
+{
+    return engines->conf.settings->upstream.url[0] != '\0';
+}
+
 // ---- paths ----
 
 // A file of models.lock; `why` is set and false returned when it is needed and missing.
@@ -203,6 +220,27 @@ static char *folder_of(const char *file)
     return slash ? prl_mem_strndup(file, (size_t)(slash - file)) : NULL;
 }
 
+// With an upstream our own voice is there for apologies, where its models happen to be.
+static bool wants_voice(const struct prl_engines *engines)
+{
+    static const char *const needed[] = {"hibari-en-us", "hibari-oov-us", "hibari",
+                                         "zh-tables",    "kokoro",        "kokoro-voice-af_alloy"};
+    char path[PRL_MODELS_PATH_MAX];
+    const struct prl_settings *settings = engines->conf.settings;
+    if (!has_upstream(engines))
+        return true;
+    if (prl_far_any(settings->tts))
+        return true;
+    if (settings->scripted_engines || prl_far_embedded(settings->tts) < 0)
+        return false;
+    for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+        if (prl_models_path(needed[i], path) != PRL_OK) {
+            prl_log(PRL_LOG_INFO, "tts", "apologies are not spoken: %s", path);
+            return false;
+        }
+    return true;
+}
+
 static bool find_paths(struct prl_engines *engines, char *why)
 {
     const struct prl_settings *settings = engines->conf.settings;
@@ -211,8 +249,9 @@ static bool find_paths(struct prl_engines *engines, char *why)
                find(engines, PATH_VAD, settings->vad_model, true, why);
     bool user = settings->stt_model_dir[0] != '\0';
     const char *llm = prl_engines_local_model(settings);
-    bool stt = prl_far_embedded(settings->stt) >= 0;
-    bool tts = prl_far_embedded(settings->tts) >= 0;
+    bool up = has_upstream(engines);
+    bool stt = !up && prl_far_embedded(settings->stt) >= 0;
+    bool tts = prl_far_embedded(settings->tts) >= 0 && wants_voice(engines);
     bool fast = settings->tts_fast_chinese;
     bool ok =
         find(engines, PATH_ORT, "onnxruntime", true, why) &&
@@ -222,7 +261,7 @@ static bool find_paths(struct prl_engines *engines, char *why)
         find(engines, PATH_MOONSHINE_DECODER, "moonshine-tiny-en-decoder", stt && !user, why) &&
         find(engines, PATH_MOONSHINE_TOKENS, "moonshine-tiny-en-tokens", stt && !user, why) &&
         find(engines, PATH_WHISPER, "whisper-base", stt && !user, why) &&
-        find(engines, PATH_LLM, llm, prl_far_embedded(settings->llm) >= 0, why) &&
+        find(engines, PATH_LLM, llm, !up && prl_far_embedded(settings->llm) >= 0, why) &&
         find(engines, PATH_EN_TABLES, "hibari-en-us", tts, why) &&
         find(engines, PATH_EN_TABLES_GB, "hibari-en-gb", false, why) &&
         find(engines, PATH_EN_OOV, "hibari-oov-us", tts, why) &&
@@ -299,6 +338,9 @@ static enum prl_err start_echo(struct prl_engines *engines)
 
 static enum prl_err start_stt(struct prl_engines *engines)
 {
+    engines->state.stt = has_upstream(engines);
+    if (engines->state.stt)
+        return PRL_OK;
     const struct prl_settings *settings = engines->conf.settings;
     bool user = settings->stt_model_dir[0] != '\0';
     struct prl_stt_conf conf = {
@@ -333,6 +375,7 @@ static enum prl_err start_stt(struct prl_engines *engines)
 static enum prl_err start_far(struct prl_engines *engines, char *why)
 {
     const struct prl_settings *settings = engines->conf.settings;
+    bool up = has_upstream(engines);
     const struct prl_far fars[KIND_COUNT] = {
         [KIND_STT] = {"stt", settings->stt, settings->stt[0].model, ""},
         [KIND_LLM] = {"llm", settings->llm, settings->llm_model, ""},
@@ -340,6 +383,8 @@ static enum prl_err start_far(struct prl_engines *engines, char *why)
     enum prl_err err = PRL_OK;
     for (int i = 0; i < KIND_COUNT && !err; i++) {
         if (fars[i].chain[0].backend == PRL_SETTINGS_EMBEDDED && !prl_far_any(fars[i].chain))
+            continue;
+        if (up && (i != KIND_TTS || !prl_far_any(fars[i].chain)))
             continue;
         struct prl_fetch_conf fetch = {.ca_file = settings->engine_ca_file,
                                        .insecure = settings->engine_insecure};
@@ -385,6 +430,9 @@ static enum prl_err start_local_llm(struct prl_engines *engines)
 
 static enum prl_err start_llm(struct prl_engines *engines)
 {
+    engines->state.llm = has_upstream(engines);
+    if (engines->state.llm)
+        return PRL_OK;
     enum prl_err err = PRL_OK;
     if (prl_far_embedded(engines->conf.settings->llm) >= 0)
         err = start_local_llm(engines);
@@ -405,6 +453,9 @@ static int tts_threads(const struct prl_engines *engines)
 
 static enum prl_err start_tts(struct prl_engines *engines)
 {
+    engines->state.tts = !wants_voice(engines);
+    if (engines->state.tts)
+        return PRL_OK;
     const struct prl_settings *settings = engines->conf.settings;
     struct prl_tts_conf conf = {.loop = engines->conf.loop,
                                 .paths = {.ort_library = engines->paths[PATH_ORT],
@@ -450,6 +501,8 @@ enum prl_err prl_engines_create(struct prl_engines **out, const struct prl_engin
         err = prl_cores_create(&(*out)->cores, 0);
     if (!err)
         err = start_far(*out, why);
+    if (!err && has_upstream(*out))
+        err = prl_far_upstream(&(*out)->upstream, conf->settings, conf->loop, why);
     if (!err)
         err = start_vad(*out, why);
     if (!err)
@@ -462,6 +515,10 @@ enum prl_err prl_engines_create(struct prl_engines **out, const struct prl_engin
         err = start_llm(*out);
     if (!err)
         err = start_tts(*out);
+    if (!err && has_upstream(*out))
+        err = prl_timer_create(&(*out)->settled, conf->loop, "engines settled", on_settled, *out);
+    if (!err && (*out)->settled)
+        prl_timer_start((*out)->settled, 0);
     if (err && !*why)
         snprintf(why, PRL_ENGINES_WHY_SIZE, "the engines cannot be started: %s", prl_err_name(err));
     if (err)
@@ -473,6 +530,7 @@ void prl_engines_destroy(struct prl_engines **engines)
 {
     if (!*engines)
         return;
+    prl_timer_destroy(&(*engines)->settled);
     prl_eot_destroy(&(*engines)->eot);
     prl_stt_destroy(&(*engines)->stt);
     if ((*engines)->llm == (*engines)->local_llm)
@@ -480,6 +538,7 @@ void prl_engines_destroy(struct prl_engines **engines)
     prl_llm_destroy(&(*engines)->llm);
     prl_llm_destroy(&(*engines)->local_llm);
     prl_tts_destroy(&(*engines)->tts);
+    prl_upstream_kit_destroy(&(*engines)->upstream);
     prl_vad_destroy(&(*engines)->vad);
     prl_echo_kit_destroy(&(*engines)->echo);
     prl_cores_destroy(&(*engines)->cores); // the lanes are gone
@@ -501,7 +560,8 @@ void prl_engines_session(const struct prl_engines *engines, struct prl_session_e
                                         .stt = engines->stt,
                                         .llm = engines->llm,
                                         .tts = engines->tts,
-                                        .echo = engines->echo};
+                                        .echo = engines->echo,
+                                        .upstream = engines->upstream};
 }
 
 void prl_engines_state(const struct prl_engines *engines, struct prl_engines_state *state)
@@ -512,4 +572,5 @@ void prl_engines_state(const struct prl_engines *engines, struct prl_engines_sta
 void prl_engines_metrics(const struct prl_engines *engines, struct prl_str *out)
 {
     prl_pool_render(engines->pools, KIND_COUNT, out);
+    prl_upstream_kit_render(engines->upstream, out);
 }

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "upstream/upstream.h"
 
 static const char *const formats[] = {"pcm", "wav", "opus"}; // by enum prl_settings_format
 
@@ -159,5 +160,34 @@ enum prl_err prl_far_pool(struct prl_pool **out, const struct prl_far *far,
     }
     explicit_bzero(draft->keys, sizeof(draft->keys));
     prl_mem_free(draft);
+    return err;
+}
+
+enum prl_err prl_far_upstream(struct prl_upstream_kit **out, const struct prl_settings *settings,
+                              struct prl_loop *loop, char *why)
+{
+    char key[KEY_MAX];
+    const struct prl_far far = {.kind = "upstream", .chain = &settings->upstream};
+    *out = NULL;
+    if (!find_key(&far, 0, key, why))
+        return PRL_ERR_INVALID;
+    struct prl_upstream_conf conf = {.loop = loop,
+                                     .urls = settings->upstream.url,
+                                     .model = settings->upstream.model,
+                                     .key = key,
+                                     .auth = (enum prl_upstream_auth)settings->upstream_auth,
+                                     .transcription_model = settings->upstream_transcription_model,
+                                     .voice = settings->upstream_voice,
+                                     .ca_file = settings->engine_ca_file,
+                                     .insecure = settings->engine_insecure,
+                                     .connect_ms = settings->engine_connect_ms,
+                                     .first_byte_ms = settings->engine_first_byte_ms,
+                                     .gap_ms = settings->engine_gap_ms,
+                                     .failures_max = (unsigned)settings->engine_failures_max,
+                                     .open_ms = settings->engine_open_ms};
+    enum prl_err err = prl_upstream_kit_create(out, &conf);
+    explicit_bzero(key, sizeof(key));
+    if (err == PRL_ERR_INVALID)
+        snprintf(why, PRL_FAR_WHY_SIZE, "upstream.url or its key cannot be used");
     return err;
 }

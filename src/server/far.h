@@ -13,7 +13,7 @@
 enum { PRL_FAR_WHY_SIZE = 400 };
 
 struct prl_far {
-    const char *kind; // static: "stt", "llm", "tts"
+    const char *kind; // static: "stt", "llm", "tts", "upstream"
     const struct prl_settings_engine *chain;
     const char *model; // of chain[0]
     const char *voice; // of chain[0]; "": the session's
@@ -27,5 +27,10 @@ int prl_far_embedded(const struct prl_settings_engine chain[PRL_SETTINGS_CHAIN])
 enum prl_err prl_far_pool(struct prl_pool **out, const struct prl_far *far,
                           const struct prl_settings *settings, struct prl_loop *loop,
                           struct prl_fetch *fetch, char *why) PRL_MUST_USE;
+
+struct prl_upstream_kit;
+// The servers of upstream.url.
+enum prl_err prl_far_upstream(struct prl_upstream_kit **out, const struct prl_settings *settings,
+                              struct prl_loop *loop, char *why) PRL_MUST_USE;
 
 #endif

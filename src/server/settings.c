@@ -61,6 +61,7 @@ static const char *const tts_backends[] = {"none", "embedded", "openai", "ws", N
 static const char *const stt_backends[] = {"none",     "embedded", "openai", "ws",
                                            "realtime", "vllm",     NULL};
 static const char *const formats[] = {"pcm", "wav", "opus", NULL};
+static const char *const auths[] = {"auto", "bearer", "api-key", NULL};
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const echo_modes[] = {"auto", "on", "off", NULL};
 static const char *const qualities[] = {"auto", "fast", "best", NULL};
@@ -262,6 +263,20 @@ static const struct prl_conf_key keys[] = {
         "An engine that is silent for so long counts as failed."),
     INT("turn.apology_max_ms", turn_apology_max_ms, "2000", 200, 60000,
         "Longest wait for the sound of an apology."),
+    TEXT("upstream.url", upstream.url, "",
+         "A Realtime server (OpenAI, Azure, another parley) as the engine of every conversation, "
+         "e.g. https://api.openai.com/v1; several, separated by commas, share the work. stt, llm "
+         "and eot's words then come from there; tts is for apologies."),
+    TEXT("upstream.model", upstream.model, "", "Model to ask it for."),
+    TEXT("upstream.api_key_env", upstream.api_key_env, "",
+         "Name of the environment variable that holds its key."),
+    TEXT("upstream.api_key_file", upstream.api_key_file, "", "File whose first line is its key."),
+    CHOICE("upstream.auth", upstream_auth, "auto", auths,
+           "Header for the key: bearer, api-key, or auto: api-key at azure.com."),
+    TEXT("upstream.transcription_model", upstream_transcription_model, "whisper-1",
+         "Model that writes down there what the user says."),
+    TEXT("upstream.voice", upstream_voice, "",
+         "Its voice, also a name that only it knows; empty: the session's."),
     TEXT("vad.model", vad_model, "silero-vad",
          "Voice activity model: a name of models.lock or a path."),
     TEXT("web.dir", web_dir, "",

@@ -109,6 +109,10 @@ struct prl_settings {
     bool turn_speculate_early;
     double turn_threshold;
     int64_t turn_utterance_max_ms;
+    // upstream
+    struct prl_settings_engine upstream; // url, model and key
+    int64_t upstream_auth;
+    char *upstream_transcription_model, *upstream_voice;
     // vad
     char *vad_model;
     // web

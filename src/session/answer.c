@@ -51,6 +51,8 @@ struct prl_answer {
     uint32_t inflight_count;
     uint32_t clause_next;
     bool held;
+    bool own_voice; // the model speaks by itself
+    bool flowing;   // and is not held back
     bool chinese;
     bool failed;
 };
@@ -110,6 +112,7 @@ void prl_answer_stop(struct prl_answer *answer)
     answer->cut_empty = false;
     answer->inflight_count = 0;
     answer->clause_next = 0;
+    answer->own_voice = false;
     answer->failed = false;
 }
 
@@ -229,17 +232,33 @@ static void feed_cut(struct prl_answer *answer)
 
 static void finish_if_all_made(struct prl_answer *answer)
 {
-    bool sound_made = !answer->view.audio || (answer->cut_empty && answer->inflight_count == 0);
+    bool sound_made = !answer->view.audio || answer->own_voice ||
+                      (answer->cut_empty && answer->inflight_count == 0);
     if (!answer->view.text_done || !sound_made || answer->view.done || answer->failed)
         return;
     answer->view.done = true;
     tell(answer, PRL_ANSWER_DONE);
 }
 
+// The model's own sound: it is held back while much of it waits.
+static void pump_own_voice(struct prl_answer *answer)
+{
+    uint64_t waiting = prl_speech_made(answer->speech) - prl_speech_taken(answer->speech);
+    bool flowing = waiting < (uint64_t)PRL_ANSWER_SPOKEN_MS * SAMPLES_PER_MS;
+    if (flowing != answer->flowing)
+        prl_llm_flow(answer->llm, flowing);
+    answer->flowing = flowing;
+    finish_if_all_made(answer);
+}
+
 void prl_answer_pump(struct prl_answer *answer)
 {
     if (!answer->view.generation || !answer->view.audio || answer->failed || answer->view.done)
         return;
+    if (answer->own_voice) {
+        pump_own_voice(answer);
+        return;
+    }
     uint32_t generation = answer->view.generation;
     feed_cut(answer);
     struct prl_cut_clause clause;
@@ -304,6 +323,75 @@ static void on_token(struct prl_answer *answer, const struct prl_llm_event *even
         prl_answer_pump(answer);
 }
 
+static bool ends_sentence(const struct prl_answer *answer, size_t end)
+{
+    static const char *const ends[] = {".",           "!", "?", "\xE3\x80\x82", "\xEF\xBC\x81",
+                                       "\xEF\xBC\x9F"}; // 。！？
+    while (end > 0 && strchr(" \n\r\t\"')", answer->text.data[end - 1]))
+        end--;
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        size_t len = strlen(ends[i]);
+        if (end >= len && memcmp(answer->text.data + end - len, ends[i], len) == 0)
+            return true;
+    }
+    return false;
+}
+
+// Sound of a model that speaks.
+static void on_own_audio(struct prl_answer *answer, const struct prl_llm_event *event)
+{
+    if (!answer->own_voice)
+        return;
+    if (answer->view.first_audio_us == 0 && event->samples > 0)
+        answer->view.first_audio_us = prl_clock_now_us();
+    enum prl_err err = PRL_OK;
+    if (event->samples > 0)
+        err = prl_speech_put(answer->speech, event->pcm, event->samples);
+    for (size_t i = 0; i < event->word_count && !err; i++) {
+        const struct prl_llm_word *word = &event->words[i];
+        if (word->byte_end > answer->text.len)
+            continue;
+        err = prl_speech_mark(answer->speech,
+                              &(struct prl_speech_mark){word->sample_start, word->sample_end,
+                                                        word->byte_start, word->byte_end});
+        if (!err && ends_sentence(answer, word->byte_end))
+            answer->view.good_samples = word->sample_end;
+    }
+    if (err) {
+        fail(answer, PRL_FLOOR_STAGE_TTS, prl_err_name(err));
+        return;
+    }
+    uint32_t generation = answer->view.generation;
+    tell(answer, PRL_ANSWER_AUDIO);
+    if (answer->view.generation == generation)
+        prl_answer_pump(answer);
+}
+
+// All is said: what follows the last word is reached too.
+static void end_own_voice(struct prl_answer *answer)
+{
+    uint64_t made = prl_speech_made(answer->speech);
+    struct prl_speech_mark end = {made, made, answer->text.len, answer->text.len};
+    answer->view.good_samples = made;
+    enum prl_err err = prl_speech_mark(answer->speech, &end);
+    if (err)
+        fail(answer, PRL_FLOOR_STAGE_TTS, prl_err_name(err));
+}
+
+static void on_done(struct prl_answer *answer, const struct prl_llm_event *event)
+{
+    answer->view.text_done = true;
+    answer->view.reason = event->reason;
+    answer->view.usage = event->usage;
+    refresh(answer);
+    if (answer->own_voice)
+        end_own_voice(answer);
+    if (answer->view.audio)
+        prl_answer_pump(answer);
+    else
+        finish_if_all_made(answer);
+}
+
 static void on_llm(void *arg, const struct prl_llm_event *event)
 {
     struct prl_answer *answer = arg;
@@ -319,14 +407,10 @@ static void on_llm(void *arg, const struct prl_llm_event *event)
         on_call(answer, event);
         return;
     case PRL_LLM_EVENT_DONE:
-        answer->view.text_done = true;
-        answer->view.reason = event->reason;
-        answer->view.usage = event->usage;
-        refresh(answer);
-        if (answer->view.audio)
-            prl_answer_pump(answer);
-        else
-            finish_if_all_made(answer);
+        on_done(answer, event);
+        return;
+    case PRL_LLM_EVENT_AUDIO:
+        on_own_audio(answer, event);
         return;
     case PRL_LLM_EVENT_ERROR:
         fail(answer, PRL_FLOOR_STAGE_LLM, event->text);
@@ -404,7 +488,11 @@ static enum prl_err start_model(struct prl_answer *answer, const struct prl_answ
         return err;
     struct prl_llm_params params = {.max_output_tokens = start->max_output_tokens,
                                     .temperature = start->temperature,
-                                    .committed = !start->held};
+                                    .committed = !start->held,
+                                    .audio = start->audio,
+                                    .aside = start->aside,
+                                    .voice = start->voice,
+                                    .speed = start->speed};
     return prl_llm_generate(answer->llm, start->generation, start->prompt, &params);
 }
 
@@ -415,7 +503,12 @@ enum prl_err prl_answer_start(struct prl_answer *answer, const struct prl_answer
     answer->held = start->held;
     answer->chinese = start->chinese;
     answer->view.audio = start->audio;
-    enum prl_err err = start->audio ? open_voice(answer, start) : PRL_OK;
+    answer->own_voice =
+        start->audio && start->prompt && answer->conf.llm && prl_llm_speaks(answer->conf.llm);
+    answer->flowing = true;
+    enum prl_err err = PRL_OK;
+    if (start->audio && !answer->own_voice)
+        err = open_voice(answer, start);
     if (!err && start->prompt)
         err = start_model(answer, start);
     else if (!err)

@@ -1,7 +1,7 @@
 // answer.h -- one answer being made: prompt → words → clauses → sound, all of it at the same time.
 //
 // A place for one generation at a time, with a stream of its own on the language model and one on the
-// voice. What is made waits here (text, calls, a prl_speech) until the session takes it.
+// voice, which a model that speaks by itself (prl_llm_speaks) leaves idle. What is made waits here (text, calls, a prl_speech) until the session takes it.
 // Units:    samples at 24 kHz, bytes of the answer's text.
 // Threads:  the session's loop thread.
 // Memory:   sound ahead of what was taken is bounded: no further clause goes to the voice while more
@@ -26,6 +26,7 @@ struct prl_answer;
 enum {
     PRL_ANSWER_AHEAD_MS = 6000,
     PRL_ANSWER_HELD_MS = 3000,
+    PRL_ANSWER_SPOKEN_MS = 30000, // of a model that speaks: it holds back beyond that
     PRL_ANSWER_TEXT_MAX = 64 << 10,
     PRL_ANSWER_CALLS_MAX = 16
 };
@@ -53,7 +54,8 @@ struct prl_answer_start {
     const struct prl_llm_prompt *prompt; // NULL: `text` is said as it is
     const char *text;
     bool audio;
-    bool held; // a speculation: yields to committed work, little sound ahead
+    bool aside; // out of band
+    bool held;  // a speculation: yields to committed work, little sound ahead
     const char *voice;
     double speed;
     bool chinese; // the user's language, where the answer's own words do not decide

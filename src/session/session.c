@@ -220,6 +220,19 @@ static enum prl_err compose_system(struct prl_session *session, const struct prl
     return prl_llm_persona_text(out, &persona);
 }
 
+// The upstream takes the place of recogniser and model.
+static enum prl_err create_upstream(struct prl_session *session)
+{
+    if (!session->engines.upstream)
+        return PRL_OK;
+    enum prl_err err = prl_upstream_create(&session->upstream, session->engines.upstream);
+    if (err)
+        return err;
+    session->engines.stt = prl_upstream_stt(session->upstream);
+    session->engines.llm = prl_upstream_llm(session->upstream);
+    return PRL_OK;
+}
+
 static enum prl_err create_parts(struct prl_session *session)
 {
     const struct prl_session_conf *conf = &session->conf.conf;
@@ -227,7 +240,9 @@ static enum prl_err create_parts(struct prl_session *session)
     struct prl_playout_conf playout;
     prl_playout_conf_init(&playout);
     playout.lead_ms = conf->lead_ms;
-    enum prl_err err = compose_system(session, conf, &session->system_text);
+    enum prl_err err = create_upstream(session);
+    if (!err)
+        err = compose_system(session, conf, &session->system_text);
     if (!err)
         err = prl_floor_create(&session->floor, &conf->floor);
     if (!err)
@@ -283,6 +298,7 @@ void prl_session_destroy(struct prl_session **session)
         prl_answer_destroy(&s->asides[i]);
     for (size_t i = 0; i < PRL_SESSION_WORKS_MAX; i++)
         prl_session_free_work(s, &s->works[i]);
+    prl_upstream_destroy(&s->upstream);
     prl_playout_destroy(&s->playout);
     prl_history_destroy(&s->history);
     prl_floor_destroy(&s->floor);

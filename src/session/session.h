@@ -30,6 +30,7 @@ struct prl_stt;
 struct prl_llm;
 struct prl_tts;
 struct prl_echo_kit;
+struct prl_upstream_kit;
 struct prl_session;
 
 enum {
@@ -49,6 +50,8 @@ struct prl_session_engines {
     struct prl_llm *llm;
     struct prl_tts *tts;
     const struct prl_echo_kit *echo;
+    // Realtime servers elsewhere (upstream/upstream.h), in place of stt and llm; else NULL.
+    struct prl_upstream_kit *upstream;
 };
 
 // Whether the server takes its own voice out of the microphone's sound: never, where the client does not

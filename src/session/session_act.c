@@ -230,6 +230,7 @@ static enum prl_err start_answer(struct prl_session *session, struct prl_work *w
         .prompt = messages ? prl_messages_prompt(messages) : NULL,
         .text = prl_llm_persona_apology(prl_session_chinese(session) ? "zh" : "en"),
         .audio = work->audio,
+        .aside = work->out_of_band || work->input,
         .held = !work->visible,
         .voice = work->voice ? work->voice : conf->voice,
         .speed = conf->speed,
@@ -439,6 +440,11 @@ static void finish(struct prl_session *session, const struct prl_floor_action *a
     } else if (view && view->done && view->reason == PRL_LLM_REASON_LENGTH) {
         status = PRL_RESPONSE_INCOMPLETE;
         reason = "max_output_tokens";
+    }
+    // Text that waited behind the sound of the answer before it: it is whole now.
+    if (view && !work->audio && !work->released && action->reason != PRL_FLOOR_BY_FAILURE) {
+        work->released = true;
+        prl_session_send(session, work);
     }
     prl_session_end_response(session, work, status, reason);
     // Its engines are free for the next answer; what was sent is still being heard.

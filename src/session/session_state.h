@@ -9,6 +9,7 @@
 #include "session/messages.h"
 #include "session/session.h"
 #include "stt/stt.h"
+#include "upstream/upstream.h"
 #include "vad/vad.h"
 
 enum {
@@ -123,6 +124,7 @@ struct prl_session {
     // Owned.
     struct prl_session_conf_copy conf;
     char *system_text;
+    struct prl_upstream *upstream; // with engines.upstream: engines.stt and .llm are its
     struct prl_floor *floor;
     struct prl_history *history;
     struct prl_playout *playout;

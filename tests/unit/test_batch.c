@@ -64,6 +64,8 @@ static void on_event(void *arg, uint64_t id, const struct prl_llm_event *event)
         seen->usage = event->usage;
         seen->timings = event->timings;
         break;
+    case PRL_LLM_EVENT_AUDIO:
+        break;
     case PRL_LLM_EVENT_ERROR:
         seen->errors++;
         prl_str_add(&seen->text, event->text, event->len);
