@@ -32,6 +32,8 @@ struct prl_talk_channel {
     struct prl_message message;
     size_t fed;   // bytes of message.audio that the session has
     bool feeding; // sound waits for room in the session; the peer is paused meanwhile
+    struct prl_json
+        *held; // owned: a commit that waits for the sound before it; paused like feeding
     bool ended;
     char event_id[64]; // of the append being fed, "" for none
 };
@@ -460,6 +462,7 @@ void prl_talk_detach(struct prl_talk_channel **channel, bool resumable, const ch
         freeze(talk);
         let_go(gone);
     }
+    prl_json_free(&gone->held);
     prl_mem_free(gone);
     if (!talk || !owner)
         return;
@@ -513,11 +516,37 @@ static void finish_message(struct prl_talk_channel *channel)
     channel->fed = 0;
 }
 
+static bool run_request(struct prl_talk *talk, const struct prl_json *root)
+{
+    struct prl_request_target target = {.object = &talk->object,
+                                        .session = talk->session,
+                                        .events = talk->events,
+                                        .base = &talk->base,
+                                        .track = talk->track};
+    return prl_request_run(&target, root);
+}
+
+// True when what the channel waited for is done.
+static bool go_on(struct prl_talk_channel *channel)
+{
+    struct prl_talk *talk = channel->talk;
+    if (!channel->held)
+        return feed_sound(channel);
+    if (prl_session_input_waits(talk->session))
+        return false;
+    talk->asker = channel;
+    (void)run_request(talk, channel->held);
+    talk->asker = NULL;
+    prl_json_free(&channel->held);
+    offer_token(talk);
+    return true;
+}
+
 static void on_room(void *arg)
 {
     struct prl_talk *talk = arg;
     for (struct prl_talk_channel *channel = talk->channels; channel; channel = channel->next) {
-        if (!channel->feeding || channel->ended || !feed_sound(channel))
+        if (!channel->feeding || channel->ended || !go_on(channel))
             continue;
         channel->feeding = false;
         finish_message(channel);
@@ -557,6 +586,22 @@ static void take_append(struct prl_talk_channel *channel, const struct prl_json 
         channel->ops->pause(channel->arg, true);
 }
 
+// A commit takes all sound that came before it, so it waits until the session has looked at that. What is
+// spoken over RTP is never ahead of it, and its channel has no pause.
+static bool hold_commit(struct prl_talk_channel *channel, struct prl_json **root)
+{
+    const char *type = prl_json_string(prl_json_get(*root, "type"), "");
+    if (strcmp(type, "input_audio_buffer.commit") != 0 || !channel->ops->pause ||
+        !prl_session_input_waits(channel->talk->session))
+        return false;
+    channel->held = *root;
+    *root = NULL;
+    channel->feeding = true;
+    channel->ops->pause(channel->arg, true);
+    prl_session_input_hurry(channel->talk->session);
+    return true;
+}
+
 static void run_message(struct prl_talk_channel *channel)
 {
     struct prl_talk *talk = channel->talk;
@@ -574,12 +619,7 @@ static void run_message(struct prl_talk_channel *channel)
                          problem, NULL);
         return;
     }
-    struct prl_request_target target = {.object = &talk->object,
-                                        .session = talk->session,
-                                        .events = talk->events,
-                                        .base = &talk->base,
-                                        .track = talk->track};
-    if (prl_request_run(&target, root))
+    if (!hold_commit(channel, &root) && run_request(talk, root))
         take_append(channel, root);
     prl_json_free(&root);
     offer_token(talk);

@@ -389,6 +389,7 @@ static void drop_waiting(struct prl_session *session)
     session->received -= session->waiting_count;
     prl_session_echo_taken(session, session->waiting_count);
     session->waiting_count = 0;
+    session->waiting_short = false;
 }
 
 void prl_session_clear(struct prl_session *session, const char *event_id)

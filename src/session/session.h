@@ -225,6 +225,10 @@ enum prl_err prl_session_append_at(struct prl_session *session, const int16_t *p
                                    uint32_t hz, int64_t arrival_us) PRL_MUST_USE;
 // Samples (at 24 kHz) that append will take now. `fn` is called when there is room again.
 size_t prl_session_input_room(const struct prl_session *session);
+// Is there appended sound that was not looked at yet? A commit takes only what was. With hurry it is
+// looked at as fast as the loop allows, whatever sounds, and `fn` is called when none waits.
+bool prl_session_input_waits(const struct prl_session *session);
+void prl_session_input_hurry(struct prl_session *session);
 void prl_session_on_room(struct prl_session *session, void (*fn)(void *arg), void *arg);
 
 // Requests of the client. `event_id` (may be NULL) is echoed in the ERROR event of a failure.

@@ -377,7 +377,7 @@ static void process_piece(struct prl_session *session, const int16_t *pcm, size_
 // its jitter buffer may catch up after an outage.
 static size_t allowed_now(struct prl_session *session, int64_t now_us)
 {
-    if (session->rtp || !prl_session_busy(session)) {
+    if (session->rtp || session->hurry || !prl_session_busy(session)) {
         session->due_us = 0;
         return PRL_SESSION_TURN_SAMPLES;
     }
@@ -420,8 +420,23 @@ static void on_input_due(void *arg)
     }
     if (session->waiting_count > 0 && !short_of)
         prl_timer_start(session->input_timer, prl_clock_now_us() + (done ? 0 : PACE_US));
-    if (was_full && session->room_fn && done > 0)
+    session->waiting_short = short_of;
+    bool hurried = session->hurry && !prl_session_input_waits(session);
+    if (hurried)
+        session->hurry = false;
+    if (((was_full && done > 0) || hurried) && session->room_fn)
         session->room_fn(session->room_arg);
+}
+
+bool prl_session_input_waits(const struct prl_session *session)
+{
+    return session->waiting_count > 0 && !session->waiting_short;
+}
+
+void prl_session_input_hurry(struct prl_session *session)
+{
+    session->hurry = true;
+    prl_timer_start(session->input_timer, prl_clock_now_us());
 }
 
 static void remember_arrival(struct prl_session *session, int64_t at_us, int64_t delay_us)
@@ -508,6 +523,7 @@ enum prl_err prl_session_append_at(struct prl_session *session, const int16_t *p
         if (taken == 0 && made == 0)
             break; // the library takes everything when there is room, and there is
     }
+    session->waiting_short = false;
     int64_t delay_us = prl_clock_now_us() - arrival_us;
     remember_arrival(session, arrival_us, delay_us > 0 ? delay_us : 0);
     prl_session_echo_arrived(session, prl_clock_now_us());

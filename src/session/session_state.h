@@ -141,6 +141,8 @@ struct prl_session {
     uint64_t ring_from; // input sample before which it never held anything
     int16_t *waiting;   // sound that is not yet processed, a ring that grows to PRL_SESSION_INPUT_S
     size_t waiting_size;
+    bool waiting_short; // what waits is less than a frame of the echo control
+    bool hurry;         // a commit waits for it
     size_t waiting_first, waiting_count;
     // State.
     struct prl_utterance utterances[PRL_SESSION_UTTERANCES_MAX];

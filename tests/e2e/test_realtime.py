@@ -105,6 +105,25 @@ async def test_push_to_talk(server):
         assert "americans" in transcript.lower(), transcript
 
 
+async def test_commit_takes_all_that_was_appended(server):
+    """Sent at once, with the commit right behind it: in silence, and while an answer is heard."""
+    sound = pcm24(jfk())[:24000 * 4]
+    for talking in (False, True):
+        async with Client(server.ws()) as client:
+            await client.session(audio={"input": {"turn_detection": None,
+                                                  "transcription": {"model": "whisper-1", "language": "en"}}})
+            if talking:
+                await client.ask("Count slowly from one to forty in words.")
+                await client.until("response.output_audio.delta", 120)
+            for at in range(0, len(sound), 4800):
+                audio = base64.b64encode(sound[at:at + 4800].tobytes()).decode()
+                await client.send("input_audio_buffer.append", audio=audio)
+            await client.send("input_audio_buffer.commit")
+            told = await client.until("conversation.item.input_audio_transcription.completed", 120)
+            assert abs(told["usage"]["seconds"] - 4) < 0.1, (talking, told)
+            assert "americans" in told["transcript"].lower(), (talking, told)
+
+
 async def test_interruption_stops_the_answer(server):
     async with Client(server.ws()) as client:
         await client.session(audio={"input": {"transcription": {"model": "whisper-1", "language": "en"}}})

@@ -1,5 +1,6 @@
 // test_talk.c -- a conversation and its channels: who gets which event, who is ended when, and how a
 // client comes back.
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@ struct ear {
     struct prl_talk_channel *channel;
     struct prl_str said;
     enum prl_err refuse; // what send answers
+    int paused;          // asked to pause, less asked to go on
     int ended;
     int over;
     uint16_t code;
@@ -37,8 +39,7 @@ static enum prl_err hear(void *arg, const char *text, size_t len)
 
 static void wait_for_room(void *arg, bool on)
 {
-    (void)arg;
-    (void)on;
+    ((struct ear *)arg)->paused += on ? 1 : -1;
 }
 
 static void hear_end(void *arg, uint16_t code, const char *reason)
@@ -379,6 +380,42 @@ PRL_TEST(talk_begins_with_the_settings_it_is_given)
     EXPECT(talk == NULL);
     EXPECT_TEXT(problem.param, "session.audio.output.speed");
     prl_json_free(&root);
+    close_house(&house);
+}
+
+// One second of silence and a commit, without a turn of the loop between them.
+static void append_and_commit(struct ear *ear)
+{
+    enum { BASE64_BYTES = 64000 };
+    static char json[BASE64_BYTES + 80];
+    int at = snprintf(json, 60, "{\"type\":\"input_audio_buffer.append\",\"audio\":\"");
+    memset(json + at, 'A', BASE64_BYTES);
+    memcpy(json + at + BASE64_BYTES, "\"}", 3);
+    say(ear, json);
+    say(ear, "{\"type\":\"input_audio_buffer.commit\"}");
+}
+
+PRL_TEST(talk_commit_waits_for_the_sound_before_it)
+{
+    static struct house house;
+    REQUIRE(open_house(&house, 2, 1) == PRL_OK);
+    struct ear *ear = &house.ears[0];
+    REQUIRE(open_talk(&house, ear) != NULL);
+    say(ear, SESSION("\"audio\":{\"input\":{\"turn_detection\":null}}"));
+    append_and_commit(ear);
+    EXPECT_INT(ear->paused, 1);
+    EXPECT(!heard(ear, "input_audio_buffer.committed"));
+    int64_t end_us = prl_clock_now_us() + PRL_TEST_WAIT_US;
+    while (!heard(ear, "input_audio_buffer.committed") && prl_clock_now_us() < end_us)
+        prl_loop_turn(house.world.loop, 5000);
+    EXPECT_INT(ear->paused, 0);
+    EXPECT_INT(times(ear, "input_audio_buffer.committed"), 1);
+    // All of it was taken: there is nothing left to commit.
+    say(ear, "{\"type\":\"input_audio_buffer.commit\"}");
+    EXPECT(heard(ear, "input_audio_buffer_commit_empty"));
+    // Who leaves while it waits takes it along.
+    append_and_commit(ear);
+    EXPECT_INT(ear->paused, 1);
     close_house(&house);
 }
 
