@@ -1,11 +1,11 @@
 // kokoro.c -- see backend.h. Chinese and English in one flow, 36 voices, 24 kHz: words to ids, frames of
 // pieces of up to 30 syllables (kokoro_synth.h), sound of them stretch by stretch (kokoro_flow.h).
 //
-// Longest step: one stretch of at most 131 frames (3.3 s of sound); measured in docs/TUNING.md.
+// Longest step: one stretch of at most 167 frames (120, a rest, context); measured in docs/TUNING.md.
 // The model gives 0.4 s of silence before and 0.6 s behind each piece. Most of it is never made into
 // sound, the rest is cut off, and a pause by the last mark is put behind, so pieces and clauses can be
-// laid end to end. The first stretch that somebody waits for is as short as this machine's speed
-// allows without a gap behind it.
+// laid end to end. The first stretch of a long piece that somebody waits for is as short as this machine's
+// speed allows without a gap behind it.
 // Source:   Kokoro-82M v1.0 (Apache-2.0), int8; voices of kokoro-js 1.2.1.
 #include <math.h>
 #include <stdio.h>

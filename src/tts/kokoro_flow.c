@@ -13,9 +13,9 @@ enum {
     TAIL = 1440,       // kept, faded, behind the last
     FADE = 120,        // from nothing
     CROSS = 600,       // from one stretch to the next
-    STRETCH_MIN = 12,  // frames; shorter ones cost more context than sound
+    STRETCH_MIN = 48,  // frames; with shorter ones words get lost (decisions/014)
     STRETCH_MAX = 120, // frames; a cancel waits no longer than for one
-    FIRST_MIN = 20,    // with the silence before
+    FIRST_MIN = 72,    // with the silence before
     FIRST_SILENT = 8,  // frames of the first stretch that are cut off
 };
 static const float SILENCE_RMS = 0.003F;

@@ -23,7 +23,7 @@ struct prl_kokoro_synth;
 enum {
     PRL_KOKORO_FRAME = 600,       // samples
     PRL_KOKORO_STYLE = 256,       // floats
-    PRL_KOKORO_CONTEXT = 6,       // frames that a stretch is computed with on each side
+    PRL_KOKORO_CONTEXT = 10,      // frames that a stretch is computed with on each side
     PRL_KOKORO_FRAMES_MAX = 4800, // of a piece: two minutes, a bound against a broken model
 };
 
