@@ -168,12 +168,18 @@ enum prl_err prl_kokoro_flow_add(struct prl_kokoro_flow *flow,
     return PRL_OK;
 }
 
+// `next` of the `rest` frames, or all when a crumb would stay.
+static size_t without_crumb(size_t rest, size_t next)
+{
+    return rest < next + STRETCH_MIN ? rest : next;
+}
+
 // The next stretch with `hand` frames in hand: what can be made in that time.
 static size_t in_time(size_t rest, double cost, double hand)
 {
     double can = hand / cost - 2 * PRL_KOKORO_CONTEXT;
     size_t next = can >= STRETCH_MAX ? STRETCH_MAX : can >= STRETCH_MIN ? (size_t)can : STRETCH_MIN;
-    return rest < next + STRETCH_MIN ? rest : next;
+    return without_crumb(rest, next);
 }
 
 // With `first` frames made at once, does the rest always come before the sound runs out?
@@ -196,11 +202,11 @@ size_t prl_kokoro_flow_next(size_t rest, double cost, double hand)
 {
     PRL_CHECK(rest > 0);
     if (!(cost > 0))
-        return rest < STRETCH_MAX + STRETCH_MIN ? rest : STRETCH_MAX;
+        return without_crumb(rest, STRETCH_MAX);
     if (hand >= 0)
         return in_time(rest, cost, hand);
     for (size_t first = FIRST_MIN; first + STRETCH_MIN <= rest && first < STRETCH_MAX; first++)
         if (goes_on(rest, first, cost))
             return first;
-    return rest < STRETCH_MAX + STRETCH_MIN ? rest : STRETCH_MAX;
+    return without_crumb(rest, STRETCH_MAX);
 }

@@ -31,26 +31,27 @@ static void take(struct ws_fake *fake, struct prl_ws *ws, bool text)
         fake->fn(fake, ws, text ? data : NULL, fake->message.len);
 }
 
-static void on_text(void *owner, struct prl_ws *ws, const char *data, size_t len, bool first,
-                    bool last)
+static void add(struct ws_fake *fake, const char *data, size_t len, bool first)
 {
-    struct ws_fake *fake = owner;
     if (first)
         prl_str_clear(&fake->message);
     (void)prl_str_add(&fake->message, data, len);
+}
+
+static void on_text(void *owner, struct prl_ws *ws, const char *data, size_t len, bool first,
+                    bool last)
+{
+    add(owner, data, len, first);
     if (last)
-        take(fake, ws, true);
+        take(owner, ws, true);
 }
 
 static void on_binary(void *owner, struct prl_ws *ws, const char *data, size_t len, bool first,
                       bool last)
 {
-    struct ws_fake *fake = owner;
-    if (first)
-        prl_str_clear(&fake->message);
-    (void)prl_str_add(&fake->message, data, len);
+    add(owner, data, len, first);
     if (last)
-        take(fake, ws, false);
+        take(owner, ws, false);
 }
 
 static void on_close(void *owner, struct prl_ws *ws, uint16_t code)
