@@ -27,6 +27,7 @@ struct prl_link {
     void *arg;
     bool dead;
     bool open;
+    bool fresh;                  // nobody has had it
     enum prl_fetch_failure late; // what it is when nothing comes
     uint64_t idle_since;         // order of giving back
     char note[PRL_LINK_NOTE_SIZE];
@@ -109,7 +110,7 @@ static void on_text(void *arg, const char *data, size_t len)
     struct prl_link *link = arg;
     if (link->ops)
         link->ops->text(link->arg, data, len);
-    else
+    else if (!link->fresh)
         bury(link); // nobody asked
 }
 
@@ -118,7 +119,7 @@ static void on_binary(void *arg, const char *data, size_t len)
     struct prl_link *link = arg;
     if (link->ops)
         link->ops->binary(link->arg, data, len);
-    else
+    else if (!link->fresh)
         bury(link);
 }
 
@@ -236,20 +237,29 @@ static enum prl_err make_link(struct prl_links *links, const char *url, const ch
     return PRL_OK;
 }
 
+// One to this engine that nobody has.
+static struct prl_link *find_idle(const struct prl_links *links, const char *url,
+                                  const char *bearer)
+{
+    struct prl_link *link = links->first;
+    while (link && (link->dead || link->ops || (!link->open && !link->fresh) ||
+                    strcmp(link->url, url) != 0 || strcmp(link->bearer, bearer) != 0))
+        link = link->next;
+    return link;
+}
+
 enum prl_err prl_link_take(struct prl_links *links, const char *url, const char *bearer,
                            const struct prl_link_ops *ops, void *arg, struct prl_link **out)
 {
     PRL_CHECK(links != NULL && url != NULL && bearer != NULL && ops != NULL && out != NULL);
-    struct prl_link *link = links->first;
+    struct prl_link *link = find_idle(links, url, bearer);
     *out = NULL;
-    while (link && (link->dead || link->ops || !link->open || strcmp(link->url, url) != 0 ||
-                    strcmp(link->bearer, bearer) != 0))
-        link = link->next;
     enum prl_err err = link ? PRL_OK : make_link(links, url, bearer, &link);
     if (err)
         return err;
     link->ops = ops;
     link->arg = arg;
+    link->fresh = false;
     *out = link;
     return PRL_OK;
 }
@@ -292,6 +302,18 @@ static void trim_idle(struct prl_links *links)
     }
     if (idle > PRL_LINKS_IDLE_MAX)
         bury(oldest);
+}
+
+bool prl_links_warm(struct prl_links *links, const char *url, const char *bearer)
+{
+    PRL_CHECK(links != NULL && url != NULL && bearer != NULL);
+    struct prl_link *link = find_idle(links, url, bearer);
+    if (link || make_link(links, url, bearer, &link) != PRL_OK)
+        return false;
+    link->fresh = true;
+    link->idle_since = ++links->gives;
+    trim_idle(links);
+    return true;
 }
 
 void prl_link_give(struct prl_link **link)

@@ -48,6 +48,9 @@ size_t prl_links_count(const struct prl_links *links); // lent and idle
 enum prl_err prl_link_take(struct prl_links *links, const char *url, const char *bearer,
                            const struct prl_link_ops *ops, void *arg,
                            struct prl_link **out) PRL_MUST_USE;
+// Opens a connection that the next take may have, unless one idles or is being opened already; says
+// whether it did. What comes on it before it is taken is a greeting, and dropped.
+bool prl_links_warm(struct prl_links *links, const char *url, const char *bearer);
 enum prl_err prl_link_send_text(struct prl_link *link, const char *data, size_t len) PRL_MUST_USE;
 enum prl_err prl_link_send_binary(struct prl_link *link, const void *data, size_t len) PRL_MUST_USE;
 // Fails with `failure` when no message has come in `ms` from now; 0: nothing is awaited.

@@ -29,7 +29,8 @@ struct engine {
     struct prl_fetch_request *probe;
     bool warming; // the probe is not the breaker's
     int64_t logged_us;
-    uint64_t requests, canceled, refused;
+    int64_t contact_us; // it answered last
+    uint64_t requests, canceled, refused, warmed;
     uint64_t failures[PRL_FETCH_FAILURES];
     uint64_t buckets[PRL_POOL_BUCKETS];
     uint64_t first_count, first_sum_us;
@@ -40,6 +41,7 @@ struct prl_pool {
     struct prl_fetch *fetch;
     const char *kind;
     struct prl_fetch_limits limits;
+    int64_t warm_us;
     struct prl_links *links; // owned; NULL: all are over HTTP
     struct prl_chain chain;
     struct prl_timer *timer; // owned; the next probe
@@ -71,16 +73,20 @@ static void on_probe_end(void *arg, const struct prl_fetch_end *end)
     engine->probe = NULL;
     bool good = end->failure == PRL_FETCH_OK ||
                 (end->failure == PRL_FETCH_STATUS && (end->status == 404 || end->status == 405));
+    int64_t now_us = prl_loop_now_us(pool->loop);
+    if (end->status != 0)
+        engine->contact_us = now_us;
     if (engine->warming) {
         engine->warming = false;
-        if (!good)
-            prl_log(PRL_LOG_WARN, pool->kind, "%s does not answer yet: %s", engine->name, end->why);
+        if (good || now_us - engine->logged_us < LOG_GAP_US)
+            return;
+        engine->logged_us = now_us;
+        prl_log(PRL_LOG_WARN, pool->kind, "%s does not answer yet: %s", engine->name, end->why);
         return;
     }
     if (good)
         prl_log(PRL_LOG_INFO, pool->kind, "%s answers again", engine->name);
-    prl_chain_probed(&pool->chain, (size_t)(engine - pool->engines), prl_loop_now_us(pool->loop),
-                     good);
+    prl_chain_probed(&pool->chain, (size_t)(engine - pool->engines), now_us, good);
     plan_probe(pool);
 }
 
@@ -127,6 +133,32 @@ void prl_pool_warm(struct prl_pool *pool)
     }
 }
 
+static void warm_engine(struct engine *engine, const char *(*path)(enum prl_pool_way way))
+{
+    struct prl_pool *pool = engine->pool;
+    const struct prl_pool_engine *conf = &engine->conf;
+    if (conf->way != PRL_POOL_HTTP) {
+        char url[URL_MAX];
+        snprintf(url, sizeof(url), "%s%s", conf->url, path ? path(conf->way) : "");
+        engine->warmed += prl_links_warm(pool->links, url, conf->key);
+    } else if (!engine->probe &&
+               prl_loop_now_us(pool->loop) - engine->contact_us >= pool->warm_us) {
+        engine->warming = start_probe(engine) == PRL_OK;
+        engine->warmed += engine->warming;
+    }
+}
+
+void prl_pool_warm_next(struct prl_pool *pool, const char *(*path)(enum prl_pool_way way))
+{
+    int next = pool->warm_us > 0 ? prl_pool_peek(pool, 0) : -1;
+    for (size_t i = 0; next >= 0 && i < pool->count; i++) {
+        const struct prl_chain_engine *state = &pool->chain.engines[i];
+        bool same = state->rank == pool->chain.engines[next].rank;
+        if (same && pool->engines[i].conf.url && state->breaker == PRL_BREAKER_CLOSED)
+            warm_engine(&pool->engines[i], path);
+    }
+}
+
 // ---- life ----
 
 // Host and port for people and for metrics; two of one name get their numbers.
@@ -162,6 +194,7 @@ static enum prl_err copy_engine(struct prl_pool *pool, const struct prl_pool_eng
                            conf->format ? conf->format : ""};
     engine->pool = pool;
     engine->logged_us = -LOG_GAP_US;
+    engine->contact_us = -pool->warm_us;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         engine->texts[i] = prl_mem_strdup(texts[i]);
         if (texts[i] && !engine->texts[i])
@@ -204,6 +237,7 @@ enum prl_err prl_pool_create(struct prl_pool **out, const struct prl_pool_conf *
     pool->fetch = conf->fetch;
     pool->kind = conf->kind;
     pool->limits = conf->limits;
+    pool->warm_us = conf->warm_us;
     if (pool->limits.first_byte_ms <= 0)
         pool->limits.first_byte_ms = WAIT_MS;
     if (pool->limits.gap_ms <= 0)
@@ -287,6 +321,8 @@ void prl_pool_end(struct prl_pool *pool, int index, enum prl_outcome outcome,
     struct engine *engine = &pool->engines[index];
     enum prl_breaker before = pool->chain.engines[index].breaker;
     prl_chain_end(&pool->chain, (size_t)index, prl_loop_now_us(pool->loop), outcome);
+    if (outcome == PRL_OUTCOME_OK)
+        engine->contact_us = prl_loop_now_us(pool->loop);
     engine->canceled += outcome == PRL_OUTCOME_CANCELED;
     engine->refused += outcome == PRL_OUTCOME_REFUSED;
     if (outcome == PRL_OUTCOME_FAILED)
@@ -397,7 +433,17 @@ static void render_first_byte(const struct prl_pool *pool, size_t i, struct prl_
                        pool->kind, engine->name, (unsigned long long)engine->first_count);
 }
 
-enum metric { REQUESTS, CANCELED, REFUSED, FAILURES, BREAKER, IN_FLIGHT, FIRST_BYTE, METRIC_COUNT };
+enum metric {
+    REQUESTS,
+    CANCELED,
+    REFUSED,
+    WARMED,
+    FAILURES,
+    BREAKER,
+    IN_FLIGHT,
+    FIRST_BYTE,
+    METRIC_COUNT
+};
 
 static const struct {
     const char *name, *type, *help;
@@ -405,6 +451,8 @@ static const struct {
     [REQUESTS] = {"parley_engine_requests_total", "counter", "Requests given to an engine"},
     [CANCELED] = {"parley_engine_canceled_total", "counter", "Of these, nobody waited any more"},
     [REFUSED] = {"parley_engine_refused_total", "counter", "Of these, refused as malformed"},
+    [WARMED] = {"parley_engine_warmed_total", "counter",
+                "Connections asked for before they were needed"},
     [FAILURES] = {"parley_engine_failures_total", "counter", "Of these, failed by the engine"},
     [BREAKER] = {"parley_engine_breaker_open", "gauge",
                  "1 while an engine is left out, 0.5 while it is tried again"},
@@ -428,6 +476,9 @@ static void render_engine(const struct prl_pool *pool, size_t i, enum metric met
         break;
     case REFUSED:
         value = (double)engine->refused;
+        break;
+    case WARMED:
+        value = (double)engine->warmed;
         break;
     case BREAKER:
         value = state->breaker == PRL_BREAKER_CLOSED ? 0

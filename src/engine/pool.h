@@ -52,6 +52,7 @@ struct prl_pool_conf {
     size_t count; // 1..PRL_CHAIN_MAX
     struct prl_fetch_limits limits;
     struct prl_chain_conf chain;
+    int64_t warm_us; // prl_pool_warm_next opens no connection within so long of a contact; 0: never
 };
 
 enum prl_err prl_pool_create(struct prl_pool **out, const struct prl_pool_conf *conf) PRL_MUST_USE;
@@ -90,6 +91,11 @@ int prl_pool_peek(const struct prl_pool *pool, uint32_t tried);
 
 // Asks every far engine over HTTP once, so that connections and certificates are there before calls are.
 void prl_pool_warm(struct prl_pool *pool);
+// A request will come soon: opens a connection to each engine of the rank whose turn it is, unless there
+// is one that idles or there was contact within warm_us. Over HTTP that is GET …/models, one at a time an
+// engine; what comes of it is no matter for breakers. `path` gives the path of a connection that is no
+// HTTP; NULL: "".
+void prl_pool_warm_next(struct prl_pool *pool, const char *(*path)(enum prl_pool_way way));
 
 // Metrics of several pools in Prometheus form, each name once. NULL pools are left out.
 void prl_pool_render(struct prl_pool *const *pools, size_t count, struct prl_str *out);

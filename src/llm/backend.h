@@ -23,6 +23,7 @@ struct prl_llm_backend_ops {
     void (*commit)(struct prl_llm_stream *stream, uint32_t generation);
     void (*cancel)(struct prl_llm_stream *stream, uint32_t generation);
     void (*flow)(struct prl_llm_stream *stream, bool wanted); // of a model that speaks, else NULL
+    void (*warm)(struct prl_llm *llm);                        // NULL: there is nothing to do
 };
 
 struct prl_llm {

@@ -47,6 +47,14 @@ void prl_llm_close(struct prl_llm_stream **stream)
     gone->ops->close(gone);
 }
 
+void prl_llm_warm(struct prl_llm *llm)
+{
+    PRL_CHECK(llm != NULL);
+    prl_loop_check(llm->loop);
+    if (llm->ops->warm)
+        llm->ops->warm(llm);
+}
+
 enum prl_err prl_llm_prefill(struct prl_llm_stream *stream, uint32_t generation,
                              const struct prl_llm_prompt *prompt)
 {

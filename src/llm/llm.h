@@ -134,6 +134,9 @@ struct prl_llm_stream_conf {
     void *arg;
 };
 
+// A prompt will come soon: engines elsewhere get their connections opened (prl_pool_warm_next).
+void prl_llm_warm(struct prl_llm *llm);
+
 // LIMIT at PRL_LLM_STREAMS_MAX. Allowed while the model still loads: work waits for it.
 enum prl_err prl_llm_open(struct prl_llm *llm, const struct prl_llm_stream_conf *conf,
                           struct prl_llm_stream **out) PRL_MUST_USE;

@@ -352,9 +352,15 @@ static void cancel(struct prl_llm_stream *base, uint32_t generation)
     flush(stream);
 }
 
-static const struct prl_llm_backend_ops local_ops = {destroy,      state_of, stats_of, open_stream,
-                                                     close_stream, prefill,  generate, commit,
-                                                     cancel,       NULL};
+static const struct prl_llm_backend_ops local_ops = {.destroy = destroy,
+                                                     .state = state_of,
+                                                     .stats = stats_of,
+                                                     .open = open_stream,
+                                                     .close = close_stream,
+                                                     .prefill = prefill,
+                                                     .generate = generate,
+                                                     .commit = commit,
+                                                     .cancel = cancel};
 
 // The lane of another loop's front serves this one too.
 static enum prl_err join_lane(struct local *llm, const struct local *owner)

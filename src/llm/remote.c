@@ -469,9 +469,21 @@ static void cancel(struct prl_llm_stream *base, uint32_t generation)
         abandon(stream);
 }
 
-static const struct prl_llm_backend_ops remote_ops = {destroy,      state_of, stats_of, open_stream,
-                                                      close_stream, prefill,  generate, commit,
-                                                      cancel,       NULL};
+static void warm(struct prl_llm *llm)
+{
+    prl_pool_warm_next(((struct remote *)llm)->pool, NULL);
+}
+
+static const struct prl_llm_backend_ops remote_ops = {.destroy = destroy,
+                                                      .state = state_of,
+                                                      .stats = stats_of,
+                                                      .open = open_stream,
+                                                      .close = close_stream,
+                                                      .prefill = prefill,
+                                                      .generate = generate,
+                                                      .commit = commit,
+                                                      .cancel = cancel,
+                                                      .warm = warm};
 
 enum prl_err prl_llm_remote_create(struct prl_llm **out, const struct prl_llm_remote_conf *conf)
 {

@@ -130,6 +130,7 @@ static enum prl_err make_pool(struct prl_pool **out, const struct draft *draft,
                                   .total_ms = (int32_t)settings->engine_total_ms};
     conf->chain = (struct prl_chain_conf){.failures_max = (unsigned)settings->engine_failures_max,
                                           .open_us = settings->engine_open_ms * 1000};
+    conf->warm_us = settings->engine_warm_s * 1000000;
     return prl_pool_create(out, conf);
 }
 

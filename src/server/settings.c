@@ -115,6 +115,10 @@ static const struct prl_conf_key keys[] = {
         "Failures in a row after which an engine is left out."),
     INT("engine.open_ms", engine_open_ms, "1000", 10, 600000,
         "How long, before it is asked whether it is back; doubles each time, to 30 s."),
+    INT("engine.warm_s", engine_warm_s, "20", 0, 3600,
+        "When a conversation or an utterance begins, engines elsewhere that were silent for so "
+        "long "
+        "get a connection opened (GET …/models, or the WebSocket); 0: never."),
     ENGINE("llm", llm, 0, "embedded"),
     EXTRA("llm", llm, 0),
     TEXT("llm.model", llm_model, "qwen2.5-coder-1.5b",

@@ -58,7 +58,7 @@ struct prl_settings {
     char *engine_ca_file;
     bool engine_insecure;
     int64_t engine_connect_ms, engine_first_byte_ms, engine_gap_ms, engine_total_ms;
-    int64_t engine_failures_max, engine_open_ms;
+    int64_t engine_failures_max, engine_open_ms, engine_warm_s;
     // llm; [0].model is llm_model
     struct prl_settings_engine llm[PRL_SETTINGS_CHAIN];
     char *llm_model;

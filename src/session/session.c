@@ -17,6 +17,8 @@
 #include "llm/persona.h"
 #include "session/messages.h"
 #include "session/session_state.h"
+#include "stt/stt.h"
+#include "tts/tts.h"
 
 enum { LEAD_MS = 400, PROMPT_BYTES_MAX = 12 << 10, MS_SAMPLES_OUT = PRL_PLAYOUT_HZ / 1000 };
 
@@ -277,11 +279,13 @@ enum prl_err prl_session_create(struct prl_session **out, const struct prl_sessi
     session->conf.conf.floor.eot_available = engines->eot != NULL;
     if (!err)
         err = create_parts(session);
-    if (err)
+    if (err) {
         prl_session_destroy(out);
-    else
-        prl_session_prefill(session, NULL);
-    return err;
+        return err;
+    }
+    prl_session_warm(session);
+    prl_session_prefill(session, NULL);
+    return PRL_OK;
 }
 
 void prl_session_destroy(struct prl_session **session)
@@ -333,6 +337,16 @@ enum prl_err prl_session_configure(struct prl_session *session, const struct prl
     if (!same || conf->tool_count > 0)
         prl_session_prefill(session, NULL);
     return PRL_OK;
+}
+
+void prl_session_warm(struct prl_session *session)
+{
+    if (session->engines.stt)
+        prl_stt_warm(session->engines.stt);
+    if (session->engines.llm)
+        prl_llm_warm(session->engines.llm);
+    if (session->engines.tts && session->conf.conf.audio)
+        prl_tts_warm(session->engines.tts);
 }
 
 void prl_session_prefill(struct prl_session *session, const char *said)

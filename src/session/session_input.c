@@ -196,6 +196,7 @@ void prl_session_open_utterance(struct prl_session *session, uint32_t id, uint64
         session->open->id = id; // manual: its sound has been kept since it came
         return;
     }
+    prl_session_warm(session);
     if (start < prl_session_ring_start(session))
         start = prl_session_ring_start(session);
     session->open = begin_utterance(session, id, start);

@@ -200,6 +200,8 @@ enum prl_err prl_session_grant_wish(struct prl_session *session,
                                     struct prl_work *work) PRL_MUST_USE;
 bool prl_session_chinese(const struct prl_session *session);
 uint32_t prl_session_lead_ms(const struct prl_session *session);
+// Engines elsewhere get their connections opened.
+void prl_session_warm(struct prl_session *session);
 void prl_session_prefill(struct prl_session *session, const char *said);
 
 // session_act.c

@@ -43,6 +43,11 @@ static enum prl_wire wire_of(enum prl_pool_way way)
                                     : PRL_WIRE_PLAIN;
 }
 
+const char *prl_live_path(enum prl_pool_way way)
+{
+    return prl_wire_path(wire_of(way));
+}
+
 static void free_live(struct prl_live *live)
 {
     prl_link_drop(&live->link);

@@ -38,6 +38,8 @@ struct prl_live_conf {
     void *arg;
 };
 
+// Where an engine that is spoken to this way takes connections, behind its URL.
+const char *prl_live_path(enum prl_pool_way way);
 enum prl_err prl_live_open(const struct prl_live_conf *conf, struct prl_live **out) PRL_MUST_USE;
 enum prl_err prl_live_feed(struct prl_live *live, const int16_t *pcm, size_t count) PRL_MUST_USE;
 enum prl_err prl_live_commit(struct prl_live *live) PRL_MUST_USE;

@@ -891,6 +891,12 @@ void prl_stt_destroy(struct prl_stt **stt)
     *stt = NULL;
 }
 
+void prl_stt_warm(struct prl_stt *stt)
+{
+    if (stt->far)
+        prl_pool_warm_next(stt->conf.pool, prl_live_path);
+}
+
 bool prl_stt_is_ready(const struct prl_stt *stt)
 {
     return stt->front ? stt->front->is_ready(stt->front_ctx) : stt->ready;

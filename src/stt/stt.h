@@ -108,6 +108,9 @@ bool prl_stt_is_ready(const struct prl_stt *stt);
 // Decodes waiting or running, all streams; for health and load shedding.
 size_t prl_stt_backlog(const struct prl_stt *stt);
 
+// Somebody will speak soon: recognisers elsewhere get their connections opened (prl_pool_warm_next).
+void prl_stt_warm(struct prl_stt *stt);
+
 enum prl_err prl_stt_open(struct prl_stt *stt, const struct prl_stt_stream_conf *conf,
                           struct prl_stt_stream **out) PRL_MUST_USE;
 // No event after it. Never waits. Not from the stream's own callback.

@@ -482,6 +482,12 @@ void prl_tts_destroy(struct prl_tts **tts)
     *tts = NULL;
 }
 
+void prl_tts_warm(struct prl_tts *tts)
+{
+    if (tts->far)
+        prl_pool_warm_next(tts->pool, NULL);
+}
+
 bool prl_tts_is_ready(const struct prl_tts *tts)
 {
     return tts->front ? tts->front->is_ready(tts->front_ctx) : tts->languages != 0;

@@ -114,6 +114,9 @@ size_t prl_tts_backlog(const struct prl_tts *tts);
 // PRL_TTS_LANG_* that can be spoken now; 0 before on_ready.
 unsigned prl_tts_languages(const struct prl_tts *tts);
 
+// An answer will come soon: voices elsewhere get their connections opened (prl_pool_warm_next).
+void prl_tts_warm(struct prl_tts *tts);
+
 enum prl_err prl_tts_open(struct prl_tts *tts, const struct prl_tts_stream_conf *conf,
                           struct prl_tts_stream **out) PRL_MUST_USE;
 // No event after it. Never waits. Not from the stream's own callback.

@@ -3,7 +3,11 @@ import asyncio
 import io
 import json
 import math
+import pathlib
+import ssl
 import struct
+import subprocess
+import tempfile
 import threading
 
 import av
@@ -71,11 +75,26 @@ def transcript_body():
     return sse(*words, {"type": "transcript.text.done", "text": " " + TRANSCRIPT, "language": "en"})
 
 
-class Scripted:
-    """Listens on a port of its own in a thread; `fault` names what goes wrong by kind: {"llm": "hang"}."""
+def certificate():
+    """TLS for 127.0.0.1, signed by itself."""
+    with tempfile.TemporaryDirectory() as place:
+        key, chain = pathlib.Path(place) / "key.pem", pathlib.Path(place) / "chain.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                        "-subj", "/CN=scripted", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", chain],
+                       check=True, capture_output=True)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(chain, key)
+    return context
 
-    def __init__(self):
+
+class Scripted:
+    """Listens on a port of its own in a thread; `fault` names what goes wrong by kind: {"llm": "hang"}. `accepted` counts
+    connections; with `tls` they are encrypted."""
+
+    def __init__(self, tls=False):
+        self.tls, self.accepted, self.writers = certificate() if tls else None, 0, set()
         self.fault, self.asked, self.keys, self.bodies = {}, {"stt": 0, "llm": 0, "tts": 0, "models": 0}, set(), {}
+        self.answered = 0
         self.open, self.events = 0, False  # events: transcriptions come as an event stream
         self.loop = asyncio.new_event_loop()
         ready = threading.Event()
@@ -85,7 +104,7 @@ class Scripted:
 
     def run(self, ready):
         asyncio.set_event_loop(self.loop)
-        self.server = self.loop.run_until_complete(asyncio.start_server(self.serve, "127.0.0.1", 0))
+        self.server = self.loop.run_until_complete(asyncio.start_server(self.serve, "127.0.0.1", 0, ssl=self.tls))
         self.port = self.server.sockets[0].getsockname()[1]
         ready.set()
         self.loop.run_forever()
@@ -102,17 +121,29 @@ class Scripted:
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}/v1"
+
+    def hang_up(self):
+        """Ends all connections; returns when none is left."""
+        async def close():
+            for writer in list(self.writers):
+                writer.transport.abort()
+            while self.writers:
+                await asyncio.sleep(0.01)
+        asyncio.run_coroutine_threadsafe(close(), self.loop).result(60)
 
     async def serve(self, reader, writer):
         self.open += 1
+        self.accepted += 1
+        self.writers.add(writer)
         try:
             while await self.answer(reader, writer):
-                pass
+                self.answered += 1
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
             self.open -= 1
+            self.writers.discard(writer)
             writer.close()
 
     async def answer(self, reader, writer):

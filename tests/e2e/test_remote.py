@@ -103,6 +103,38 @@ async def test_conversation_without_any_model():
     script.stop()
 
 
+async def waited(condition, what, limit_s=30):
+    end = time.monotonic() + limit_s * PATIENCE
+    while not condition():
+        assert time.monotonic() < end, what
+        await asyncio.sleep(0.05)
+
+
+async def test_connections_are_opened_when_a_conversation_begins():
+    for warm_s in (1, 0):
+        script = Scripted(tls=True)
+        with running(edge(*far(script.url, *KINDS), "engine.insecure=true", f"engine.warm_s={warm_s}")) as (server,):
+            # Those of the start are gone, as they are on a quiet morning.
+            await waited(lambda: script.answered >= 3, "no probe at the start")  # noqa: B023
+            await settled(server)
+            script.hang_up()
+            asked = script.answered
+            await asyncio.sleep(1.1)  # longer than engine.warm_s: what is tested is an engine that was silent for so long
+            async with Client(server.ws()) as talk:
+                await talk.session(audio={"input": {"turn_detection": None}})
+                if warm_s:
+                    await waited(lambda: script.answered >= asked + 3, "nothing was opened")  # noqa: B023
+                    await settled(server)  # at the latest now the server has read what came
+                before = script.accepted
+                response, sound = await turn(talk)
+                assert response["status"] == "completed" and loudness(sound) > 1000, response
+                opened = script.accepted - before
+                assert opened == 0 if warm_s else opened > 0, (warm_s, opened)
+            assert (metric(server, "parley_engine_warmed_total") >= 3) == (warm_s > 0)
+            assert SECRET not in server.log()
+        script.stop()
+
+
 async def faults_of(kind, *settings, events=False):
     """Each fault in turn: the conversation goes on after it, in time, and nothing is left behind."""
     script = Scripted()
@@ -461,7 +493,8 @@ async def test_our_endpoints_and_a_node_that_uses_them():
 
 if __name__ == "__main__":
     raise SystemExit(run([
-        test_conversation_without_any_model, test_every_fault_of_a_model, test_every_fault_of_a_voice,
+        test_conversation_without_any_model, test_connections_are_opened_when_a_conversation_begins,
+        test_every_fault_of_a_model, test_every_fault_of_a_voice,
         test_every_fault_of_a_voice_in_opus, test_sound_in_every_form,
         test_every_fault_of_a_voice_over_a_websocket,
         test_every_fault_of_a_plain_recogniser_over_a_websocket, test_faults_of_a_realtime_recogniser,

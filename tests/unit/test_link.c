@@ -134,6 +134,35 @@ PRL_TEST(link_is_lent_again)
     close_bench(&bench);
 }
 
+PRL_TEST(link_is_opened_before_it_is_needed)
+{
+    static struct bench bench;
+    REQUIRE(open_bench(&bench) == PRL_OK);
+    EXPECT(prl_links_warm(bench.links, bench.url, "the-key"));
+    EXPECT(!prl_links_warm(bench.links, bench.url, "the-key")); // it is on its way
+    EXPECT_INT(prl_links_count(bench.links), 1);
+    EXPECT(wait_for(&bench, &bench.server.opened, 1));
+    EXPECT(!prl_links_warm(bench.links, bench.url, "the-key"));
+    EXPECT_OK(take(&bench));
+    EXPECT_OK(prl_link_send_text(bench.link, "hello", 5));
+    EXPECT(wait_for(&bench, &bench.texts, 1));
+    EXPECT_INT(bench.server.opened, 1);
+    // That one is lent: another is opened, and may be taken before it stands.
+    struct prl_link *other;
+    EXPECT(prl_links_warm(bench.links, bench.url, "the-key"));
+    EXPECT_OK(prl_link_take(bench.links, bench.url, "the-key", &ops, &bench, &other));
+    EXPECT_INT(prl_links_count(bench.links), 2);
+    EXPECT_OK(prl_link_send_text(other, "hello", 5));
+    EXPECT(wait_for(&bench, &bench.texts, 2));
+    EXPECT_INT(bench.server.opened, 2);
+    prl_link_give(&other);
+    // A key of another has no use for it; an address that is none is no harm.
+    EXPECT(prl_links_warm(bench.links, bench.url, "his-key"));
+    EXPECT(!prl_links_warm(bench.links, "no address", ""));
+    EXPECT_INT(bench.failed, 0);
+    close_bench(&bench);
+}
+
 PRL_TEST(link_that_speaks_unasked_ends)
 {
     static struct bench bench;

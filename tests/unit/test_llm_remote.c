@@ -31,6 +31,7 @@ struct world {
     struct prl_str text;
     int done, errors;
     bool cancel_at_first, close_at_first;
+    int64_t warm_us;
     struct prl_llm_event last;
 };
 
@@ -78,7 +79,8 @@ static enum prl_err open_world(struct world *world, const char *const *paths)
         .kind = "llm",
         .engines = engines,
         .count = count,
-        .limits = {.connect_ms = 100000, .first_byte_ms = 100000, .gap_ms = 100000}};
+        .limits = {.connect_ms = 100000, .first_byte_ms = 100000, .gap_ms = 100000},
+        .warm_us = world->warm_us};
     if (!err)
         err = prl_pool_create(&world->pool, &pool);
     struct prl_llm_remote_conf conf = {
@@ -149,6 +151,63 @@ PRL_TEST(llm_remote_answers)
     EXPECT(strstr(prl_str_text(&metrics), "parley_engine_requests_total{kind=\"llm\"") != NULL);
     EXPECT(strstr(prl_str_text(&metrics), "secret") == NULL);
     prl_str_free(&metrics);
+    close_world(&world);
+}
+
+static uint64_t connections(const struct world *world)
+{
+    struct prl_http_stats stats;
+    prl_http_stats(world->server.http, &stats);
+    return stats.accepted;
+}
+
+static bool wait_until_idle(struct world *world)
+{
+    struct prl_fetch_stats stats = {.requests = 1};
+    int64_t until = prl_clock_now_us() + PRL_TEST_WAIT_US;
+    while (stats.requests > 0 && prl_clock_now_us() < until) {
+        prl_loop_turn(world->loop, 20000);
+        prl_fetch_stats(world->fetch, &stats);
+    }
+    return stats.requests == 0;
+}
+
+PRL_TEST(llm_remote_opens_connections_ahead)
+{
+    static struct world world;
+    static const char *const paths[] = {"/a", "/b", NULL};
+    set_answer(&world, 0, "/a/chat/completions", 200, GOOD);
+    set_answer(&world, 1, "/a/models", 200, "{}");
+    set_answer(&world, 2, "/b/models", 200, "{}");
+    world.warm_us = INT64_C(3600000000);
+    REQUIRE(open_world(&world, paths) == PRL_OK);
+    world.warm_us = 0;
+    prl_llm_warm(world.llm);
+    prl_llm_warm(world.llm); // one is under way
+    EXPECT(wait_until_idle(&world));
+    EXPECT_INT(world.server.answers[1].asked, 1);
+    EXPECT_INT(connections(&world), 1);
+    EXPECT_OK(ask(&world, 1)); // on that connection
+    EXPECT(wait_for(&world, &world.done));
+    EXPECT_TEXT(prl_str_text(&world.text), "Far away.");
+    EXPECT_INT(connections(&world), 1);
+    EXPECT(wait_until_idle(&world));
+    prl_llm_warm(world.llm); // there was contact just now
+    EXPECT(wait_until_idle(&world));
+    EXPECT_INT(world.server.answers[1].asked, 1);
+    EXPECT_INT(world.server.answers[2].asked, 0); // not its turn
+    struct prl_str metrics;
+    prl_str_init(&metrics, 1 << 16);
+    prl_pool_render(&world.pool, 1, &metrics);
+    EXPECT(strstr(prl_str_text(&metrics), "parley_engine_warmed_total{kind=\"llm\"") != NULL);
+    EXPECT(strstr(prl_str_text(&metrics), "\"} 1\n") != NULL);
+    prl_str_free(&metrics);
+    close_world(&world);
+    // Switched off.
+    REQUIRE(open_world(&world, paths) == PRL_OK);
+    prl_llm_warm(world.llm);
+    EXPECT(wait_until_idle(&world));
+    EXPECT_INT(world.server.answers[1].asked, 1);
     close_world(&world);
 }
 
