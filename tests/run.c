@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "tests/lane_child.h"
 #include "tests/unit.h"
 
 // A test is judged by CPU time; the wall limit only ends a deadlock, and leaves room for the waits of a
@@ -221,6 +222,8 @@ static bool run_entry(const struct prl_test_entry *entry, uint64_t seed)
 
 int main(int argc, char **argv)
 {
+    if (argc == 3 && strcmp(argv[1], "lane") == 0)
+        prl_test_lane_child(argv[2]);
     const char *filter = "";
     bool list = false;
     uint64_t seed = 1;

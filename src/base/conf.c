@@ -277,6 +277,31 @@ static void value_text(const struct prl_conf_key *key, const void *settings, cha
     }
 }
 
+enum prl_err prl_conf_pairs(const struct prl_conf_table *table, const void *settings,
+                            struct prl_str *out)
+{
+    enum prl_err err = PRL_OK;
+    for (size_t i = 0; i < table->count && !err; i++) {
+        const struct prl_conf_key *key = &table->keys[i];
+        char value[64];
+        const char *text = value;
+        double real;
+        if (key->type == PRL_CONF_STRING) {
+            memcpy(&text, field_const(settings, key),
+                   sizeof(text)); // NOLINT(bugprone-sizeof-expression)
+        } else if (key->type == PRL_CONF_REAL) {
+            memcpy(&real, field_const(settings, key), sizeof(real));
+            snprintf(value, sizeof(value), "%.17g", real);
+        } else {
+            value_text(key, settings, value, sizeof(value));
+        }
+        err = prl_str_addf(out, "%s=%s", key->name, text ? text : "");
+        if (!err)
+            err = prl_str_add(out, "", 1);
+    }
+    return err;
+}
+
 static void range_text(const struct prl_conf_key *key, char *out, size_t size)
 {
     size_t len = 0;

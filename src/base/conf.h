@@ -59,6 +59,9 @@ enum prl_err prl_conf_text(const struct prl_conf_table *table, void *settings, c
 enum prl_err prl_conf_env(const struct prl_conf_table *table, void *settings, char *const *environ_,
                           char *why) PRL_MUST_USE;
 
+// The effective values as "key=value" pairs, a zero behind each, for prl_conf_set_pair elsewhere.
+enum prl_err prl_conf_pairs(const struct prl_conf_table *table, const void *settings,
+                            struct prl_str *out) PRL_MUST_USE;
 // The effective values as YAML; `comments` adds help and default, and writes every line as a comment
 // (the sample file).
 enum prl_err prl_conf_yaml(const struct prl_conf_table *table, const void *settings, bool comments,

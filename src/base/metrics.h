@@ -55,6 +55,8 @@
     X(LATE_EVENTS, COUNTER, "parley_late_events_total", "Results of generations that were over")   \
     X(LOOP_STALLS, COUNTER, "parley_loop_stalls_total", "Loop callbacks over their time limit")    \
     X(LANE_WAIT, HISTOGRAM, "parley_lane_wait_seconds", "Time a message waited for its lane")      \
+    X(ENGINE_RESTARTS, COUNTER, "parley_engine_restarts_total",                                    \
+      "Child processes of engines that died or hung and were started again")                       \
     X(SLOW_READERS, COUNTER, "parley_slow_readers_total",                                          \
       "Connections closed because they do not read")                                               \
     X(RTP_PACING, FINE, "parley_rtp_pacing_seconds", "Sound sent after its time")                  \

@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "eot/backend.h"
 #include "net/lane.h"
+#include "net/lane_child.h"
 #include "net/loop.h"
 #include "net/share.h"
 
@@ -51,6 +52,7 @@ struct worker {
     struct prl_share *share; // borrowed: replies go to its ports
     void *ctx;               // of the backend, owned
     struct prl_msg order;    // waiting for step; data NULL when none
+    uint64_t asked;          // order that a child process works on; 0: none
 };
 
 struct prl_eot {
@@ -99,6 +101,14 @@ static void take_order(void *ctx, struct prl_msg *msg)
     msg->data = NULL;
 }
 
+static void send_reply(struct worker *worker, const struct prl_msg *reply)
+{
+    worker->asked = 0;
+    if (prl_port_send_wait(prl_share_port(worker->share, reply->id), reply, REPLY_WAIT_US) !=
+        PRL_OK)
+        prl_log(PRL_LOG_DEBUG, "eot", "nobody is there for the answer");
+}
+
 static bool step_worker(void *ctx)
 {
     struct worker *worker = ctx;
@@ -115,9 +125,7 @@ static bool step_worker(void *ctx)
         .id = worker->order.id,
         .value = {err, err ? 0 : lrintf(bounded * 1000.0F), prl_clock_now_us() - start_us}};
     prl_msg_free(&worker->order);
-    if (prl_port_send_wait(prl_share_port(worker->share, reply.id), &reply, REPLY_WAIT_US) !=
-        PRL_OK)
-        prl_log(PRL_LOG_DEBUG, "eot", "nobody is there for the answer");
+    send_reply(worker, &reply);
     return false;
 }
 
@@ -130,6 +138,60 @@ static void stop_worker(void *ctx)
 
 static const struct prl_lane_ops LANE_OPS = {
     .start = start_worker, .message = take_order, .step = step_worker, .stop = stop_worker};
+
+// ---- the same in a child process ----
+
+static void on_sent(void *ctx, struct prl_msg *msg)
+{
+    struct worker *worker = ctx;
+    worker->asked = msg->id;
+}
+
+static enum prl_err on_got(void *ctx, struct prl_msg *msg)
+{
+    struct worker *worker = ctx;
+    bool good = msg->id != 0 && msg->id == worker->asked && !msg->data && msg->value[0] >= 0 &&
+                msg->value[0] < PRL_ERR_COUNT && msg->value[1] >= 0 && msg->value[1] <= 1000 &&
+                msg->value[2] >= 0;
+    if (good)
+        send_reply(worker, msg);
+    return good ? PRL_OK : PRL_ERR_INVALID;
+}
+
+static void on_lost(void *ctx, const char *why, bool soon)
+{
+    struct worker *worker = ctx;
+    (void)why;  // it was logged
+    (void)soon; // by then the pause is over
+    if (worker->asked)
+        send_reply(worker, &(struct prl_msg){.id = worker->asked, .value = {PRL_ERR_ENGINE}});
+}
+
+static const struct prl_lane_wire LANE_WIRE = {.sent = on_sent, .got = on_got, .lost = on_lost};
+
+static void fill_worker(struct worker *worker, const struct prl_eot_conf *conf, const char *model)
+{
+    *worker = (struct worker){.open = {.ort = conf->ort,
+                                       .model = model,
+                                       .threads = conf->threads > 0 ? conf->threads : 1},
+                              .backend = conf->backend ? conf->backend : &prl_eot_smart_turn};
+}
+
+enum prl_err prl_eot_serve(const struct prl_eot_conf *conf, struct prl_lane_child *child)
+{
+    struct worker *worker = prl_mem_zalloc(sizeof(*worker)); // as long as the process
+    if (!worker)
+        return PRL_ERR_NOMEM;
+    fill_worker(worker, conf, conf->model);
+    worker->share = prl_lane_child_share(child);
+    struct prl_lane_conf lane = {.name = "eot",
+                                 .nice = LANE_NICE,
+                                 .queue_max = QUEUE_MAX,
+                                 .ops = &LANE_OPS,
+                                 .ctx = worker,
+                                 .cores = conf->cores};
+    return prl_lane_child_run(child, &lane, &LANE_WIRE);
+}
 
 // ---- the loop's side ----
 
@@ -231,11 +293,7 @@ static enum prl_err join_lane(struct prl_eot *eot)
 
 static enum prl_err start_lane(struct prl_eot *eot)
 {
-    eot->worker =
-        (struct worker){.open = {.ort = eot->conf.ort,
-                                 .model = eot->model,
-                                 .threads = eot->conf.threads > 0 ? eot->conf.threads : 1},
-                        .backend = eot->conf.backend ? eot->conf.backend : &prl_eot_smart_turn};
+    fill_worker(&eot->worker, &eot->conf, eot->model);
     enum prl_err err = prl_port_open(&eot->port, eot->conf.loop, PORT_MAX, on_reply, eot);
     if (!err)
         err = prl_share_create(&eot->share, eot->port);
@@ -247,6 +305,8 @@ static enum prl_err start_lane(struct prl_eot *eot)
                                  .queue_max = QUEUE_MAX,
                                  .ops = &LANE_OPS,
                                  .ctx = &eot->worker,
+                                 .isolate = eot->conf.isolate,
+                                 .wire = &LANE_WIRE,
                                  .cores = eot->conf.cores,
                                  .loop = eot->conf.loop,
                                  .started = on_started,

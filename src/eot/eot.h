@@ -29,6 +29,8 @@ struct prl_cores;
 struct prl_eot;
 struct prl_eot_backend_ops;
 struct prl_eot_stream;
+struct prl_lane_child;
+struct prl_lane_isolate;
 struct prl_loop;
 struct prl_ort;
 
@@ -42,6 +44,7 @@ struct prl_eot_conf {
     // Another loop's front, whose lane and model this one uses too; NULL: its own. Created and joined
     // before the loops run; when they have ended that one is destroyed first.
     struct prl_eot *share;
+    const struct prl_lane_isolate *isolate; // borrowed: in a child process; NULL: on a thread
     // One of them, once, on the loop thread, when loading has ended; `why` is one line. May be NULL.
     void (*on_ready)(void *arg);
     void (*on_error)(void *arg, const char *why);
@@ -80,5 +83,10 @@ enum prl_err prl_eot_ask(struct prl_eot_stream *stream, uint32_t utterance, cons
                          size_t n) PRL_MUST_USE;
 // After it no ask of this stream made so far is answered. Never waits.
 void prl_eot_cancel(struct prl_eot_stream *stream);
+
+// In the child process that isolate makes: serves the model to the parent until that is gone. Of conf,
+// ort, model, threads, cores and backend are used.
+enum prl_err prl_eot_serve(const struct prl_eot_conf *conf,
+                           struct prl_lane_child *child) PRL_MUST_USE;
 
 #endif

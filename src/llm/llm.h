@@ -24,6 +24,8 @@
 #include "llm/prompt.h"
 
 struct prl_cores;
+struct prl_lane_child;
+struct prl_lane_isolate;
 struct prl_loop;
 struct prl_llm;
 struct prl_llm_stream;
@@ -56,12 +58,18 @@ struct prl_llm_conf {
     // own. Created and joined before the loops run; when they have ended that one is destroyed first.
     // PRL_LLM_STREAMS_MAX counts the streams of all of them.
     struct prl_llm *share;
-    prl_llm_state_fn on_state; // may be NULL
+    const struct prl_lane_isolate *isolate; // borrowed: in a child process; NULL: on a thread
+    prl_llm_state_fn on_state;              // may be NULL
     void *arg;
     // For tests: a scripted model in place of llama.cpp; NULL otherwise.
     const struct prl_llm_model_ops *ops;
     void *ops_arg;
 };
+
+// In the child process that isolate makes: serves the model to the parent until that is gone. `loop`,
+// `on_state` and `isolate` of conf are not used.
+enum prl_err prl_llm_serve(const struct prl_llm_conf *conf,
+                           struct prl_lane_child *child) PRL_MUST_USE;
 
 // The embedded model. Starts the lane, which begins to load. Fails only for lack of memory or threads and for values
 // out of range; what is wrong with the file arrives at on_state.

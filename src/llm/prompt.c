@@ -194,3 +194,93 @@ enum prl_err prl_llm_prompt_copy(struct prl_llm_prompt **out, size_t *size,
     *size = total;
     return PRL_OK;
 }
+
+// A block that has moved.
+struct moved {
+    char *block;
+    size_t size;
+    uint64_t base;
+    bool good;
+};
+
+// Where `old`, which pointed to `bytes` bytes of the block, points now.
+static void *move(struct moved *moved, const void *old, size_t bytes)
+{
+    uint64_t offset = (uint64_t)(uintptr_t)old - moved->base;
+    if (!old)
+        return NULL;
+    if (offset > moved->size || bytes > moved->size - offset) {
+        moved->good = false;
+        return NULL;
+    }
+    return moved->block + offset;
+}
+
+static void *move_array(struct moved *moved, const void *old, size_t count, size_t size)
+{
+    char *to = move(moved, old, count * size);
+    if (count > 0 && (!to || (size_t)(to - moved->block) % _Alignof(struct prl_llm_prompt) != 0))
+        moved->good = false;
+    return moved->good ? to : NULL;
+}
+
+static void move_text(struct moved *moved, const char **text)
+{
+    const char *to = move(moved, *text, 1);
+    if (to && !memchr(to, '\0', (size_t)(moved->block + moved->size - to)))
+        moved->good = false;
+    *text = moved->good ? to : NULL;
+}
+
+static void move_texts(struct moved *moved, const char *const **texts, size_t count, size_t max)
+{
+    if (count > max)
+        moved->good = false;
+    const char **to = moved->good ? move_array(moved, *texts, count, sizeof(*to)) : NULL;
+    *texts = to;
+    for (size_t i = 0; moved->good && i < count; i++)
+        move_text(moved, &to[i]);
+}
+
+static void move_message(struct moved *moved, struct prl_llm_message *message)
+{
+    size_t count = message->call_count;
+    message->text = move(moved, message->text, message->len + 1);
+    move_text(moved, &message->tool_call_id);
+    move_texts(moved, &message->images, message->image_count, PRL_LLM_IMAGES_MAX);
+    if (count > PRL_LLM_CALLS_MAX)
+        moved->good = false;
+    struct prl_llm_call *calls =
+        moved->good ? move_array(moved, message->calls, count, sizeof(*calls)) : NULL;
+    message->calls = calls;
+    for (size_t i = 0; moved->good && i < count; i++) {
+        move_text(moved, &calls[i].id);
+        move_text(moved, &calls[i].name);
+        move_text(moved, &calls[i].arguments);
+    }
+}
+
+enum prl_err prl_llm_prompt_rebase(void *block, size_t size, uint64_t base)
+{
+    struct prl_llm_prompt *prompt = block;
+    struct moved moved = {.block = block, .size = size, .base = base, .good = true};
+    if (!block || size < sizeof(*prompt) || prompt->message_count > PRL_LLM_MESSAGES_MAX ||
+        prompt->tool_count > PRL_LLM_TOOLS_MAX)
+        return PRL_ERR_INVALID;
+    struct prl_llm_message *messages =
+        move_array(&moved, prompt->messages, prompt->message_count, sizeof(*messages));
+    struct prl_llm_tool *tools =
+        move_array(&moved, prompt->tools, prompt->tool_count, sizeof(*tools));
+    prompt->messages = messages;
+    prompt->tools = tools;
+    for (size_t i = 0; moved.good && i < prompt->message_count; i++)
+        move_message(&moved, &messages[i]);
+    for (size_t i = 0; moved.good && i < prompt->tool_count; i++) {
+        move_text(&moved, &tools[i].name);
+        move_text(&moved, &tools[i].description);
+        move_text(&moved, &tools[i].parameters);
+    }
+    move_texts(&moved, &prompt->stops, prompt->stop_count, PRL_LLM_STOPS_MAX);
+    move_text(&moved, &prompt->tool_name);
+    return moved.good ? PRL_OK : PRL_ERR_INVALID;
+}

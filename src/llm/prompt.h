@@ -81,4 +81,8 @@ enum prl_err prl_llm_prompt_check(const struct prl_llm_prompt *prompt) PRL_MUST_
 enum prl_err prl_llm_prompt_copy(struct prl_llm_prompt **out, size_t *size,
                                  const struct prl_llm_prompt *prompt) PRL_MUST_USE;
 
+// A copy's bytes, that were at address `base`, now stand at `block` of `size` bytes: puts its pointers
+// right. INVALID when one of them points out of the block.
+enum prl_err prl_llm_prompt_rebase(void *block, size_t size, uint64_t base) PRL_MUST_USE;
+
 #endif

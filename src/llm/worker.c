@@ -9,8 +9,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "llm/batch.h"
+#include "llm/ledger.h"
 #include "llm/llama.h"
+#include "net/lane_child.h"
 
 enum {
     CONTEXT_DEFAULT = 4096,
@@ -38,6 +41,7 @@ struct prl_llm_worker {
     void *model;
     struct prl_llm_batch *batch;
     char about[PRL_LANE_ERROR_SIZE];
+    struct prl_llm_ledger *ledger; // with a child process
     struct prl_lane *lane;
 };
 
@@ -341,11 +345,105 @@ static enum prl_err copy_conf(struct prl_llm_worker *worker, const struct prl_ll
     return PRL_OK;
 }
 
+// ---- in a child process ----
+
+static void on_sent(void *ctx, struct prl_msg *msg)
+{
+    struct prl_llm_worker *worker = ctx;
+    prl_llm_ledger_sent(worker->ledger, msg);
+}
+
+static enum prl_err on_got(void *ctx, struct prl_msg *msg)
+{
+    struct prl_llm_worker *worker = ctx;
+    enum prl_err err = prl_llm_ledger_got(worker->ledger, msg);
+    if (!err) {
+        send_msg(worker, msg);
+        msg->data = NULL;
+    }
+    return err == PRL_ERR_AGAIN ? PRL_OK : err;
+}
+
+static void on_lost(void *ctx, const char *why, bool soon)
+{
+    struct prl_llm_worker *worker = ctx;
+    (void)soon; // an engine of a chain may answer sooner than a model loads
+    struct prl_msg msg;
+    while (prl_llm_ledger_lost(worker->ledger, &msg)) {
+        if (msg.type == PRL_LLM_EVENT_ERROR && put_text(&msg, why, strlen(why)) != PRL_OK)
+            msg.size = 0; // the front says that memory ran out
+        send_msg(worker, &msg);
+    }
+}
+
+static bool on_again(void *ctx, struct prl_msg *msg)
+{
+    struct prl_llm_worker *worker = ctx;
+    return prl_llm_ledger_again(worker->ledger, msg);
+}
+
+static void on_described(void *ctx, const struct prl_msg *about)
+{
+    struct prl_llm_worker *worker = ctx;
+    if (!worker->about[0] && about->data)
+        (void)prl_str_copy(worker->about, sizeof(worker->about), about->data);
+}
+
+static bool on_peek(void *ctx, struct prl_msg *msg, uint64_t base)
+{
+    struct prl_llm_worker *worker = ctx;
+    bool has_prompt = msg->type == PRL_LLM_ORDER_PREFILL || msg->type == PRL_LLM_ORDER_GENERATE;
+    if (!has_prompt || prl_llm_prompt_rebase(msg->data, msg->size, base) == PRL_OK)
+        return false;
+    prl_log(PRL_LOG_ERROR, "llm", "a prompt came broken from the server");
+    send_msg(worker, &(struct prl_msg){.type = PRL_LLM_NOTE_TAKEN, .id = msg->id});
+    send_msg(worker, &(struct prl_msg){.type = PRL_LLM_EVENT_ERROR,
+                                       .generation = msg->generation,
+                                       .id = msg->id});
+    return true;
+}
+
+static void on_describe(void *ctx, struct prl_msg *about)
+{
+    const struct prl_llm_worker *worker = ctx;
+    if (put_text(about, worker->about, strlen(worker->about)) != PRL_OK)
+        about->size = 0; // it goes without a description
+}
+
+static const struct prl_lane_wire lane_wire = {.sent = on_sent,
+                                               .got = on_got,
+                                               .lost = on_lost,
+                                               .again = on_again,
+                                               .described = on_described,
+                                               .peek = on_peek,
+                                               .describe = on_describe};
+static const struct prl_lane_ops lane_ops = {
+    .start = start, .message = message, .step = step, .stop = stop};
+
+enum prl_err prl_llm_serve(const struct prl_llm_conf *conf, struct prl_lane_child *child)
+{
+    struct prl_llm_worker *worker = prl_mem_zalloc(sizeof(*worker));
+    if (!worker)
+        return PRL_ERR_NOMEM;
+    worker->share = prl_lane_child_share(child);
+    enum prl_err err = copy_conf(worker, conf);
+    struct prl_lane_conf lane = {.name = "llm",
+                                 .nice = NICE,
+                                 .queue_max = QUEUE_MAX,
+                                 .ops = &lane_ops,
+                                 .ctx = worker,
+                                 .cores = conf->cores};
+    if (!err)
+        return prl_lane_child_run(child, &lane, &lane_wire); // the lane may live on
+    prl_llm_worker_destroy(&worker);
+    return err;
+}
+
+// ---- the loop's thread ----
+
 enum prl_err prl_llm_worker_create(struct prl_llm_worker **out, const struct prl_llm_conf *conf,
                                    struct prl_share *share, prl_lane_started_fn started, void *arg)
 {
-    static const struct prl_lane_ops ops = {
-        .start = start, .message = message, .step = step, .stop = stop};
     PRL_CHECK(out != NULL && conf != NULL && share != NULL);
     *out = NULL;
     struct prl_llm_worker *worker = prl_mem_zalloc(sizeof(*worker));
@@ -354,12 +452,16 @@ enum prl_err prl_llm_worker_create(struct prl_llm_worker **out, const struct prl
     worker->share = share;
     atomic_init(&worker->streams, 0);
     enum prl_err err = copy_conf(worker, conf);
+    if (!err && conf->isolate)
+        err = prl_llm_ledger_create(&worker->ledger);
     if (!err)
         err = prl_lane_create(&worker->lane, &(struct prl_lane_conf){.name = "llm",
                                                                      .nice = NICE,
                                                                      .queue_max = QUEUE_MAX,
-                                                                     .ops = &ops,
+                                                                     .ops = &lane_ops,
                                                                      .ctx = worker,
+                                                                     .isolate = conf->isolate,
+                                                                     .wire = &lane_wire,
                                                                      .cores = conf->cores,
                                                                      .loop = conf->loop,
                                                                      .started = started,
@@ -378,6 +480,7 @@ void prl_llm_worker_destroy(struct prl_llm_worker **worker)
     if (!*worker)
         return;
     prl_lane_destroy(&(*worker)->lane);
+    prl_llm_ledger_destroy(&(*worker)->ledger);
     prl_mem_free((*worker)->model_path);
     prl_mem_free((*worker)->module_path);
     prl_mem_free((*worker)->child_program);

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "base/cores.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "net/lane_process.h"
 
 enum {
     URGENT_MAX = 16,          // room for cancels in a full queue
@@ -42,13 +44,17 @@ struct prl_lane {
     struct prl_cores *cores;
     prl_lane_started_fn started;
     void *started_arg;
-    struct prl_metrics_lane *metrics; // for /metrics, by name
+    struct prl_metrics_lane *metrics;       // for /metrics, by name
+    const struct prl_lane_isolate *isolate; // NULL: a thread
+    const struct prl_lane_wire *wire;
     // Owned.
+    int wake_fd;           // with isolate, else -1
     struct prl_port *port; // reports the end of start to the loop
     pthread_t thread;
     bool has_thread;
     pthread_mutex_t mutex; // guards what follows
     pthread_cond_t filled;
+    pthread_cond_t drained;
     struct queue urgent;
     struct queue work;
     struct prl_lane_stats stats;
@@ -90,6 +96,23 @@ static void queue_drop(struct prl_lane *lane, struct queue *queue)
 
 enum next { NEXT_MESSAGE, NEXT_STEP, NEXT_QUIT };
 
+// With the mutex held.
+static bool take_waiting(struct prl_lane *lane, struct slot *slot, bool *urgent)
+{
+    *urgent = queue_take(&lane->urgent, slot);
+    if (!*urgent && !queue_take(&lane->work, slot))
+        return false;
+    int64_t wait_us = prl_clock_now_us() - slot->sent_us;
+    lane->stats.messages++;
+    lane->stats.wait_us_last = wait_us;
+    prl_metrics_observe(PRL_METRIC_LANE_WAIT, wait_us);
+    prl_metrics_lane_queued(lane->metrics, -1);
+    if (wait_us > lane->stats.wait_us_max)
+        lane->stats.wait_us_max = wait_us;
+    pthread_cond_signal(&lane->drained);
+    return true;
+}
+
 // Waits when there is neither a message nor a step to do.
 static enum next next_thing(struct prl_lane *lane, struct slot *slot, bool more)
 {
@@ -97,18 +120,11 @@ static enum next next_thing(struct prl_lane *lane, struct slot *slot, bool more)
     pthread_mutex_lock(&lane->mutex);
     while (!lane->quit && !more && lane->urgent.count + lane->work.count == 0)
         pthread_cond_wait(&lane->filled, &lane->mutex);
-    if (lane->quit) {
+    bool urgent;
+    if (lane->quit)
         next = NEXT_QUIT;
-    } else if (queue_take(&lane->urgent, slot) || queue_take(&lane->work, slot)) {
+    else if (take_waiting(lane, slot, &urgent))
         next = NEXT_MESSAGE;
-        int64_t wait_us = prl_clock_now_us() - slot->sent_us;
-        lane->stats.messages++;
-        lane->stats.wait_us_last = wait_us;
-        prl_metrics_observe(PRL_METRIC_LANE_WAIT, wait_us);
-        prl_metrics_lane_queued(lane->metrics, -1);
-        if (wait_us > lane->stats.wait_us_max)
-            lane->stats.wait_us_max = wait_us;
-    }
     pthread_mutex_unlock(&lane->mutex);
     return next;
 }
@@ -156,6 +172,7 @@ static void end_lane(struct prl_lane *lane)
     lane->dead = true;
     queue_drop(lane, &lane->urgent);
     queue_drop(lane, &lane->work);
+    pthread_cond_broadcast(&lane->drained);
     pthread_mutex_unlock(&lane->mutex);
 }
 
@@ -170,10 +187,59 @@ static void report_start(struct prl_lane *lane, enum prl_err err, const char *er
         prl_msg_free(&msg); // closed by destroy: nobody listens
 }
 
+// ---- the same thread, when a child process does the work ----
+
+static bool take_for_child(void *arg, struct prl_msg *msg, bool *urgent)
+{
+    struct prl_lane *lane = arg;
+    struct slot slot;
+    pthread_mutex_lock(&lane->mutex);
+    bool some = !lane->quit && take_waiting(lane, &slot, urgent);
+    pthread_mutex_unlock(&lane->mutex);
+    if (some)
+        *msg = slot.msg;
+    return some;
+}
+
+static bool is_quit(void *arg)
+{
+    struct prl_lane *lane = arg;
+    pthread_mutex_lock(&lane->mutex);
+    bool quit = lane->quit;
+    pthread_mutex_unlock(&lane->mutex);
+    return quit;
+}
+
+static void child_started(void *arg, enum prl_err err, const char *error)
+{
+    struct prl_lane *lane = arg;
+    if (err)
+        end_lane(lane);
+    report_start(lane, err, error);
+}
+
+static void run_child(struct prl_lane *lane)
+{
+    prl_lane_process_run(&(struct prl_lane_process){.kind = lane->name,
+                                                    .isolate = lane->isolate,
+                                                    .wire = lane->wire,
+                                                    .ctx = lane->ctx,
+                                                    .wake_fd = lane->wake_fd,
+                                                    .take = take_for_child,
+                                                    .is_quit = is_quit,
+                                                    .started = child_started,
+                                                    .arg = lane});
+    end_lane(lane);
+}
+
 static void *run_lane(void *arg)
 {
     struct prl_lane *lane = arg;
     pthread_setname_np(pthread_self(), lane->name);
+    if (lane->isolate) {
+        run_child(lane);
+        return NULL;
+    }
     // On Linux a thread id is a valid `who`: only this thread becomes nicer.
     if (lane->nice > 0)
         setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), lane->nice);
@@ -217,6 +283,7 @@ enum prl_err prl_lane_create(struct prl_lane **out, const struct prl_lane_conf *
 {
     PRL_CHECK(out && conf && conf->name && conf->loop && conf->ops);
     PRL_CHECK(conf->ops->start && conf->ops->message && conf->ops->stop);
+    PRL_CHECK(!conf->isolate || conf->wire);
     PRL_CHECK(conf->queue_max >= 1 && conf->queue_max <= QUEUE_MAX);
     *out = NULL;
     struct prl_lane *lane = prl_mem_zalloc(sizeof(*lane));
@@ -224,6 +291,7 @@ enum prl_err prl_lane_create(struct prl_lane **out, const struct prl_lane_conf *
         return PRL_ERR_NOMEM;
     PRL_CHECK(pthread_mutex_init(&lane->mutex, NULL) == 0);
     PRL_CHECK(pthread_cond_init(&lane->filled, NULL) == 0);
+    PRL_CHECK(pthread_cond_init(&lane->drained, NULL) == 0);
     strncat(lane->name, conf->name, sizeof(lane->name) - 1);
     lane->metrics = prl_metrics_lane(lane->name);
     lane->nice = conf->nice;
@@ -237,6 +305,11 @@ enum prl_err prl_lane_create(struct prl_lane **out, const struct prl_lane_conf *
     lane->urgent.slots = prl_mem_array(URGENT_MAX, sizeof(struct slot));
     lane->work.slots = prl_mem_array(conf->queue_max, sizeof(struct slot));
     enum prl_err err = lane->urgent.slots && lane->work.slots ? PRL_OK : PRL_ERR_NOMEM;
+    lane->isolate = conf->isolate;
+    lane->wire = conf->wire;
+    lane->wake_fd = conf->isolate ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
+    if (conf->isolate && lane->wake_fd < 0)
+        err = PRL_ERR_IO;
     if (!err)
         err = prl_port_open(&lane->port, conf->loop, 1, on_started, lane);
     if (!err)
@@ -249,6 +322,14 @@ enum prl_err prl_lane_create(struct prl_lane **out, const struct prl_lane_conf *
     return PRL_OK;
 }
 
+static void wake_child(const struct prl_lane *lane)
+{
+    uint64_t one = 1;
+    if (lane->wake_fd >= 0 && write(lane->wake_fd, &one, sizeof(one)) < 0) {
+        // Full: it is awake already.
+    }
+}
+
 void prl_lane_destroy(struct prl_lane **lane_at)
 {
     struct prl_lane *lane = *lane_at;
@@ -257,7 +338,9 @@ void prl_lane_destroy(struct prl_lane **lane_at)
     pthread_mutex_lock(&lane->mutex);
     lane->quit = true;
     pthread_cond_broadcast(&lane->filled);
+    pthread_cond_broadcast(&lane->drained);
     pthread_mutex_unlock(&lane->mutex);
+    wake_child(lane);
     if (lane->has_thread)
         pthread_join(lane->thread, NULL);
     prl_port_destroy(&lane->port);
@@ -265,6 +348,9 @@ void prl_lane_destroy(struct prl_lane **lane_at)
     queue_drop(lane, &lane->work);
     prl_mem_free(lane->urgent.slots);
     prl_mem_free(lane->work.slots);
+    if (lane->wake_fd >= 0)
+        close(lane->wake_fd);
+    pthread_cond_destroy(&lane->drained);
     pthread_cond_destroy(&lane->filled);
     pthread_mutex_destroy(&lane->mutex);
     prl_mem_free(lane);
@@ -289,6 +375,24 @@ static enum prl_err send_to(struct prl_lane *lane, const struct prl_msg *msg, bo
     if (!err)
         pthread_cond_signal(&lane->filled);
     pthread_mutex_unlock(&lane->mutex);
+    if (!err)
+        wake_child(lane);
+    return err;
+}
+
+enum prl_err prl_lane_send_wait(struct prl_lane *lane, const struct prl_msg *msg)
+{
+    pthread_mutex_lock(&lane->mutex);
+    while (!lane->quit && !lane->dead && lane->work.count == lane->work.capacity)
+        pthread_cond_wait(&lane->drained, &lane->mutex);
+    enum prl_err err = PRL_ERR_CANCELED;
+    if (!lane->quit && !lane->dead)
+        err = queue_put(&lane->work, msg);
+    if (!err)
+        pthread_cond_signal(&lane->filled);
+    pthread_mutex_unlock(&lane->mutex);
+    if (!err)
+        wake_child(lane);
     return err;
 }
 

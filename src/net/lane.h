@@ -21,6 +21,8 @@
 #include "net/loop.h"
 
 struct prl_lane;
+struct prl_lane_isolate;
+struct prl_lane_wire;
 struct prl_cores;
 
 enum { PRL_LANE_ERROR_SIZE = 512 };
@@ -50,6 +52,10 @@ struct prl_lane_conf {
     struct prl_loop *loop;
     prl_lane_started_fn started; // may be NULL
     void *started_arg;
+    // The work is done in a child process (lane_process.h); `ops` then run there, not here, and `cores`
+    // is the child's own. NULL: on this lane's thread. Both borrowed like ctx.
+    const struct prl_lane_isolate *isolate;
+    const struct prl_lane_wire *wire; // of the kind; needed with isolate
 };
 
 struct prl_lane_stats {
@@ -71,6 +77,8 @@ enum prl_err prl_lane_create(struct prl_lane **out, const struct prl_lane_conf *
 void prl_lane_destroy(struct prl_lane **lane);
 
 enum prl_err prl_lane_send(struct prl_lane *lane, const struct prl_msg *msg) PRL_MUST_USE;
+// Any thread but a loop's: waits for room.
+enum prl_err prl_lane_send_wait(struct prl_lane *lane, const struct prl_msg *msg) PRL_MUST_USE;
 // Overtakes everything sent with prl_lane_send (cancel), keeps its order among its own. Sixteen
 // slots are kept for these beside queue_max, so that a cancel gets through a full queue.
 enum prl_err prl_lane_send_first(struct prl_lane *lane, const struct prl_msg *msg) PRL_MUST_USE;

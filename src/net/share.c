@@ -44,6 +44,14 @@ enum prl_err prl_share_create(struct prl_share **out, struct prl_port *port)
     return PRL_OK;
 }
 
+enum prl_err prl_share_create_outlet(struct prl_share **out, struct prl_port *port)
+{
+    enum prl_err err = prl_share_create(out, port);
+    for (unsigned i = 1; !err && i < PRL_SHARE_FRONTS_MAX; i++)
+        (*out)->ports[i] = port; // `count` stays 1: nobody joined
+    return err;
+}
+
 void prl_share_destroy(struct prl_share **share)
 {
     PRL_CHECK(share != NULL);

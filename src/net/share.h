@@ -32,6 +32,8 @@ enum {
 
 // The caller is front 0 and gets its messages at `port`, borrowed.
 enum prl_err prl_share_create(struct prl_share **out, struct prl_port *port) PRL_MUST_USE;
+// In a child process: whatever front an id names, its port is `port`; the parent sorts.
+enum prl_err prl_share_create_outlet(struct prl_share **out, struct prl_port *port) PRL_MUST_USE;
 void prl_share_destroy(struct prl_share **share);
 // A further front, which comes back in *front.
 enum prl_err prl_share_join(struct prl_share *share, struct prl_port *port,

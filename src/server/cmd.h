@@ -17,5 +17,7 @@ int prl_cmd_config(int argc, char **argv);
 int prl_cmd_check(int argc, char **argv);
 int prl_cmd_bench(int argc, char **argv);
 int prl_cmd_top(int argc, char **argv);
+// Not for people: the child process of engine.isolate.
+int prl_cmd_lane(int argc, char **argv);
 
 #endif

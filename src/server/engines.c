@@ -18,12 +18,14 @@
 #include "llm/llm.h"
 #include "llm/remote.h"
 #include "llm/scripted.h"
+#include "net/lane_process.h"
 #include "net/loop.h"
 #include "server/far.h"
 #include "stt/scripted.h"
 #include "stt/stt.h"
 #include "tts/scripted.h"
 #include "tts/tts.h"
+#include "tts/tts_lane.h"
 #include "tts/voices.h"
 #include "upstream/upstream.h"
 #include "vad/vad.h"
@@ -57,9 +59,13 @@ enum path {
 
 // Kinds that may be elsewhere.
 enum kind { KIND_STT, KIND_LLM, KIND_TTS, KIND_COUNT };
+enum { HELLO_MAX = 256 << 10 };
 
 struct prl_engines {
     struct prl_engines_conf conf;
+    bool child; // of another parley, for one kind of engine
+    struct prl_lane_isolate isolate;
+    struct prl_str hello; // what isolate says
     struct prl_fetch *fetch;
     struct prl_pool *pools[KIND_COUNT]; // NULL where everything is embedded
     char *paths[PATH_COUNT];            // owned; NULL where the file is not there
@@ -287,6 +293,58 @@ static bool find_paths(struct prl_engines *engines, char *why)
     return true;
 }
 
+// ---- child processes ----
+
+// Whether a kind of engine runs in one: engine.isolate names it.
+static bool is_isolated(const struct prl_settings *settings, const char *kind)
+{
+    size_t len = strlen(kind);
+    const char *at = settings->engine_isolate;
+    while ((at = strstr(at, kind))) {
+        if (at[len] == '\0' || at[len] == ',' || at[len] == ' ')
+            return true;
+        at += len;
+    }
+    return false;
+}
+
+static const struct prl_lane_isolate *isolate_of(const struct prl_engines *engines,
+                                                 const char *kind)
+{
+    bool wanted = !engines->child && !engines->conf.settings->scripted_engines &&
+                  is_isolated(engines->conf.settings, kind);
+    return wanted ? &engines->isolate : NULL;
+}
+
+// A child is told every setting, so that it is what it was when the server started.
+static enum prl_err prepare_isolate(struct prl_engines *engines, char *why)
+{
+    const struct prl_settings *settings = engines->conf.settings;
+    static const char *const kinds[] = {"stt", "llm", "tts", "eot", "off"};
+    const char *at = settings->engine_isolate + strspn(settings->engine_isolate, ", ");
+    while (*at) {
+        size_t len = strcspn(at, ", ");
+        bool known = false;
+        for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+            known = known || (len == 3 && strncmp(at, kinds[i], 3) == 0);
+        if (!known) {
+            (void)snprintf(why, PRL_ENGINES_WHY_SIZE,
+                           "engine.isolate: '%.*s' is none of stt, llm, tts, eot, off", (int)len,
+                           at);
+            return PRL_ERR_INVALID;
+        }
+        at += len;
+        at += strspn(at, ", ");
+    }
+    prl_str_init(&engines->hello, HELLO_MAX);
+    enum prl_err err = prl_conf_pairs(prl_settings_table(), settings, &engines->hello);
+    engines->isolate = (struct prl_lane_isolate){.program = "/proc/self/exe",
+                                                 .hello = engines->hello.data,
+                                                 .hello_size = engines->hello.len,
+                                                 .hang_us = settings->engine_hang_s * 1000000};
+    return err;
+}
+
 // ---- loading ----
 
 static enum prl_err start_vad(struct prl_engines *engines, char *why)
@@ -298,6 +356,18 @@ static enum prl_err start_vad(struct prl_engines *engines, char *why)
                              PRL_ENGINES_WHY_SIZE);
     engines->state.vad = !err;
     return err;
+}
+
+static struct prl_eot_conf eot_conf(struct prl_engines *engines, const char *model)
+{
+    return (struct prl_eot_conf){.loop = engines->conf.loop,
+                                 .ort = engines->ort,
+                                 .model = model,
+                                 .cores = engines->cores,
+                                 .isolate = isolate_of(engines, "eot"),
+                                 .on_ready = on_eot_ready,
+                                 .on_error = on_eot_error,
+                                 .arg = engines};
 }
 
 // The one engine that serving does without.
@@ -313,13 +383,7 @@ static enum prl_err start_eot(struct prl_engines *engines)
         on_eot_error(engines, path); // the sentence
         return PRL_OK;
     }
-    struct prl_eot_conf conf = {.loop = engines->conf.loop,
-                                .ort = engines->ort,
-                                .model = path,
-                                .cores = engines->cores,
-                                .on_ready = on_eot_ready,
-                                .on_error = on_eot_error,
-                                .arg = engines};
+    struct prl_eot_conf conf = eot_conf(engines, path);
     return prl_eot_create(&engines->eot, &conf);
 }
 
@@ -336,14 +400,11 @@ static enum prl_err start_echo(struct prl_engines *engines)
     return err;
 }
 
-static enum prl_err start_stt(struct prl_engines *engines)
+static struct prl_stt_conf stt_conf(struct prl_engines *engines)
 {
-    engines->state.stt = has_upstream(engines);
-    if (engines->state.stt)
-        return PRL_OK;
     const struct prl_settings *settings = engines->conf.settings;
     bool user = settings->stt_model_dir[0] != '\0';
-    struct prl_stt_conf conf = {
+    return (struct prl_stt_conf){
         .loop = engines->conf.loop,
         .ort = engines->ort,
         .paths = {.sherpa_library = engines->paths[PATH_SHERPA],
@@ -364,9 +425,18 @@ static enum prl_err start_stt(struct prl_engines *engines)
         .pool = engines->pools[KIND_STT],
         .far_only = prl_far_embedded(settings->stt) < 0,
         .far_partials = settings->stt_partials,
+        .isolate = isolate_of(engines, "stt"),
         .on_ready = on_stt_ready,
         .on_error = on_engine_error,
         .arg = engines};
+}
+
+static enum prl_err start_stt(struct prl_engines *engines)
+{
+    engines->state.stt = has_upstream(engines);
+    if (engines->state.stt)
+        return PRL_OK;
+    struct prl_stt_conf conf = stt_conf(engines);
     return prl_stt_create(&engines->stt, &conf);
 }
 
@@ -408,21 +478,28 @@ static enum prl_err start_remote_llm(struct prl_engines *engines)
     return prl_llm_remote_create(&engines->llm, &conf);
 }
 
-static enum prl_err start_local_llm(struct prl_engines *engines)
+static struct prl_llm_conf llm_conf(struct prl_engines *engines)
 {
     const struct prl_settings *settings = engines->conf.settings;
     bool known = strchr(prl_engines_local_model(settings), '/') == NULL;
-    struct prl_llm_conf conf = {.loop = engines->conf.loop,
-                                .model_path = engines->paths[PATH_LLM],
-                                .module_path = engines->paths[PATH_LLM_MODULE],
-                                .child_program = engines->paths[PATH_SELF],
-                                .model_known = known,
-                                .context_tokens = (int)settings->llm_context_tokens,
-                                .sequences = (int)settings->llm_sequences,
-                                .threads = (int)settings->llm_threads,
-                                .cores = engines->cores,
-                                .on_state = on_llm_state,
-                                .arg = engines};
+    return (struct prl_llm_conf){.loop = engines->conf.loop,
+                                 .model_path = engines->paths[PATH_LLM],
+                                 .module_path = engines->paths[PATH_LLM_MODULE],
+                                 .child_program = engines->paths[PATH_SELF],
+                                 .model_known = known,
+                                 .context_tokens = (int)settings->llm_context_tokens,
+                                 .sequences = (int)settings->llm_sequences,
+                                 .threads = (int)settings->llm_threads,
+                                 .cores = engines->cores,
+                                 .isolate = isolate_of(engines, "llm"),
+                                 .on_state = on_llm_state,
+                                 .arg = engines};
+}
+
+static enum prl_err start_local_llm(struct prl_engines *engines)
+{
+    const struct prl_settings *settings = engines->conf.settings;
+    struct prl_llm_conf conf = llm_conf(engines);
     if (settings->scripted_engines)
         return prl_llm_scripted_create(&engines->local_llm, &conf, &settings->scripted);
     return prl_llm_create(&engines->local_llm, &conf);
@@ -451,40 +528,46 @@ static int tts_threads(const struct prl_engines *engines)
     return prl_cores_total(engines->cores) >= 2 ? 2 : 1;
 }
 
+static struct prl_tts_conf tts_conf(struct prl_engines *engines)
+{
+    const struct prl_settings *settings = engines->conf.settings;
+    return (struct prl_tts_conf){.loop = engines->conf.loop,
+                                 .paths = {.ort_library = engines->paths[PATH_ORT],
+                                           .en_tables = engines->paths[PATH_EN_TABLES],
+                                           .en_tables_gb = engines->paths[PATH_EN_TABLES_GB],
+                                           .en_oov = engines->paths[PATH_EN_OOV],
+                                           .en_oov_gb = engines->paths[PATH_EN_OOV_GB],
+                                           .hibari_model = engines->paths[PATH_HIBARI],
+                                           .zh_tables = engines->paths[PATH_ZH_TABLES],
+                                           .kokoro_model = engines->paths[PATH_KOKORO],
+                                           .kokoro_vocoder = engines->paths[PATH_KOKORO_VOCODER],
+                                           .kokoro_voices = engines->paths[PATH_KOKORO_VOICES],
+                                           .fastspeech2_model = engines->paths[PATH_FASTSPEECH2],
+                                           .melgan_model = engines->paths[PATH_MELGAN]},
+                                 .voice = prl_engines_voice(settings),
+                                 .speed = (float)settings->tts_speed,
+                                 .fast_zh = settings->tts_fast_chinese,
+                                 .quality = (enum prl_tts_quality)settings->tts_quality,
+                                 .cache_dir = engines->paths[PATH_CACHE],
+                                 .threads = tts_threads(engines),
+                                 .cores = engines->cores,
+                                 .front = settings->scripted_engines ? &prl_tts_scripted : NULL,
+                                 .front_conf = &settings->scripted,
+                                 .pool = engines->pools[KIND_TTS],
+                                 .far_only = prl_far_embedded(settings->tts) < 0,
+                                 .instructions = settings->tts_instructions,
+                                 .isolate = isolate_of(engines, "tts"),
+                                 .on_ready = on_tts_ready,
+                                 .on_error = on_engine_error,
+                                 .arg = engines};
+}
+
 static enum prl_err start_tts(struct prl_engines *engines)
 {
     engines->state.tts = !wants_voice(engines);
     if (engines->state.tts)
         return PRL_OK;
-    const struct prl_settings *settings = engines->conf.settings;
-    struct prl_tts_conf conf = {.loop = engines->conf.loop,
-                                .paths = {.ort_library = engines->paths[PATH_ORT],
-                                          .en_tables = engines->paths[PATH_EN_TABLES],
-                                          .en_tables_gb = engines->paths[PATH_EN_TABLES_GB],
-                                          .en_oov = engines->paths[PATH_EN_OOV],
-                                          .en_oov_gb = engines->paths[PATH_EN_OOV_GB],
-                                          .hibari_model = engines->paths[PATH_HIBARI],
-                                          .zh_tables = engines->paths[PATH_ZH_TABLES],
-                                          .kokoro_model = engines->paths[PATH_KOKORO],
-                                          .kokoro_vocoder = engines->paths[PATH_KOKORO_VOCODER],
-                                          .kokoro_voices = engines->paths[PATH_KOKORO_VOICES],
-                                          .fastspeech2_model = engines->paths[PATH_FASTSPEECH2],
-                                          .melgan_model = engines->paths[PATH_MELGAN]},
-                                .voice = prl_engines_voice(settings),
-                                .speed = (float)settings->tts_speed,
-                                .fast_zh = settings->tts_fast_chinese,
-                                .quality = (enum prl_tts_quality)settings->tts_quality,
-                                .cache_dir = engines->paths[PATH_CACHE],
-                                .threads = tts_threads(engines),
-                                .cores = engines->cores,
-                                .front = settings->scripted_engines ? &prl_tts_scripted : NULL,
-                                .front_conf = &settings->scripted,
-                                .pool = engines->pools[KIND_TTS],
-                                .far_only = prl_far_embedded(settings->tts) < 0,
-                                .instructions = settings->tts_instructions,
-                                .on_ready = on_tts_ready,
-                                .on_error = on_engine_error,
-                                .arg = engines};
+    struct prl_tts_conf conf = tts_conf(engines);
     return prl_tts_create(&engines->tts, &conf);
 }
 
@@ -499,6 +582,8 @@ enum prl_err prl_engines_create(struct prl_engines **out, const struct prl_engin
     enum prl_err err = find_paths(*out, why) ? PRL_OK : PRL_ERR_NOTFOUND;
     if (!err)
         err = prl_cores_create(&(*out)->cores, 0);
+    if (!err)
+        err = prepare_isolate(*out, why);
     if (!err)
         err = start_far(*out, why);
     if (!err && has_upstream(*out))
@@ -548,8 +633,60 @@ void prl_engines_destroy(struct prl_engines **engines)
     prl_fetch_destroy(&(*engines)->fetch);
     for (int i = 0; i < PATH_COUNT; i++)
         prl_mem_free((*engines)->paths[i]);
+    prl_str_free(&(*engines)->hello);
     prl_mem_free(*engines);
     *engines = NULL;
+}
+
+static enum prl_err serve_stt(struct prl_engines *engines, struct prl_lane_child *child)
+{
+    struct prl_stt_conf conf = stt_conf(engines);
+    return prl_stt_serve(&conf, child);
+}
+
+static enum prl_err serve_llm(struct prl_engines *engines, struct prl_lane_child *child)
+{
+    struct prl_llm_conf conf = llm_conf(engines);
+    return prl_llm_serve(&conf, child);
+}
+
+static enum prl_err serve_tts(struct prl_engines *engines, struct prl_lane_child *child)
+{
+    struct prl_tts_conf conf = tts_conf(engines);
+    return prl_tts_serve(&conf, child);
+}
+
+enum prl_err prl_engines_serve(const char *kind, const struct prl_settings *settings,
+                               struct prl_lane_child *child, char *why)
+{
+    struct prl_engines *engines = prl_mem_zalloc(sizeof(*engines)); // as long as the process
+    *why = '\0';
+    if (!engines)
+        return PRL_ERR_NOMEM;
+    engines->child = true;
+    engines->conf = (struct prl_engines_conf){.settings = settings};
+    enum prl_err err = find_paths(engines, why) ? PRL_OK : PRL_ERR_NOTFOUND;
+    if (!err)
+        err = prl_cores_create(&engines->cores, 0);
+    bool needs_ort = strcmp(kind, "llm") != 0;
+    if (!err && needs_ort)
+        err = prl_ort_create(&engines->ort, engines->paths[PATH_ORT], why, PRL_ENGINES_WHY_SIZE);
+    if (err)
+        return err;
+    if (strcmp(kind, "stt") == 0)
+        return serve_stt(engines, child);
+    if (strcmp(kind, "llm") == 0)
+        return serve_llm(engines, child);
+    if (strcmp(kind, "tts") == 0)
+        return serve_tts(engines, child);
+    char path[PRL_MODELS_PATH_MAX];
+    err = prl_models_path(settings->eot_model, path);
+    if (err) {
+        (void)prl_str_copy(why, PRL_ENGINES_WHY_SIZE, path); // the sentence
+        return err;
+    }
+    struct prl_eot_conf conf = eot_conf(engines, path);
+    return prl_eot_serve(&conf, child);
 }
 
 void prl_engines_session(const struct prl_engines *engines, struct prl_session_engines *out)

@@ -28,6 +28,12 @@ enum prl_err prl_engines_create(struct prl_engines **out, const struct prl_engin
 void prl_engines_destroy(struct prl_engines **engines);
 void prl_engines_session(const struct prl_engines *engines, struct prl_session_engines *out);
 
+// In a child process of `parley lane KIND`: serves one kind of engine, "stt", "llm", "tts" or "eot",
+// until the parent is gone. An error may come with its line in `why`.
+struct prl_lane_child;
+enum prl_err prl_engines_serve(const char *kind, const struct prl_settings *settings,
+                               struct prl_lane_child *child, char *why) PRL_MUST_USE;
+
 struct prl_engines_state {
     bool vad, eot, stt, llm, tts; // `eot` may stay false: nothing waits for it
 };

@@ -119,6 +119,11 @@ static const struct prl_conf_key keys[] = {
         "When a conversation or an utterance begins, engines elsewhere that were silent for so "
         "long "
         "get a connection opened (GET …/models, or the WebSocket); 0: never."),
+    TEXT("engine.isolate", engine_isolate, "off",
+         "Embedded engines that run in child processes, which are started again when they die or "
+         "hang: off, or some of stt, llm, tts and eot, separated by commas."),
+    INT("engine.hang_s", engine_hang_s, "30", 1, 600,
+        "A child process whose engine works on one step for so long has hung."),
     ENGINE("llm", llm, 0, "embedded"),
     EXTRA("llm", llm, 0),
     TEXT("llm.model", llm_model, "qwen2.5-coder-1.5b",

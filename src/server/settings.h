@@ -59,6 +59,8 @@ struct prl_settings {
     bool engine_insecure;
     int64_t engine_connect_ms, engine_first_byte_ms, engine_gap_ms, engine_total_ms;
     int64_t engine_failures_max, engine_open_ms, engine_warm_s;
+    char *engine_isolate;
+    int64_t engine_hang_s;
     // llm; [0].model is llm_model
     struct prl_settings_engine llm[PRL_SETTINGS_CHAIN];
     char *llm_model;

@@ -12,6 +12,7 @@
 #include "base/metrics.h"
 #include "base/str.h"
 #include "engine/pool.h"
+#include "net/lane_child.h"
 #include "net/share.h"
 #include "stt/far.h"
 #include "stt/front.h"
@@ -789,6 +790,45 @@ static enum prl_err join_lane(struct prl_stt *stt, const struct prl_stt *owner)
     return prl_share_join(stt->share, stt->port, &stt->front_index);
 }
 
+static struct prl_stt_worker_conf worker_conf(const struct prl_stt_conf *conf,
+                                              const struct prl_stt_route *route,
+                                              const char *language, struct prl_share *share)
+{
+    return (struct prl_stt_worker_conf){
+        .paths = &conf->paths,
+        .backends = conf->backends ? conf->backends : BACKENDS,
+        .route = *route,
+        .ort = conf->ort,
+        .language = language,
+        .traditional = conf->traditional,
+        .threads = conf->threads,
+        .cores = conf->cores,
+        .share = share,
+    };
+}
+
+enum prl_err prl_stt_serve(const struct prl_stt_conf *conf, struct prl_lane_child *child)
+{
+    char language[PRL_STT_LANGUAGE_SIZE];
+    struct prl_stt_worker *worker = NULL;
+    struct prl_stt_route route =
+        prl_stt_route_of(&conf->paths, conf->ort != NULL || conf->backends != NULL);
+    enum prl_err err = prl_stt_language(conf->language, language);
+    struct prl_stt_worker_conf own =
+        worker_conf(conf, &route, language, prl_lane_child_share(child));
+    if (!err)
+        err = prl_stt_worker_create(&worker, &own); // as long as the process
+    struct prl_lane_conf lane = {
+        .name = "stt",
+        .nice = LANE_NICE,
+        .queue_max = QUEUE_MAX,
+        .ops = &prl_stt_lane_ops,
+        .ctx = worker,
+        .cores = conf->cores,
+    };
+    return err ? err : prl_lane_child_run(child, &lane, &prl_stt_lane_wire);
+}
+
 static enum prl_err start_lane(struct prl_stt *stt, const struct prl_stt_conf *conf)
 {
     if (conf->share)
@@ -798,17 +838,7 @@ static enum prl_err start_lane(struct prl_stt *stt, const struct prl_stt_conf *c
         err = prl_share_create(&stt->share, stt->port);
     if (err)
         return err;
-    struct prl_stt_worker_conf worker = {
-        .paths = &conf->paths,
-        .backends = stt->backends,
-        .route = stt->route,
-        .ort = conf->ort,
-        .language = stt->language,
-        .traditional = conf->traditional,
-        .threads = conf->threads,
-        .cores = conf->cores,
-        .share = stt->share,
-    };
+    struct prl_stt_worker_conf worker = worker_conf(conf, &stt->route, stt->language, stt->share);
     err = prl_stt_worker_create(&stt->worker, &worker);
     if (err)
         return err;
@@ -822,8 +852,13 @@ static enum prl_err start_lane(struct prl_stt *stt, const struct prl_stt_conf *c
         .loop = conf->loop,
         .started = on_started,
         .started_arg = stt,
+        .isolate = conf->isolate,
+        .wire = &prl_stt_lane_wire,
     };
-    return prl_lane_create(&stt->lane, &lane);
+    err = prl_lane_create(&stt->lane, &lane);
+    if (!err && conf->isolate)
+        prl_stt_worker_pass_on(stt->worker, stt->lane);
+    return err;
 }
 
 enum prl_err prl_stt_create(struct prl_stt **out, const struct prl_stt_conf *conf)

@@ -25,6 +25,8 @@ enum { PRL_STT_FAR_MAX = 256 };
 enum { PRL_STT_RATE_HZ = 16000, PRL_STT_UTTERANCE_MAX_S = 120, PRL_STT_LANGUAGE_SIZE = 8 };
 
 struct prl_cores;
+struct prl_lane_child;
+struct prl_lane_isolate;
 struct prl_loop;
 struct prl_ort;
 struct prl_pool;
@@ -61,6 +63,7 @@ struct prl_stt_conf {
     struct prl_pool *pool;
     bool far_only;     // with pool: there is no embedded one, no lane and nothing to load
     bool far_partials; // live partials from elsewhere, each of which sends the sound once more
+    const struct prl_lane_isolate *isolate; // borrowed: in a child process; NULL: on a thread
     // Tests: recognisers in place of our own, by enum prl_stt_engine (route.h); NULL: ours.
     const struct prl_stt_backend_ops *const *backends;
     // Something else behind this header (front.h), with what it wants to know; NULL: our own lane.
@@ -99,6 +102,11 @@ struct prl_stt_stream_conf {
     prl_stt_fn fn;
     void *arg;
 };
+
+// In the child process that isolate makes: serves the recognisers to the parent until that is gone. Of
+// conf, paths, ort, language, traditional, threads, cores and backends are used.
+enum prl_err prl_stt_serve(const struct prl_stt_conf *conf,
+                           struct prl_lane_child *child) PRL_MUST_USE;
 
 // Starts the lane and the loading; returns at once. `on_ready` or `on_error` follows.
 enum prl_err prl_stt_create(struct prl_stt **out, const struct prl_stt_conf *conf) PRL_MUST_USE;

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "net/lane_process.h"
 #include "net/share.h"
 #include "stt/clean.h"
 #include "stt/simplify.h"
@@ -41,6 +42,12 @@ struct prl_stt_worker {
     struct prl_msg order; // waiting for step; data NULL when none
     uint64_t running;
     char why[PRL_STT_WHY_SIZE];
+    // With a child process.
+    struct prl_lane *lane; // the loop's; borrowed
+    struct prl_msg sent;   // the order that the child works on, owned; data NULL: none
+    bool sent_aborted;     // and nobody wants it
+    bool sent_again;       // a new child must have it
+    bool sent_twice;       // it had
 };
 
 // The strings of prl_stt_paths, in one place.
@@ -123,6 +130,7 @@ void prl_stt_worker_destroy(struct prl_stt_worker **worker)
         return;
     free_paths(&(*worker)->paths);
     prl_msg_free(&(*worker)->order);
+    prl_msg_free(&(*worker)->sent);
     prl_mem_free(*worker);
     *worker = NULL;
 }
@@ -135,6 +143,14 @@ const struct prl_stt_route *prl_stt_worker_route(const struct prl_stt_worker *wo
 void prl_stt_worker_abort(struct prl_stt_worker *worker, uint64_t order)
 {
     atomic_store_explicit(&worker->aborted, order, memory_order_relaxed);
+    struct prl_msg msg = {.type = PRL_STT_ABORT, .id = order};
+    if (worker->lane && prl_lane_send_first(worker->lane, &msg) != PRL_OK)
+        prl_log(PRL_LOG_DEBUG, "stt", "an order goes on for nobody");
+}
+
+void prl_stt_worker_pass_on(struct prl_stt_worker *worker, struct prl_lane *lane)
+{
+    worker->lane = lane;
 }
 
 static bool is_aborted(void *arg)
@@ -174,6 +190,7 @@ struct outcome {
     char language[PRL_STT_LANGUAGE_SIZE];
     float language_probability;
     const char *engine;
+    enum prl_stt_engine which; // NONE where engine is ""
 };
 
 void prl_stt_answer_init(struct prl_stt_answer *answer)
@@ -285,6 +302,7 @@ static enum prl_err identify(struct prl_stt_worker *worker, enum prl_stt_engine 
 {
     const struct prl_stt_backend_ops *ops = worker->backends[engine];
     out->engine = ops->name;
+    out->which = engine;
     if (!ops->identify)
         return PRL_OK;
     return fail_decode(
@@ -324,6 +342,7 @@ static enum prl_err answer_order(struct prl_stt_worker *worker, const struct prl
     if (err)
         return err;
     out->engine = worker->backends[engine]->name;
+    out->which = engine;
     float probability = out->language_probability;
     err = decode_guarded(worker, engine, &job, order->careful, out);
     out->language_probability = probability;
@@ -335,7 +354,7 @@ static void send_reply(struct prl_stt_worker *worker, uint64_t id, enum prl_err 
 {
     const char *text = err ? worker->why : prl_str_text(&out->text);
     size_t len = strlen(text);
-    struct prl_msg msg = {.id = id, .value = {err, work_us}};
+    struct prl_msg msg = {.id = id, .value = {err, work_us, out->which}};
     struct prl_stt_reply *reply = prl_mem_zalloc(sizeof(*reply) + len + 1);
     if (reply) {
         reply->err = err;
@@ -358,7 +377,7 @@ static bool step_worker(void *ctx)
     struct prl_stt_worker *worker = ctx;
     if (!worker->order.data)
         return false;
-    struct outcome out = {.engine = ""};
+    struct outcome out = {.engine = "", .which = PRL_STT_ENGINE_NONE};
     prl_str_init(&out.text, PRL_STT_TEXT_MAX);
     worker->running = worker->order.id;
     worker->why[0] = '\0';
@@ -439,3 +458,96 @@ const struct prl_lane_ops prl_stt_lane_ops = {
     .step = step_worker,
     .stop = stop_worker,
 };
+
+// ---- in a child process ----
+
+static void on_sent(void *ctx, struct prl_msg *msg)
+{
+    struct prl_stt_worker *worker = ctx;
+    if (msg->type == PRL_STT_ABORT) {
+        worker->sent_aborted = worker->sent_aborted || msg->id == worker->sent.id;
+        return;
+    }
+    PRL_CHECK(!worker->sent.data); // the front sends one at a time
+    worker->sent = *msg;
+    msg->data = NULL;
+    worker->sent_aborted = worker->sent_again = worker->sent_twice = false;
+}
+
+static bool is_reply(const struct prl_stt_worker *worker, const struct prl_msg *msg)
+{
+    const struct prl_stt_reply *reply = msg->data;
+    if (!worker->sent.data || msg->id != worker->sent.id || msg->type != 0 || msg->value[0] < 0 ||
+        msg->value[0] >= PRL_ERR_COUNT || msg->value[2] < 0 || msg->value[2] > PRL_STT_ENGINE_COUNT)
+        return false;
+    if (!reply)
+        return msg->value[0] == PRL_ERR_NOMEM;
+    return msg->size > sizeof(*reply) && (int64_t)reply->err == msg->value[0] &&
+           memchr(reply->language, '\0', sizeof(reply->language)) != NULL;
+}
+
+static enum prl_err on_got(void *ctx, struct prl_msg *msg)
+{
+    struct prl_stt_worker *worker = ctx;
+    if (!is_reply(worker, msg))
+        return PRL_ERR_INVALID;
+    struct prl_stt_reply *reply = msg->data;
+    int64_t which = msg->value[2];
+    bool known = which < PRL_STT_ENGINE_COUNT && worker->backends[which];
+    if (reply)
+        reply->engine = known ? worker->backends[which]->name : "";
+    prl_msg_free(&worker->sent);
+    if (prl_port_send_wait(prl_share_port(worker->share, msg->id), msg, REPLY_WAIT_US) == PRL_OK)
+        msg->data = NULL;
+    return PRL_OK;
+}
+
+static void fail_sent(struct prl_stt_worker *worker, enum prl_err err, const char *why)
+{
+    struct outcome out = {.engine = "", .which = PRL_STT_ENGINE_NONE};
+    uint64_t id = worker->sent.id;
+    (void)prl_str_copy(worker->why, sizeof(worker->why), why);
+    prl_msg_free(&worker->sent);
+    send_reply(worker, id, err, &out, 0);
+}
+
+// The same sound is tried once more: it need not have been the sound.
+static void on_lost(void *ctx, const char *why, bool soon)
+{
+    struct prl_stt_worker *worker = ctx;
+    if (!worker->sent.data)
+        return;
+    if (worker->sent_aborted)
+        fail_sent(worker, PRL_ERR_CANCELED, "no longer wanted");
+    else if (worker->sent_twice || !soon)
+        fail_sent(worker, PRL_ERR_ENGINE, why);
+    else
+        worker->sent_again = true;
+}
+
+static bool on_again(void *ctx, struct prl_msg *msg)
+{
+    struct prl_stt_worker *worker = ctx;
+    if (!worker->sent.data || !worker->sent_again)
+        return false;
+    worker->sent_again = false;
+    worker->sent_twice = true;
+    *msg = worker->sent;
+    msg->data = prl_mem_dup(worker->sent.data, worker->sent.size);
+    if (msg->data)
+        return true;
+    fail_sent(worker, PRL_ERR_NOMEM, "out of memory");
+    return false;
+}
+
+static bool on_peek(void *ctx, struct prl_msg *msg, uint64_t base)
+{
+    (void)base;
+    if (msg->type != PRL_STT_ABORT)
+        return false;
+    prl_stt_worker_abort(ctx, msg->id);
+    return true;
+}
+
+const struct prl_lane_wire prl_stt_lane_wire = {
+    .sent = on_sent, .got = on_got, .lost = on_lost, .again = on_again, .peek = on_peek};

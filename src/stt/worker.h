@@ -38,6 +38,12 @@ struct prl_stt_reply {
     char text[]; // terminated
 };
 
+// prl_msg.type of a message to the lane.
+enum prl_stt_order_kind {
+    PRL_STT_ORDER,
+    PRL_STT_ABORT, // to a child process: what prl_stt_worker_abort says
+};
+
 struct prl_share;
 struct prl_stt_worker;
 
@@ -62,7 +68,11 @@ const struct prl_stt_route *prl_stt_worker_route(const struct prl_stt_worker *wo
 // Any thread: the order with this number ends soon with CANCELED, if it is running.
 void prl_stt_worker_abort(struct prl_stt_worker *worker, uint64_t order);
 
-// For prl_lane_conf.ops, with the worker as ctx.
+// The lane works in a child process: abort is passed on to it through `lane`, borrowed; NULL: no more.
+void prl_stt_worker_pass_on(struct prl_stt_worker *worker, struct prl_lane *lane);
+
+// For prl_lane_conf.ops and .wire, with the worker as ctx.
 extern const struct prl_lane_ops prl_stt_lane_ops;
+extern const struct prl_lane_wire prl_stt_lane_wire;
 
 #endif

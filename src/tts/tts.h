@@ -28,6 +28,7 @@
 enum { PRL_TTS_QUEUE_MAX = 64, PRL_TTS_VOICE_SIZE = 32 };
 
 struct prl_cores;
+struct prl_lane_isolate;
 struct prl_loop;
 struct prl_pool;
 struct prl_tts;
@@ -61,6 +62,7 @@ struct prl_tts_conf {
     // Another loop's front, whose lane and voices this one uses too; NULL: its own. Created and joined
     // before the loops run; when they have ended that one is destroyed first.
     struct prl_tts *share;
+    const struct prl_lane_isolate *isolate; // borrowed: in a child process; NULL: on a thread
     // Something else behind this header (front.h), with what it wants to know; NULL: our own lane.
     const struct prl_tts_front_ops *front;
     const void *front_conf;

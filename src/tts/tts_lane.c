@@ -11,8 +11,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/lane.h"
+#include "net/lane_child.h"
 #include "net/share.h"
 #include "tts/engines.h"
+#include "tts/ledger.h"
 
 enum {
     QUEUE_MAX = 4096,   // waiting messages
@@ -74,6 +76,7 @@ struct prl_tts_lane {
     struct mouth *mouths; // owned
     size_t mouth_count, mouth_capacity;
     struct speaking now;
+    struct prl_tts_ledger *ledger; // owned; with a child process
 };
 
 static enum prl_err start(void *ctx, char *error)
@@ -194,6 +197,21 @@ static void error_report(struct prl_tts_lane *self, const struct job *job, enum 
     report(self, &msg);
 }
 
+static const struct prl_tts_ops *const *backends_of(const struct prl_tts_lane *self)
+{
+    return self->conf.tts.backends ? self->conf.tts.backends : prl_tts_builtin;
+}
+
+// Its place in the list, plus 1; 0: it is not there.
+static int64_t engine_number(const struct prl_tts_lane *self, const char *name)
+{
+    const struct prl_tts_ops *const *list = backends_of(self);
+    for (int64_t i = 0; name && list[i]; i++)
+        if (strcmp(list[i]->name, name) == 0)
+            return i + 1;
+    return 0;
+}
+
 static void done_report(struct prl_tts_lane *self)
 {
     const struct speaking *now = &self->now;
@@ -209,6 +227,7 @@ static void done_report(struct prl_tts_lane *self)
     struct prl_msg msg = {.type = PRL_TTS_REPORT_DONE,
                           .generation = now->job->generation,
                           .id = now->job->stream,
+                          .value = {0, 0, engine_number(self, done.engine)},
                           .data = prl_mem_dup(&done, sizeof(done)),
                           .size = sizeof(done)};
     if (msg.data)
@@ -244,6 +263,7 @@ static enum prl_err audio_report(struct prl_tts_lane *self, const struct prl_tts
     struct prl_msg msg = {.type = PRL_TTS_REPORT_AUDIO,
                           .generation = now->job->generation,
                           .id = now->job->stream,
+                          .value = {0, 0, engine_number(self, head.engine)},
                           .data = data,
                           .size = sizeof(head) + marks_size + pcm_size};
     report(self, &msg);
@@ -500,6 +520,77 @@ static bool step(void *ctx)
 static const struct prl_lane_ops lane_ops = {
     .start = start, .message = message, .step = step, .stop = stop};
 
+// ---- in a child process ----
+
+static void on_sent(void *ctx, struct prl_msg *msg)
+{
+    struct prl_tts_lane *self = ctx;
+    if (prl_tts_ledger_sent(self->ledger, msg) == PRL_OK)
+        return;
+    struct job lost = {.stream = msg->id, .generation = msg->generation};
+    memcpy(&lost.head, msg->data, sizeof(lost.head));
+    error_report(self, &lost, PRL_ERR_NOMEM, "out of memory");
+}
+
+// A report of the child becomes one of ours: the engine's name is not where the child has it.
+static enum prl_err on_got(void *ctx, struct prl_msg *msg)
+{
+    struct prl_tts_lane *self = ctx;
+    enum prl_err err = prl_tts_ledger_got(self->ledger, msg);
+    if (err)
+        return err == PRL_ERR_AGAIN ? PRL_OK : err;
+    const struct prl_tts_ops *const *list = backends_of(self);
+    const char *name = "";
+    for (int64_t i = 0; list[i]; i++)
+        if (i + 1 == msg->value[2])
+            name = list[i]->name;
+    if (msg->type == PRL_TTS_REPORT_AUDIO)
+        ((struct prl_tts_audio_head *)msg->data)->engine = name;
+    if (msg->type == PRL_TTS_REPORT_DONE)
+        ((struct prl_tts_done *)msg->data)->engine = name;
+    report(self, msg);
+    msg->data = NULL;
+    return PRL_OK;
+}
+
+static void on_lost(void *ctx, const char *why, bool soon)
+{
+    struct prl_tts_lane *self = ctx;
+    struct prl_msg say;
+    while (prl_tts_ledger_lost(self->ledger, soon, &say)) {
+        struct job lost = {.stream = say.id, .generation = say.generation};
+        memcpy(&lost.head, say.data, sizeof(lost.head));
+        error_report(self, &lost, PRL_ERR_ENGINE, why);
+        prl_msg_free(&say);
+    }
+}
+
+static bool on_again(void *ctx, struct prl_msg *msg)
+{
+    struct prl_tts_lane *self = ctx;
+    return prl_tts_ledger_again(self->ledger, msg);
+}
+
+static void on_described(void *ctx, const struct prl_msg *about)
+{
+    struct prl_tts_lane *self = ctx;
+    if (!self->languages)
+        self->languages = (unsigned)about->value[0];
+}
+
+static void on_describe(void *ctx, struct prl_msg *about)
+{
+    const struct prl_tts_lane *self = ctx;
+    about->value[0] = self->languages;
+}
+
+static const struct prl_lane_wire lane_wire = {.sent = on_sent,
+                                               .got = on_got,
+                                               .lost = on_lost,
+                                               .again = on_again,
+                                               .described = on_described,
+                                               .describe = on_describe};
+
 static enum prl_err texts_copy(struct prl_tts_lane *self)
 {
     const char *paths[PATHS];
@@ -515,6 +606,26 @@ static enum prl_err texts_copy(struct prl_tts_lane *self)
         return PRL_ERR_NOMEM;
     self->conf.tts.cache_dir = self->texts[PATHS];
     return PRL_OK;
+}
+
+enum prl_err prl_tts_serve(const struct prl_tts_conf *conf, struct prl_lane_child *child)
+{
+    struct prl_tts_lane *self = prl_mem_zalloc(sizeof(*self)); // as long as the process
+    if (!self)
+        return PRL_ERR_NOMEM;
+    self->conf.tts = *conf;
+    self->conf.share = prl_lane_child_share(child);
+    enum prl_err err = texts_copy(self);
+    struct prl_lane_conf lane = {.name = "tts",
+                                 .nice = NICE,
+                                 .queue_max = QUEUE_MAX,
+                                 .ops = &lane_ops,
+                                 .ctx = self,
+                                 .cores = conf->cores};
+    if (!err)
+        return prl_lane_child_run(child, &lane, &lane_wire);
+    prl_tts_lane_destroy(&self);
+    return err;
 }
 
 enum prl_err prl_tts_lane_create(struct prl_tts_lane **out, const struct prl_tts_lane_conf *conf)
@@ -534,7 +645,11 @@ enum prl_err prl_tts_lane_create(struct prl_tts_lane **out, const struct prl_tts
                                  .cores = conf->tts.cores,
                                  .loop = conf->tts.loop,
                                  .started = conf->started,
-                                 .started_arg = conf->arg};
+                                 .started_arg = conf->arg,
+                                 .isolate = conf->tts.isolate,
+                                 .wire = &lane_wire};
+    if (!err && conf->tts.isolate)
+        err = prl_tts_ledger_create(&self->ledger);
     if (!err)
         err = prl_lane_create(&self->lane, &lane);
     if (err)
@@ -549,6 +664,7 @@ void prl_tts_lane_destroy(struct prl_tts_lane **lane)
     if (!*lane)
         return;
     prl_lane_destroy(&(*lane)->lane);
+    prl_tts_ledger_destroy(&(*lane)->ledger);
     for (size_t i = 0; i <= PATHS; i++)
         prl_mem_free((*lane)->texts[i]);
     prl_mem_free(*lane);

@@ -32,6 +32,7 @@ struct prl_tts_job_head {
 
 // Messages from the lane. A clause's end tells about AUDIO, DONE and ERROR which clause it was.
 enum prl_tts_report {
+    // value[2] of these two: the engine, by its place in the list of backends, plus 1; 0: none.
     PRL_TTS_REPORT_AUDIO, // data: struct prl_tts_audio_head, marks, samples
     PRL_TTS_REPORT_DONE,  // data: struct prl_tts_done
     PRL_TTS_REPORT_ERROR  // value[0]: clause id, value[1]: error; data: text or NULL
@@ -54,6 +55,7 @@ struct prl_tts_done {
 };
 
 struct prl_lane;
+struct prl_lane_child;
 struct prl_share;
 struct prl_tts_lane;
 
@@ -66,6 +68,9 @@ struct prl_tts_lane_conf {
 
 enum prl_err prl_tts_lane_create(struct prl_tts_lane **out,
                                  const struct prl_tts_lane_conf *conf) PRL_MUST_USE;
+// In the child process that conf->isolate makes: serves the voices to the parent until that is gone.
+enum prl_err prl_tts_serve(const struct prl_tts_conf *conf,
+                           struct prl_lane_child *child) PRL_MUST_USE;
 // The ports must be closed before.
 void prl_tts_lane_destroy(struct prl_tts_lane **lane);
 struct prl_lane *prl_tts_lane_thread(struct prl_tts_lane *lane);

@@ -134,6 +134,37 @@ PRL_TEST(conf_sample_page_reads_back)
     prl_conf_free(&table, &sample);
 }
 
+PRL_TEST_OOM(conf_pairs_read_back)
+{
+    struct sample sample = {0}, again = {0};
+    char why[PRL_CONF_WHY_SIZE];
+    struct prl_str pairs, one, other;
+    prl_str_init(&pairs, 100000);
+    prl_str_init(&one, 100000);
+    prl_str_init(&other, 100000);
+    enum prl_err err = prl_conf_defaults(&table, &sample);
+    if (!err)
+        err = prl_conf_defaults(&table, &again);
+    if (!err)
+        err = prl_conf_set_pair(&table, &sample, "voice.name=a \"quoted\" # name", why);
+    if (!err)
+        err = prl_conf_pairs(&table, &sample, &pairs);
+    for (size_t at = 0; !err && at < pairs.len; at += strlen(pairs.data + at) + 1)
+        err = prl_conf_set_pair(&table, &again, pairs.data + at, why);
+    if (!err)
+        err = prl_conf_yaml(&table, &sample, false, &one);
+    if (!err)
+        err = prl_conf_yaml(&table, &again, false, &other);
+    if (!err)
+        EXPECT_TEXT(one.data, other.data);
+    EXPECT(!err || prl_test_oom());
+    prl_str_free(&pairs);
+    prl_str_free(&one);
+    prl_str_free(&other);
+    prl_conf_free(&table, &sample);
+    prl_conf_free(&table, &again);
+}
+
 PRL_TEST_OOM(conf_reads_a_file)
 {
     struct sample sample = {0};

@@ -120,3 +120,55 @@ PRL_TEST(prompt_refuses_nonsense)
     nameless.name = name;
     EXPECT_INT(prl_llm_prompt_check(&prompt), PRL_ERR_LIMIT);
 }
+
+PRL_TEST(prompt_copy_may_be_moved)
+{
+    struct prl_llm_prompt prompt = sample();
+    prompt.tool_choice = PRL_LLM_TOOLS_NAMED;
+    prompt.tool_name = "sub";
+    static const char *const stops[] = {"\n\n", "END"};
+    prompt.stops = stops;
+    prompt.stop_count = 2;
+    static const char *const images[] = {"data:image/png;base64,AA==",
+                                         "data:image/gif;base64,AB=="};
+    struct prl_llm_message seen[4];
+    memcpy(seen, messages, sizeof(seen));
+    seen[1].images = images;
+    seen[1].image_count = 2;
+    prompt.messages = seen;
+    struct prl_llm_prompt *copy;
+    size_t size;
+    REQUIRE(prl_llm_prompt_copy(&copy, &size, &prompt) == PRL_OK);
+    uint64_t base = (uint64_t)(uintptr_t)copy;
+    struct prl_llm_prompt *moved = prl_mem_dup(copy, size);
+    char *other = prl_mem_dup(copy, size);
+    REQUIRE(moved != NULL && other != NULL);
+    memset((void *)copy, 0xee, size);
+    prl_mem_free(copy);
+    EXPECT_OK(prl_llm_prompt_rebase(moved, size, base));
+    EXPECT(memcmp(moved->messages[1].text, "a\0b", 4) == 0);
+    EXPECT_TEXT(moved->messages[2].calls[0].arguments, "{\"a\":1}");
+    EXPECT(moved->messages[2].calls[1].id == NULL);
+    EXPECT_TEXT(moved->messages[3].tool_call_id, "c1");
+    EXPECT_TEXT(moved->tools[1].parameters, "{}");
+    EXPECT_TEXT(moved->tool_name, "sub");
+    EXPECT_TEXT(moved->stops[1], "END");
+    EXPECT_TEXT(moved->messages[1].images[0], images[0]);
+    EXPECT(moved->messages[0].images == NULL);
+    EXPECT_OK(prl_llm_prompt_check(moved));
+    // Whatever else stands in the block, nothing outside of it is ever pointed to.
+    for (int i = 0; i < 2000; i++) {
+        char *bad = prl_mem_dup(other, size);
+        REQUIRE(bad != NULL);
+        for (int j = 0; j < 3; j++)
+            bad[prl_test_random() % size] = (char)prl_test_random();
+        enum prl_err err = prl_llm_prompt_rebase(bad, size, base);
+        EXPECT(err == PRL_OK || err == PRL_ERR_INVALID);
+        prl_mem_free(bad);
+    }
+    EXPECT_INT(prl_llm_prompt_rebase(other, size - 1, base), PRL_ERR_INVALID);
+    EXPECT_INT(prl_llm_prompt_rebase(other, 8, base), PRL_ERR_INVALID);
+    EXPECT_INT(prl_llm_prompt_rebase(NULL, 0, base), PRL_ERR_INVALID);
+    prl_mem_free(other);
+    prl_mem_free(moved);
+}

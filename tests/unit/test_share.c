@@ -190,3 +190,23 @@ PRL_TEST(share_two_threads)
     prl_loop_destroy(&loops[1]);
     prl_loop_destroy(&loops[0]);
 }
+
+PRL_TEST_OOM(share_outlet_sends_all_fronts_to_one_port)
+{
+    struct front front = {.loop = NULL};
+    if (prl_loop_create(&front.loop, NULL) != PRL_OK) {
+        EXPECT(prl_test_oom());
+        return;
+    }
+    enum prl_err err = prl_port_open(&front.port, front.loop, 4, on_message, &front);
+    if (!err)
+        err = prl_share_create_outlet(&front.share, front.port);
+    EXPECT(!err || prl_test_oom());
+    for (unsigned i = 0; !err && i < PRL_SHARE_FRONTS_MAX; i++)
+        EXPECT(prl_share_port(front.share, prl_share_id(i, 7)) == front.port);
+    if (!err)
+        close_fronts(&front, 1);
+    else
+        prl_port_destroy(&front.port);
+    prl_loop_destroy(&front.loop);
+}
