@@ -62,6 +62,7 @@ struct prl_api_session {
     bool partials, latency;  // our extension: session.parley {partials, latency, resume}
     bool resume;             // the client wants to be able to come back after a drop
     int echo_control;        // session.parley.echo_control: 1, 0, or -1 when it was not given
+    int speaker_lock;        // session.parley.speaker_lock, the same
 };
 
 // A new session as the server's configuration `base` has it; NOMEM.

@@ -37,6 +37,9 @@
     X(EOT_SKIPPED, COUNTER, "parley_eot_skipped_total",                                            \
       "Pauses judged without the end-of-turn model, because it was busy or absent")                \
     X(EOT_WORK, FINE, "parley_eot_work_seconds", "Time the end-of-turn model took")                \
+    X(SPEAKER_WORK, FINE, "parley_speaker_work_seconds", "Time the speaker model took")            \
+    X(OTHER_VOICES, COUNTER, "parley_other_voices_total",                                          \
+      "Utterances that the speaker lock took for another voice")                                   \
     X(SESSIONS, COUNTER, "parley_sessions_total", "Sessions opened")                               \
     X(SESSIONS_REFUSED, COUNTER, "parley_sessions_refused_total",                                  \
       "Sessions refused for lack of room")                                                         \

@@ -314,6 +314,8 @@ static void session_defaults(const struct prl_settings *settings, struct prl_ses
     conf->prompt_bytes_max = (size_t)settings->session_history_bytes;
     conf->lead_ms = (uint32_t)settings->session_lead_ms;
     conf->echo_mode = (enum prl_session_echo_mode)settings->echo_mode;
+    conf->lock_mode = (enum prl_session_lock_mode)settings->speaker_lock;
+    conf->lock_wait_ms = (uint32_t)settings->speaker_wait_ms;
     conf->floor.prefix_padding_ms = (uint32_t)settings->turn_prefix_padding_ms;
     conf->floor.silence_duration_ms = (uint32_t)settings->turn_silence_duration_ms;
     conf->floor.probe_ms = (uint32_t)settings->turn_probe_ms;

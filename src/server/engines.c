@@ -28,6 +28,7 @@
 #include "tts/tts_lane.h"
 #include "tts/voices.h"
 #include "upstream/upstream.h"
+#include "vad/speaker.h"
 #include "vad/vad.h"
 
 enum path {
@@ -73,23 +74,25 @@ struct prl_engines {
     struct prl_ort *ort;
     struct prl_echo_kit *echo;
     struct prl_vad *vad;
-    struct prl_eot *eot; // NULL: not wanted, or not there
+    struct prl_eot *eot;         // NULL: not wanted, or not there
+    struct prl_speaker *speaker; // the same
     struct prl_stt *stt;
     struct prl_llm *llm;       // what sessions ask: remote, which may ask local, or local itself
     struct prl_llm *local_llm; // the embedded one; NULL: there is none
     struct prl_tts *tts;       // NULL: an upstream speaks, and there is no voice for apologies
     struct prl_upstream_kit *upstream; // NULL: there is none
     struct prl_engines_state state;
-    struct prl_timer *settled; // with an upstream nothing may be left to wait for
-    bool eot_settled;          // loaded, or known to stay away
-    bool ready;                // told
+    struct prl_timer *settled;         // with an upstream nothing may be left to wait for
+    bool eot_settled, speaker_settled; // loaded, or known to stay away
+    bool ready;                        // told
     bool failed;
 };
 
 static void check_ready(struct prl_engines *engines)
 {
     const struct prl_engines_state *state = &engines->state;
-    bool all = state->vad && state->stt && state->llm && state->tts && engines->eot_settled;
+    bool all = state->vad && state->stt && state->llm && state->tts && engines->eot_settled &&
+               engines->speaker_settled;
     if (!all || engines->failed || engines->ready)
         return;
     engines->ready = true;
@@ -122,6 +125,22 @@ static void on_eot_error(void *arg, const char *why)
     struct prl_engines *engines = arg;
     prl_log(PRL_LOG_WARN, "eot", "semantic_vad decides by text and silence alone: %s", why);
     engines->eot_settled = true;
+    check_ready(engines);
+}
+
+static void on_speaker_ready(void *arg)
+{
+    struct prl_engines *engines = arg;
+    engines->speaker_settled = true;
+    check_ready(engines);
+}
+
+static void on_speaker_error(void *arg, const char *why)
+{
+    struct prl_engines *engines = arg;
+    prl_log(PRL_LOG_WARN, "speaker", "every voice is heard, turn.speaker_lock does nothing: %s",
+            why);
+    engines->speaker_settled = true;
     check_ready(engines);
 }
 
@@ -387,6 +406,29 @@ static enum prl_err start_eot(struct prl_engines *engines)
     return prl_eot_create(&engines->eot, &conf);
 }
 
+// So does this one.
+static enum prl_err start_speaker(struct prl_engines *engines)
+{
+    const struct prl_settings *settings = engines->conf.settings;
+    char path[PRL_MODELS_PATH_MAX];
+    if (settings->speaker_lock == PRL_SESSION_LOCK_OFF) {
+        engines->speaker_settled = true;
+        return PRL_OK;
+    }
+    if (prl_models_path(settings->speaker_model, path) != PRL_OK) {
+        on_speaker_error(engines, path); // the sentence
+        return PRL_OK;
+    }
+    struct prl_speaker_conf conf = {.loop = engines->conf.loop,
+                                    .ort = engines->ort,
+                                    .model = path,
+                                    .cores = engines->cores,
+                                    .on_ready = on_speaker_ready,
+                                    .on_error = on_speaker_error,
+                                    .arg = engines};
+    return prl_speaker_create(&engines->speaker, &conf);
+}
+
 // Without its module there is a poorer echo control, which is worth a line and no more.
 static enum prl_err start_echo(struct prl_engines *engines)
 {
@@ -593,6 +635,8 @@ enum prl_err prl_engines_create(struct prl_engines **out, const struct prl_engin
     if (!err)
         err = start_eot(*out);
     if (!err)
+        err = start_speaker(*out);
+    if (!err)
         err = start_echo(*out);
     if (!err)
         err = start_stt(*out);
@@ -617,6 +661,7 @@ void prl_engines_destroy(struct prl_engines **engines)
         return;
     prl_timer_destroy(&(*engines)->settled);
     prl_eot_destroy(&(*engines)->eot);
+    prl_speaker_destroy(&(*engines)->speaker);
     prl_stt_destroy(&(*engines)->stt);
     if ((*engines)->llm == (*engines)->local_llm)
         (*engines)->llm = NULL;
@@ -698,7 +743,8 @@ void prl_engines_session(const struct prl_engines *engines, struct prl_session_e
                                         .llm = engines->llm,
                                         .tts = engines->tts,
                                         .echo = engines->echo,
-                                        .upstream = engines->upstream};
+                                        .upstream = engines->upstream,
+                                        .speaker = engines->speaker};
 }
 
 void prl_engines_state(const struct prl_engines *engines, struct prl_engines_state *state)

@@ -64,6 +64,7 @@ static const char *const formats[] = {"pcm", "wav", "opus", NULL};
 static const char *const auths[] = {"auto", "bearer", "api-key", NULL};
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const echo_modes[] = {"auto", "on", "off", NULL};
+static const char *const lock_modes[] = {"off", "ask", "on", NULL};
 static const char *const qualities[] = {"auto", "fast", "best", NULL};
 
 // Sorted by section; within a section in the order of a reader's interest.
@@ -262,6 +263,15 @@ static const struct prl_conf_key keys[] = {
         "A false interruption is over so long after the voice."),
     INT("turn.verdict_max_ms", turn_verdict_max_ms, "1500", 100, 10000,
         "A verdict on a sound in overlap is awaited so long after the voice (semantic_vad)."),
+    CHOICE(
+        "turn.speaker_lock", speaker_lock, "off", lock_modes,
+        "Hear the first speaker of a conversation alone, no television: off, ask (when the client "
+        "asks by parley.speaker_lock) or on (unless it refuses)."),
+    INT("turn.speaker_wait_ms", speaker_wait_ms, "2500", 500, 10000,
+        "Voice in overlap after which an answer gives way though the speaker model has not "
+        "answered."),
+    TEXT("turn.speaker_model", speaker_model, "campplus",
+         "Speaker model: a name of models.lock or a path; `parley models fetch campplus` gets it."),
     INT("turn.filler_after_ms", turn_filler_after_ms, "0", 0, 60000,
         "A wait so long gets a short filler, once; 0: never."),
     INT("turn.utterance_max_ms", turn_utterance_max_ms, "120000", 1000, 120000,

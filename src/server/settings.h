@@ -80,6 +80,9 @@ struct prl_settings {
     char *rtc_ice_servers;
     // echo
     int64_t echo_mode;
+    // turn (more below)
+    int64_t speaker_lock, speaker_wait_ms;
+    char *speaker_model;
     // scripted
     bool scripted_engines;
     struct prl_scripted scripted;

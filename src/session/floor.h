@@ -61,6 +61,8 @@ struct prl_floor_conf {
     uint32_t engine_first_byte_ms;  // an engine silent for so long counts as failed
     uint32_t apology_max_ms;        // and an apology too
     uint32_t filler_after_ms;       // a wait so long gets a filler; 0: off
+    uint32_t lock_ms; // speaker lock: voice in overlap waits so long for MINE or OTHER, and pauses
+                      // before it interrupts (server_vad too); 0: no lock
 };
 
 // The defaults of every key; server_vad.
@@ -108,7 +110,9 @@ enum prl_floor_flag {
     PRL_FLOOR_COMPLETE = 16,   // the words alone say that the turn is over
     PRL_FLOOR_ECHO = 32,       // the words only repeat what the answer just said: our own voice
     PRL_FLOOR_SAME = 64,       // the words are those that the running speculation answers
-    PRL_FLOOR_SKIPPED = 128    // EOT: the question was not asked
+    PRL_FLOOR_SKIPPED = 128,   // EOT: the question was not asked
+    PRL_FLOOR_MINE = 256,      // speaker lock: the session's speaker says it
+    PRL_FLOOR_OTHER = 512      // surely somebody else does: never meant for us
 };
 
 enum prl_floor_stage { PRL_FLOOR_STAGE_STT, PRL_FLOOR_STAGE_LLM, PRL_FLOOR_STAGE_TTS };

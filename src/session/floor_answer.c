@@ -504,8 +504,10 @@ static void words_are_known(struct prl_floor *floor)
 static bool must_hold(const struct prl_floor *floor)
 {
     const struct prl_floor_slot *slot = &floor->current;
-    bool voice =
-        floor->user != PRL_FLOOR_QUIET && (floor->conf.interrupt_response || slot->under_voice);
+    // Another voice that the client was told of commits first, as any does.
+    bool other = prl_floor_other(floor) && floor->utterance.tentative;
+    bool voice = floor->user != PRL_FLOOR_QUIET && !other &&
+                 (floor->conf.interrupt_response || slot->under_voice);
     return !slot->visible || !slot->generating || floor->tail.generation != 0 ||
            floor->filler.generation != 0 || voice;
 }
@@ -606,8 +608,9 @@ void prl_floor_answer_rules(struct prl_floor *floor)
         speaking_rules(floor);
         break;
     case PRL_FLOOR_PAUSED:
-        // The interruption was false, or nothing may interrupt any more.
-        if (floor->user != PRL_FLOOR_QUIET && floor->conf.interrupt_response)
+        // The interruption was false, or nothing may interrupt any more, or not this voice.
+        if (floor->user != PRL_FLOOR_QUIET && floor->conf.interrupt_response &&
+            !prl_floor_other(floor))
             break;
         floor->answer = PRL_FLOOR_SPEAKING;
         floor->current.progress_us = floor->now_us;

@@ -71,6 +71,20 @@ static void decide_false(struct prl_floor *floor)
     prl_floor_drop_utterance(floor);
 }
 
+// Speaker lock: whose voice it is is being found out, for lock_ms of voice at most, or until a silence
+// twice as long as the one after which an answer resumes.
+static bool speaker_awaited(const struct prl_floor *floor, uint64_t voiced_ms, int64_t silence_us)
+{
+    return voiced_ms < floor->conf.lock_ms &&
+           silence_us < 2 * (int64_t)floor->conf.resume_ms * US_PER_MS &&
+           !(floor->utterance.flags & (PRL_FLOOR_MINE | PRL_FLOOR_OTHER));
+}
+
+bool prl_floor_other(const struct prl_floor *floor)
+{
+    return floor->utterance.id != 0 && (floor->utterance.flags & PRL_FLOOR_OTHER);
+}
+
 // The last words are only a sign of listening (which they are not after a question), or the answer's own,
 // which came back through the room.
 static bool words_listen(const struct prl_floor *floor)
@@ -131,9 +145,16 @@ static void judge_fallen_silent(struct prl_floor *floor, uint64_t voiced_ms, int
 static void semantic_rules(struct prl_floor *floor, uint64_t voiced_ms, int64_t silence_us)
 {
     struct prl_floor_utterance *utterance = &floor->utterance;
+    if (prl_floor_other(floor)) { // however long it lasts, the answer goes on
+        // One that breathes is still the same one: it need not be found out again.
+        if (silence_us >= (int64_t)floor->conf.verdict_max_ms * US_PER_MS)
+            decide_false(floor);
+        return;
+    }
     bool echo = utterance->flags & PRL_FLOOR_ECHO;
     bool lasting = voiced_ms > floor->conf.interrupt_max_ms && !echo;
-    if (words_interrupt(floor, silence_us) || lasting) {
+    bool awaited = speaker_awaited(floor, voiced_ms, silence_us);
+    if ((words_interrupt(floor, silence_us) || lasting) && !awaited) {
         decide_real(floor);
         return;
     }
@@ -144,7 +165,10 @@ static void semantic_rules(struct prl_floor *floor, uint64_t voiced_ms, int64_t 
         prl_floor_say_gen(floor, PRL_ACT_PAUSE, floor->current.generation);
     }
     bool follows = utterance->revision > 0; // else it would still be at it when the voice is over
-    if (silence_us > 0) {
+    if (silence_us > 0 && awaited) {
+        if (utterance->judge == 0 && voiced_ms >= floor->conf.interrupt_min_ms)
+            ask_verdict(floor); // its words are wanted by then
+    } else if (silence_us > 0) {
         judge_fallen_silent(floor, voiced_ms, silence_us);
     } else if (follows && !utterance->judge_early && voiced_ms >= EARLY_JUDGE_MS) {
         utterance->judge_early = true;
@@ -158,7 +182,8 @@ void prl_floor_overlap_rules(struct prl_floor *floor)
     int64_t silence_us = prl_floor_silence_us(floor);
     bool enough = voiced_ms >= floor->conf.interrupt_min_ms;
     bool settled = silence_us >= (int64_t)floor->conf.resume_ms * US_PER_MS;
-    if (floor->conf.interrupt_response && floor->conf.turns == PRL_FLOOR_SEMANTIC_VAD) {
+    bool patient = floor->conf.turns == PRL_FLOOR_SEMANTIC_VAD || floor->conf.lock_ms > 0;
+    if (floor->conf.interrupt_response && patient) {
         semantic_rules(floor, voiced_ms, silence_us);
         return;
     }

@@ -132,6 +132,8 @@ int64_t prl_floor_user_deadline(const struct prl_floor *floor);
 // floor_overlap.c: is sound in overlap real?
 void prl_floor_overlap_rules(struct prl_floor *floor);
 void prl_floor_drop_judge(struct prl_floor *floor);
+// Speaker lock: somebody else says the open utterance.
+bool prl_floor_other(const struct prl_floor *floor);
 // Voiced sound of the open utterance, in samples; silence since its last speech, in microseconds
 // (0 while it goes on).
 uint64_t prl_floor_voiced(const struct prl_floor *floor);

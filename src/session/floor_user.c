@@ -109,12 +109,14 @@ void prl_floor_on_partial(struct prl_floor *floor, const struct prl_floor_event 
 {
     uint64_t unheard = event->sample ? floor->input - clamped(floor, event->sample, 0) : 0;
     uint64_t voiced = prl_floor_voiced(floor);
+    bool owner_changed = (floor->utterance.flags ^ event->flags) & PRL_FLOOR_OTHER;
     floor->utterance.words = event->words;
     floor->utterance.words_voiced = voiced > unheard ? voiced - unheard : 0;
     floor->utterance.flags = event->flags;
     floor->utterance.revision++;
-    // What was made of other words is of no use.
-    if (floor->speculation.early && !(event->flags & PRL_FLOOR_SAME)) {
+    // What was made of other words is of no use, nor what was made of another's, or not made of the
+    // speaker's, because it was not yet known whose they are.
+    if (owner_changed || (floor->speculation.early && !(event->flags & PRL_FLOOR_SAME))) {
         prl_floor_drop_speculation(floor);
         floor->utterance.pause_tried = false;
     }

@@ -37,6 +37,8 @@ void prl_session_conf_init(struct prl_session_conf *conf)
         .prompt_bytes_max = PROMPT_BYTES_MAX,
         .lead_ms = LEAD_MS,
         .echo_wish = -1,
+        .lock_wish = -1,
+        .lock_wait_ms = 2500,
     };
     prl_floor_conf_init(&conf->floor);
     prl_history_conf_init(&conf->history);

@@ -31,6 +31,7 @@ struct prl_llm;
 struct prl_tts;
 struct prl_echo_kit;
 struct prl_upstream_kit;
+struct prl_speaker;
 struct prl_session;
 
 enum {
@@ -52,11 +53,16 @@ struct prl_session_engines {
     const struct prl_echo_kit *echo;
     // Realtime servers elsewhere (upstream/upstream.h), in place of stt and llm; else NULL.
     struct prl_upstream_kit *upstream;
+    struct prl_speaker *speaker; // see vad/speaker.h
 };
 
 // Whether the server takes its own voice out of the microphone's sound: never, where the client does not
 // refuse, or where the client asks for it.
 enum prl_session_echo_mode { PRL_SESSION_ECHO_AUTO, PRL_SESSION_ECHO_ON, PRL_SESSION_ECHO_OFF };
+
+// Whether a session hears its first speaker alone (session_lock.c): never, where the client asks for it,
+// or where the client does not refuse.
+enum prl_session_lock_mode { PRL_SESSION_LOCK_OFF, PRL_SESSION_LOCK_ASK, PRL_SESSION_LOCK_ON };
 
 // What a session speaks and does. Texts are borrowed for the call that takes the struct and copied.
 struct prl_session_conf {
@@ -82,6 +88,9 @@ struct prl_session_conf {
     uint32_t lead_ms;        // sound sent ahead of real time; at most 100 with echo control
     enum prl_session_echo_mode echo_mode; // the server's
     int echo_wish;                        // the client's: 1 yes, 0 no, -1 it has not said
+    enum prl_session_lock_mode lock_mode; // the server's
+    int lock_wish;                        // the client's, as above
+    uint32_t lock_wait_ms;                // becomes floor.lock_ms once the speaker is known
 };
 
 // The wishes of one response.create; a NULL or negative member takes the session's value.

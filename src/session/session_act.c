@@ -114,6 +114,8 @@ static void transcribed(struct prl_session *session, const struct prl_floor_acti
                                                               .len = strlen(words),
                                                               .language = utterance->language,
                                                               .seconds = utterance->seconds});
+    if (*words)
+        prl_session_lock_said(session, utterance->id);
     prl_session_drop_utterance(session, utterance);
 }
 

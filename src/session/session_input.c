@@ -62,8 +62,10 @@ enum prl_err prl_session_input_create(struct prl_session *session)
         struct prl_gate_conf conf = gate_conf(session);
         err = prl_vad_open(session->engines.vad, &conf, on_voice, session, &session->vad);
     }
-    if (!err)
+    if (!err) {
         prl_session_echo_configure(session);
+        prl_session_lock_configure(session);
+    }
     return err;
 }
 
@@ -75,6 +77,7 @@ void prl_session_input_destroy(struct prl_session *session)
     }
     prl_vad_close(&session->vad);
     prl_session_echo_destroy(session);
+    prl_session_lock_destroy(session);
     prl_eot_close(&session->eot);
     prl_timer_destroy(&session->input_timer);
     prl_resample_destroy(&session->resample);
@@ -106,6 +109,7 @@ static void grow_ring(struct prl_session *session, size_t samples)
 void prl_session_input_configure(struct prl_session *session)
 {
     prl_session_echo_configure(session);
+    prl_session_lock_configure(session);
     if (session->vad) {
         struct prl_gate_conf conf = gate_conf(session);
         prl_vad_configure(session->vad, &conf);
@@ -260,11 +264,15 @@ static void on_partial(struct prl_session *session, const struct prl_stt_event *
     struct prl_utterance *open = session->open;
     if (!open || open->id == 0)
         return;
+    uint32_t speaker = prl_session_lock_flags(session, open->id);
+    if (speaker & PRL_FLOOR_OTHER)
+        return; // the floor knows, and nobody else has to
     uint32_t flags = prl_session_turn_flags(session, event->text, event->language);
     if (open->words && prl_session_same_words(open->words, event->text))
         flags |= PRL_FLOOR_STABLE;
     if (speculated_on(session, open, event->text))
         flags |= PRL_FLOOR_SAME;
+    flags |= speaker;
     keep_words(open, event);
     if (session->conf.conf.partials)
         prl_session_tell(session, &(struct prl_session_event){.type = PRL_SESSION_PARTIAL,
@@ -298,7 +306,8 @@ static void on_final(struct prl_session *session, const struct prl_stt_job *job,
     }
     if (utterance)
         keep_words(utterance, event);
-    if (event->language[0] && !event->no_speech)
+    bool silent = event->no_speech || prl_session_lock_refuses(session, job->utterance);
+    if (event->language[0] && !silent)
         prl_str_copy(session->language, sizeof(session->language), event->language);
     struct prl_work *work = prl_session_work(session, job->floor);
     if (work && work->transcript)
@@ -310,8 +319,9 @@ static void on_final(struct prl_session *session, const struct prl_stt_job *job,
         work->words = prl_mem_strdup(event->text);
         work->stt_us = prl_clock_now_us();
     }
-    fact.words = event->no_speech ? 0 : prl_session_count_words(event->text);
-    fact.flags |= prl_session_turn_flags(session, event->text, event->language);
+    fact.words = silent ? 0 : prl_session_count_words(event->text);
+    fact.flags |= prl_session_turn_flags(session, event->text, event->language) |
+                  prl_session_lock_flags(session, job->utterance);
     prl_session_step(session, &fact);
 }
 
@@ -371,6 +381,8 @@ static void process_piece(struct prl_session *session, const int16_t *pcm, size_
         fact.sample = known > 0 ? (uint64_t)known : 0;
     }
     prl_session_step(session, &fact);
+    prl_session_lock_sound(session, pcm, count,
+                           session->vad && prl_gate_is_on(prl_vad_gate(session->vad)));
 }
 
 // While an answer is due, sound is taken at the pace of real time: a client that sends a whole

@@ -134,6 +134,7 @@ struct prl_session {
     struct prl_answer *answers[PRL_SESSION_ANSWERS_MAX];
     struct prl_answer *asides[PRL_SESSION_ASIDES_MAX];
     struct prl_session_echo *echo; // while it is wanted
+    struct prl_session_lock *lock; // the same
     struct prl_resample *resample;
     uint32_t resample_hz;
     int16_t *ring;      // newest sound, for the prefix of an utterance
@@ -256,6 +257,19 @@ size_t prl_session_echo_ready(struct prl_session *session, size_t count);
 void prl_session_echo_taken(struct prl_session *session, size_t count);
 // An echo sounds that the canceller does not know yet: what it leaves is no voice.
 bool prl_session_echo_learns(const struct prl_session *session);
+
+// session_lock.c: nothing of it does anything while the speaker lock is off.
+void prl_session_lock_configure(struct prl_session *session);
+void prl_session_lock_destroy(struct prl_session *session);
+// A piece of sound was processed; `voice`: the detector takes it for voice.
+void prl_session_lock_sound(struct prl_session *session, const int16_t *pcm, size_t count,
+                            bool voice);
+// Whose voice an utterance is: PRL_FLOOR_MINE, PRL_FLOOR_OTHER or 0.
+uint32_t prl_session_lock_flags(struct prl_session *session, uint32_t utterance);
+// It is another's, so its words count as none.
+bool prl_session_lock_refuses(struct prl_session *session, uint32_t utterance);
+// It had words and is committed: the speaker may be learnt from it.
+void prl_session_lock_said(struct prl_session *session, uint32_t utterance);
 
 // session_output.c
 void prl_session_start_response(struct prl_session *session, struct prl_work *work);

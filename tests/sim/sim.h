@@ -33,8 +33,8 @@ enum {
 };
 
 enum sim_op_kind {
-    SIM_SPEECH, // ms, words (0: a cough), flags: enum prl_floor_flag of its transcript
-    SIM_STALL,  // ms: no sound reaches the server
+    SIM_SPEECH, // ms, words (0: a cough), flags: enum prl_floor_flag of its transcript; OTHER: another voice
+    SIM_STALL, // ms: no sound reaches the server
     SIM_COMMIT,
     SIM_CLEAR,
     SIM_CREATE,
@@ -82,7 +82,9 @@ struct sim_scenario {
     uint32_t lead_ms;
     uint32_t delay_ms;
     uint32_t partial_ms; // 0: the recogniser has no partials
-    int64_t stt_ms, llm_ms, tts_ms, eot_ms;
+    int64_t stt_ms, llm_ms, tts_ms, eot_ms, speaker_ms;
+    uint32_t lock_ms;        // speaker lock: conf.lock_ms once it knows the person; 0: off
+    bool speaker_known;      // from the start
     uint32_t words;          // of an answer; 0: 1 to 40
     uint32_t speed_permille; // time to make a word, of its length
     uint8_t stt_fates[SIM_FATES];

@@ -33,6 +33,19 @@ static int64_t silence_ms(const struct sim_world *world)
     return (int64_t)(world->input - world->voice_off_at) / PER_MS;
 }
 
+// Overlap is judged before it interrupts: by words, and by whose voice it is.
+static bool is_patient(const struct sim_world *world)
+{
+    return world->conf.turns == PRL_FLOOR_SEMANTIC_VAD ||
+           (world->conf.turns == PRL_FLOOR_SERVER_VAD && world->conf.lock_ms > 0);
+}
+
+// The floor was told that the open utterance is another's.
+static bool is_other(const struct sim_world *world)
+{
+    return world->open != 0 && (world->open_flags & PRL_FLOOR_OTHER);
+}
+
 static uint32_t pending_count(const struct sim_world *world)
 {
     uint32_t count = 0;
@@ -95,6 +108,8 @@ static void check_open(struct sim_world *world, const struct prl_floor_action *a
     world->open_flags = 0;
     world->partial_words = 0;
     world->partial_flags = 0;
+    world->kept_words = 0;
+    world->kept_flags = 0;
     world->open_voice_from = world->leftover ? world->broken_at : world->voice_on_at;
     if (world->open_voice_from < world->committed_to)
         world->open_voice_from = world->committed_to;
@@ -140,9 +155,12 @@ static void check_discard(struct sim_world *world, const struct prl_floor_action
         !world->gave_up)
         MUST(silence_ms(world) >= world->conf.resume_ms || !world->strict,
              "a false interruption was decided after %" PRId64 " ms", silence_ms(world));
-    if (!wanted && world->strict && world->conf.interrupt_response &&
-        world->conf.turns == PRL_FLOOR_SEMANTIC_VAD && world->fact == PRL_FACT_INPUT &&
-        world->active != 0)
+    if (!wanted && world->strict && is_other(world) && world->conf.interrupt_response &&
+        world->fact == PRL_FACT_INPUT && !world->gave_up)
+        MUST(silence_ms(world) >= world->conf.verdict_max_ms,
+             "another voice was forgotten after %" PRId64 " ms", silence_ms(world));
+    if (!wanted && world->strict && world->conf.interrupt_response && is_patient(world) &&
+        world->fact == PRL_FACT_INPUT && world->active != 0)
         MUST(sim_voiced_ms(world) < world->conf.interrupt_min_ms || world->judged ||
                  silence_ms(world) >= world->conf.verdict_max_ms,
              "%" PRIu64 " ms of voice are dropped without a verdict", sim_voiced_ms(world));
@@ -216,7 +234,8 @@ static void check_commit(struct sim_world *world, const struct prl_floor_action 
     else
         MUST(action->end - action->start >= (uint64_t)world->conf.commit_min_ms * PER_MS,
              "a commit of nearly nothing");
-    if (world->fact == PRL_FACT_DEADLINE && pending_count(world) + 2 < PENDING_MAX)
+    bool full = (action->end - u->start) / PER_MS >= world->conf.utterance_max_ms;
+    if (world->fact == PRL_FACT_DEADLINE && pending_count(world) + 2 < PENDING_MAX && !full)
         MUST(world->now_us - world->input_us >= (int64_t)world->conf.input_stall_ms * 1000,
              "silence is counted by the clock too early");
     MUST(!g->early || g->confirming, "what was anticipated is adopted unconfirmed");
@@ -424,7 +443,8 @@ static void check_release(struct sim_world *world, const struct prl_floor_action
     MUST(g->visible && g->generating, "released before it is visible");
     MUST(!g->released, "released twice");
     bool voice = world->voice && !world->leftover && world->conf.turns != PRL_FLOOR_MANUAL;
-    MUST(!voice || !world->conf.interrupt_response, "released under voice");
+    bool other = is_other(world) && !world->utterances[world->open].announced;
+    MUST(!voice || !world->conf.interrupt_response || other, "released under voice");
     if (world->sounding != 0 && world->sounding != action->generation) {
         const struct sim_generation *old = &world->generations[world->sounding];
         bool silent = prl_playout_drained(world->playout, world->now_us);
@@ -445,8 +465,8 @@ static void check_pause(struct sim_world *world, const struct prl_floor_action *
 {
     struct sim_generation *g = generation_of(world, action->generation);
     MUST(g->released && !g->paused, "paused while not sounding");
-    MUST(world->conf.turns == PRL_FLOOR_SEMANTIC_VAD && world->conf.interrupt_response,
-         "paused by the wrong kind of turns");
+    MUST(is_patient(world) && world->conf.interrupt_response, "paused by the wrong kind of turns");
+    MUST(!is_other(world), "paused by another voice");
     MUST(sim_voiced_ms(world) >= world->conf.interrupt_min_ms,
          "paused after %" PRIu64 " ms of voice", sim_voiced_ms(world));
     g->paused = true;
@@ -456,7 +476,7 @@ static void check_resume(struct sim_world *world, const struct prl_floor_action 
 {
     struct sim_generation *g = generation_of(world, action->generation);
     MUST(g->paused, "resumed though not paused");
-    if (world->fact == PRL_FACT_INPUT && world->strict)
+    if (world->fact == PRL_FACT_INPUT && world->strict && !is_other(world))
         MUST(silence_ms(world) >= world->conf.resume_ms, "resumed after %" PRId64 " ms",
              silence_ms(world));
     g->paused = false;
@@ -470,7 +490,8 @@ static void check_interruption(struct sim_world *world)
     MUST(conf->interrupt_response, "interrupted though that is off");
     MUST(world->open != 0 && world->utterances[world->open].announced,
          "interrupted by an utterance that nobody sees");
-    if (conf->turns == PRL_FLOOR_SERVER_VAD) {
+    MUST(!is_other(world), "another voice ends an answer");
+    if (!is_patient(world)) {
         MUST(sim_voiced_ms(world) >= conf->interrupt_min_ms || !world->strict,
              "interrupted after %" PRIu64 " ms of voice", sim_voiced_ms(world));
         return;
@@ -486,6 +507,9 @@ static void check_interruption(struct sim_world *world)
     bool unjudged = sim_voiced_ms(world) >= conf->interrupt_unjudged_ms &&
                     (world->open_words == 0 || !none) && silence_ms(world) >= conf->verdict_max_ms;
     MUST(words || lasting || unjudged || !world->strict, "interrupted without a reason");
+    bool known = (world->open_flags & PRL_FLOOR_MINE) || sim_voiced_ms(world) >= conf->lock_ms ||
+                 silence_ms(world) >= 2 * (int64_t)conf->resume_ms;
+    MUST(known || !world->strict, "interrupted before it is known whose voice it is");
 }
 
 static void check_filler_end(struct sim_world *world, const struct prl_floor_action *action)
@@ -716,8 +740,7 @@ void sim_check_action(struct sim_world *world, const struct prl_floor_action *ac
         break;
     case PRL_ACT_JUDGE:
         g = generation_of(world, action->generation);
-        MUST(world->conf.turns == PRL_FLOOR_SEMANTIC_VAD && action->utterance == world->open,
-             "a verdict on nothing");
+        MUST(is_patient(world) && action->utterance == world->open, "a verdict on nothing");
         MUST(!world->strict || sim_voiced_ms(world) >= world->conf.interrupt_min_ms,
              "a verdict on a click");
         MUST(!world->voice ||
@@ -816,7 +839,8 @@ static void check_voice(struct sim_world *world, enum prl_floor_answer answer)
 {
     const struct prl_floor_conf *conf = &world->conf;
     const struct sim_generation *g = &world->generations[world->active];
-    bool steady = world->voice && !world->leftover;
+    bool other = is_other(world);
+    bool steady = world->voice && !world->leftover && !other;
     bool holds = conf->interrupt_response && conf->turns != PRL_FLOOR_MANUAL && world->active != 0;
     if (holds && steady && world->fact != PRL_FACT_UPDATE)
         MUST(!g->released || g->sent > 0 || answer != PRL_FLOOR_THINKING,
@@ -830,22 +854,32 @@ static void check_voice(struct sim_world *world, enum prl_floor_answer answer)
     if (steady && conf->interrupt_response && world->strict && lasted > real) {
         if (conf->turns == PRL_FLOOR_SERVER_VAD)
             MUST(answer != PRL_FLOOR_SPEAKING, "the answer speaks over the user");
+        if (conf->turns == PRL_FLOOR_SERVER_VAD && conf->lock_ms == 0)
+            MUST(answer != PRL_FLOOR_PAUSED, "server_vad waits for a verdict");
         if (conf->turns == PRL_FLOOR_SEMANTIC_VAD)
             MUST(answer != PRL_FLOOR_SPEAKING, "the answer is not paused");
         MUST(world->filler == 0 || conf->turns == PRL_FLOOR_MANUAL ||
                  world->generations[world->filler].sent == 0,
              "a filler speaks over the user");
         bool echo = world->open_flags & PRL_FLOOR_ECHO;
-        if (!echo && lasted > (int64_t)conf->interrupt_max_ms + SLACK_MS)
+        uint32_t most =
+            conf->lock_ms > conf->interrupt_max_ms ? conf->lock_ms : conf->interrupt_max_ms;
+        if (!echo && lasted > (int64_t)most + SLACK_MS)
             MUST(answer != PRL_FLOOR_PAUSED, "the answer still waits for a verdict");
     }
     bool tentative = world->open != 0 && !world->utterances[world->open].announced;
     if (tentative && world->strict && !world->voice && world->fact == PRL_FACT_INPUT &&
-        conf->turns == PRL_FLOOR_SERVER_VAD)
+        conf->turns == PRL_FLOOR_SERVER_VAD && !is_patient(world))
         MUST(silence_ms(world) <= (int64_t)conf->resume_ms + SLACK_MS,
              "a click is an utterance for %" PRId64 " ms", silence_ms(world));
     if (answer == PRL_FLOOR_PAUSED && !world->voice && world->fact == PRL_FACT_INPUT)
         MUST(silence_ms(world) <= (int64_t)conf->verdict_max_ms + SLACK_MS, "no verdict in time");
+    bool awaited = sim_voiced_ms(world) < conf->lock_ms && !(world->open_flags & PRL_FLOOR_MINE);
+    if (answer == PRL_FLOOR_PAUSED && !world->voice && world->fact == PRL_FACT_INPUT &&
+        world->judged && world->strict)
+        MUST(silence_ms(world) <= (int64_t)conf->resume_ms * (awaited ? 2 : 1) + SLACK_MS,
+             "a verdict does not decide");
+    MUST(answer != PRL_FLOOR_PAUSED || !other, "another voice keeps the answer paused");
     if (answer == PRL_FLOOR_PAUSED)
         MUST(world->generations[world->sounding].paused, "paused without a word");
 }
@@ -1034,7 +1068,7 @@ void sim_check_end(struct sim_world *world)
         MUST(!u->owed, "utterance %u is still owed an answer", i);
     }
     for (uint32_t i = 0; i < world->said_count; i++)
-        MUST((world->said_flags[i] & 0x80) || word_is_covered(world, world->said_at[i]),
+        MUST((world->said_flags[i] & SIM_EXCUSED) || word_is_covered(world, world->said_at[i]),
              "word s%u was lost", i);
     check_chain(world);
     sim_check_prompt(world);

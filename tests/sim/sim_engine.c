@@ -160,6 +160,14 @@ static void stt_comes(struct sim_world *world, uint32_t generation)
     uint32_t flags = 0;
     uint32_t words =
         sim_words_between(world, world->utterances[g->utterance].start, g->stt_end, &flags);
+    if (g->utterance == world->open) {
+        world->kept_words = words;
+        world->kept_flags = flags;
+    }
+    uint32_t speaker = sim_lock_flags(world, g->utterance);
+    if (speaker & PRL_FLOOR_OTHER) // another's words count as none
+        words = 0;
+    flags |= speaker;
     g->heard_words = true;
     if (g->judge && g->utterance == world->open) {
         world->judged = !world->voice;

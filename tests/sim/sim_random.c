@@ -61,6 +61,11 @@ static void random_conf(struct dice *dice, struct sim_scenario *scenario)
     if (scenario->delay_ms > 0)
         scenario->lead_ms = 40;
     scenario->partial_ms = chance(dice, 60) ? between(dice, 100, 400) : 0;
+    if (chance(dice, 25)) {
+        scenario->lock_ms = between(dice, 500, 2500);
+        scenario->speaker_known = chance(dice, 70);
+        scenario->speaker_ms = between(dice, 10, chance(dice, 20) ? 1500 : 100);
+    }
 }
 
 static void random_engines(struct dice *dice, struct sim_scenario *scenario)
@@ -86,7 +91,7 @@ static void random_engines(struct dice *dice, struct sim_scenario *scenario)
     }
 }
 
-static void random_speech(struct dice *dice, struct sim_op *op)
+static void random_words(struct dice *dice, struct sim_op *op)
 {
     uint32_t kind = below(dice, 10);
     op->kind = SIM_SPEECH;
@@ -109,7 +114,17 @@ static void random_speech(struct dice *dice, struct sim_op *op)
     op->words = op->words < words_max ? op->words : words_max;
 }
 
-static void random_op(struct dice *dice, struct sim_op *op, bool manual)
+// With the lock half of what is said comes from a television.
+static void random_speech(struct dice *dice, struct sim_op *op, bool television)
+{
+    random_words(dice, op);
+    if (television && chance(dice, 50)) {
+        op->flags |= PRL_FLOOR_OTHER;
+        op->ms += chance(dice, 70) ? between(dice, 1000, 4000) : 0;
+    }
+}
+
+static void random_op(struct dice *dice, struct sim_op *op, bool manual, bool television)
 {
     static const enum sim_op_kind REQUESTS[] = {
         SIM_COMMIT, SIM_CLEAR,    SIM_CREATE,       SIM_CREATE, SIM_CANCEL,
@@ -117,7 +132,7 @@ static void random_op(struct dice *dice, struct sim_op *op, bool manual)
     };
     uint32_t roll = below(dice, 100);
     if (roll < 55) {
-        random_speech(dice, op);
+        random_speech(dice, op, television);
     } else if (manual && roll < 85) {
         op->kind = roll < 70 ? SIM_COMMIT : SIM_CREATE;
     } else if (roll < 98) {
@@ -150,9 +165,9 @@ void sim_random(struct sim_scenario *scenario, uint64_t seed)
     while (scenario->op_count < count) {
         struct sim_op *op = &scenario->ops[scenario->op_count++];
         if (talk_only && !manual)
-            random_speech(&dice, op);
+            random_speech(&dice, op, scenario->lock_ms > 0);
         else
-            random_op(&dice, op, manual);
+            random_op(&dice, op, manual, scenario->lock_ms > 0);
         op->at_ms = at_ms;
         // Mostly after what was said, sometimes in the middle of it.
         int64_t busy_ms = op->kind == SIM_SPEECH && chance(&dice, 75) ? op->ms : 0;

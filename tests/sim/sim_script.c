@@ -2,9 +2,10 @@
 //
 //   name A question and its answer
 //   set turns server_vad            any key of struct prl_floor_conf, lead_ms, delay_ms, partial_ms
-//   engine stt 120                  ms; llm, tts, eot; words, speed (permille), eot_permille
+//   set lock_ms 2500                the speaker lock; speaker_known on: it knows the person from the start
+//   engine stt 120                  ms; llm, tts, eot, speaker; words, speed (permille), eot_permille
 //   engine answer_fate 1 hangs      the second answer; stt_fate likewise
-//   0 ms user: speech 1200 ms, 5 words [backchannel|open|complete|echo]
+//   0 ms user: speech 1200 ms, 5 words [backchannel|open|complete|echo] [other]
 //   900 ms user: cancel             commit clear create cancel truncate output_clear update stall
 //                                   gone back
 //   expect 1700 ms commit           within two VAD windows
@@ -127,16 +128,18 @@ static const struct number NUMBERS[] = {
     SCENARIO(words),
     SCENARIO(speed_permille),
     SCENARIO(eot_permille),
+    SCENARIO(lock_ms),
 };
 static const struct number SWITCHES[] = {
     CONF(create_response), CONF(interrupt_response), CONF(eot_available),
-    CONF(speculate_early), CONF(resume_allowed),
+    CONF(speculate_early), CONF(resume_allowed),     SCENARIO(speaker_known),
 };
 static const struct number TIMES[] = {
     {"stt", offsetof(struct sim_scenario, stt_ms)},
     {"llm", offsetof(struct sim_scenario, llm_ms)},
     {"tts", offsetof(struct sim_scenario, tts_ms)},
     {"eot", offsetof(struct sim_scenario, eot_ms)},
+    {"speaker", offsetof(struct sim_scenario, speaker_ms)},
 };
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
@@ -239,6 +242,8 @@ static bool read_op(struct sim_scenario *scenario, char **tokens, size_t count)
             op->flags |= PRL_FLOOR_COMPLETE;
         else if (strcmp(tokens[i], "echo") == 0)
             op->flags |= PRL_FLOOR_ECHO;
+        else if (strcmp(tokens[i], "other") == 0)
+            op->flags |= PRL_FLOOR_OTHER;
         else if (!prl_str_to_int(tokens[i], &number) || number < 0 || number > 1000000)
             return false;
         else if (op->kind == SIM_UPDATE)
@@ -316,6 +321,7 @@ bool sim_read(struct sim_scenario *scenario, const char *path, char *error, size
     scenario->llm_ms = 150;
     scenario->tts_ms = 90;
     scenario->eot_ms = 60;
+    scenario->speaker_ms = 40;
     scenario->eot_permille = 965;
     scenario->words = 10;
     scenario->speed_permille = 300;
@@ -382,6 +388,8 @@ void sim_write(const struct sim_scenario *scenario, FILE *out)
             fprintf(out, " complete");
         else if (op->flags & PRL_FLOOR_ECHO)
             fprintf(out, " echo");
+        if (op->kind == SIM_SPEECH && (op->flags & PRL_FLOOR_OTHER))
+            fprintf(out, " other");
         fprintf(out, "\n");
     }
 }

@@ -166,6 +166,7 @@ static void carry_out(struct sim_world *world, const struct prl_floor_action *ac
         break;
     case PRL_ACT_TRANSCRIBED:
         transcript_known(world, action->utterance);
+        sim_lock_said(world, action->utterance);
         break;
     case PRL_ACT_TRANSCRIPT_FAILED:
         g->stt_us = -1;
@@ -281,7 +282,7 @@ static void place_words(struct sim_world *world)
                        world->conf.turns == PRL_FLOOR_MANUAL;
         world->said_at[world->said_count] = world->input;
         world->said_flags[world->said_count++] =
-            (uint8_t)(world->speech_flags | (excused ? 0x80 : 0));
+            (uint16_t)(world->speech_flags | (excused ? SIM_EXCUSED : 0));
         world->speech_begun++;
     }
 }
@@ -340,6 +341,7 @@ static void take_window(struct sim_world *world)
     place_words(world);
     sim_fact(world, (struct prl_floor_event){.fact = PRL_FACT_INPUT,
                                              .sample = world->voice ? world->speech_to : 0});
+    sim_lock_window(world);
 }
 
 static void take_tick(struct sim_world *world)
@@ -379,6 +381,9 @@ static void take_partial(struct sim_world *world)
     world->partial_us = world->now_us + (int64_t)world->scenario->partial_ms * 1000;
     if (world->open == 0 || world->gone || world->conf.turns == PRL_FLOOR_MANUAL)
         return;
+    uint32_t speaker = sim_lock_flags(world, world->open);
+    if (speaker & PRL_FLOOR_OTHER)
+        return;
     uint32_t flags = 0;
     uint32_t words =
         sim_words_between(world, world->utterances[world->open].start, world->input, &flags);
@@ -386,8 +391,11 @@ static void take_partial(struct sim_world *world)
         flags |= PRL_FLOOR_STABLE;
     if (world->early && words == world->generations[world->early].based_on)
         flags |= PRL_FLOOR_SAME;
+    flags |= speaker;
     if (words == world->partial_words && flags == world->partial_flags)
         return;
+    world->kept_words = words;
+    world->kept_flags = flags;
     world->partial_words = words;
     world->partial_flags = flags;
     world->open_words = words;
@@ -453,7 +461,7 @@ static void truncate_newest(struct sim_world *world, int64_t ms)
 static void excuse_words(struct sim_world *world)
 {
     for (uint32_t i = 0; i < world->said_count; i++)
-        world->said_flags[i] |= 0x80;
+        world->said_flags[i] |= SIM_EXCUSED;
 }
 
 static void begin_speech(struct sim_world *world, const struct sim_op *op)
@@ -544,13 +552,14 @@ static bool is_over(const struct sim_world *world)
     if (world->gone)
         return true;
     return world->deadline_us == INT64_MAX && !world->voice &&
-           sim_engines_next_us(world) == INT64_MAX;
+           sim_engines_next_us(world) == INT64_MAX && sim_lock_next_us(world) == INT64_MAX;
 }
 
 static void run_one(struct sim_world *world)
 {
     int64_t at_us = earlier(world->window_us, op_us(world));
     at_us = earlier(at_us, sim_engines_next_us(world));
+    at_us = earlier(at_us, sim_lock_next_us(world));
     at_us = earlier(at_us, world->deadline_us);
     at_us = earlier(at_us, world->tick_us);
     if (world->scenario->partial_ms > 0)
@@ -565,6 +574,8 @@ static void run_one(struct sim_world *world)
         take_window(world);
     else if (sim_engines_next_us(world) <= world->now_us)
         sim_engines_run(world);
+    else if (sim_lock_next_us(world) <= world->now_us)
+        sim_lock_run(world);
     else if (world->eot_us >= 0 && world->eot_us <= world->now_us)
         take_eot(world);
     else if (world->tick_us <= world->now_us)
@@ -641,6 +652,7 @@ void sim_run(const struct sim_scenario *scenario, struct sim_result *result, FIL
     world->strict = is_strict(scenario);
     for (uint32_t i = 0; i < SIM_GENERATIONS_MAX; i++)
         world->generations[i].stt_us = world->generations[i].make_us = -1;
+    sim_lock_begin(world);
     struct prl_history_conf history_conf;
     struct prl_playout_conf playout_conf = {scenario->lead_ms, scenario->delay_ms};
     prl_history_conf_init(&history_conf);

@@ -4,6 +4,13 @@
 #define PRL_TESTS_SIM_WORLD_H
 
 #include "tests/sim/sim.h"
+#include "vad/lock.h"
+
+enum {
+    SIM_PRINTS_MAX = 8,
+    SIM_STRETCH_WINDOWS = PRL_SPEAKER_SAMPLES_MAX / SIM_WINDOW_SAMPLES + 1,
+    SIM_EXCUSED = 0x8000 // of a word: beside its flags
+};
 
 struct sim_generation {
     // What the floor said of it.
@@ -66,6 +73,17 @@ struct sim_utterance {
     uint32_t generation; // of its transcript
 };
 
+// What is known of an utterance's voice.
+struct sim_print {
+    uint32_t utterance; // 0: free
+    struct prl_lock_print of;
+    uint32_t told;     // flags
+    int64_t answer_us; // -1: nothing was asked
+    uint32_t windows;  // with voice
+    bool other[SIM_STRETCH_WINDOWS];
+    uint32_t asked_windows, others;
+};
+
 // Grouped by what belongs together; the padding costs nothing that matters.
 struct sim_world { // NOLINT(clang-analyzer-optin.performance.Padding)
     const struct sim_scenario *scenario;
@@ -97,7 +115,7 @@ struct sim_world { // NOLINT(clang-analyzer-optin.performance.Padding)
     int64_t speech_from_us, speech_until_us;
     uint32_t speech_words, speech_begun, speech_flags;
     uint64_t said_at[SIM_SAID_MAX]; // input position of each word
-    uint8_t said_flags[SIM_SAID_MAX];
+    uint16_t said_flags[SIM_SAID_MAX];
     uint32_t said_count;
     // The VAD.
     bool voice;
@@ -106,6 +124,14 @@ struct sim_world { // NOLINT(clang-analyzer-optin.performance.Padding)
     uint64_t voice_off_at; // sample
     uint64_t speech_to;    // end of the last window with speech
     bool leftover;         // voice that was on when something was committed or cleared
+    // The speaker lock.
+    struct prl_lock lock;
+    struct sim_print prints[SIM_PRINTS_MAX];
+    uint32_t newest_print;
+    bool lock_voice;     // in the last window
+    bool lock_learnt;    // the person is known from now on; the floor has to be told
+    uint32_t kept_words; // of the open utterance, as last recognised
+    uint32_t kept_flags;
     // The oracle.
     struct sim_generation generations[SIM_GENERATIONS_MAX]; // by number
     uint32_t generation_count;
@@ -168,6 +194,15 @@ size_t sim_answer_text(const struct sim_world *world, uint32_t generation, uint3
 size_t sim_said_text(const struct sim_world *world, uint64_t start, uint64_t end, char *out,
                      size_t size);
 void sim_write_answer(struct sim_world *world, uint32_t generation); // what is made, into history
+
+// sim_lock.c
+void sim_lock_begin(struct sim_world *world);
+void sim_lock_window(struct sim_world *world); // a window has been processed
+int64_t sim_lock_next_us(const struct sim_world *world);
+void sim_lock_run(struct sim_world *world); // what is due now
+void sim_lock_said(struct sim_world *world, uint32_t utterance);
+// Whose voice it is: PRL_FLOOR_MINE, PRL_FLOOR_OTHER or 0.
+uint32_t sim_lock_flags(struct sim_world *world, uint32_t utterance);
 
 // sim_check.c
 uint64_t sim_voiced_ms(const struct sim_world *world); // of the open utterance

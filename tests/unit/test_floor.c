@@ -523,6 +523,141 @@ PRL_TEST(floor_our_own_words_are_no_voice)
     end_talk(&talk);
 }
 
+// Speaker lock.
+static void begin_locked(struct talk *talk, enum prl_floor_turns turns)
+{
+    begin(talk, turns);
+    until_speaking(talk);
+    talk->conf.lock_ms = 2000;
+    configure(talk);
+    forget(talk);
+}
+
+PRL_TEST(floor_another_voice_pauses_the_answer_and_no_more)
+{
+    for (int turns = PRL_FLOOR_SERVER_VAD; turns <= PRL_FLOOR_SEMANTIC_VAD; turns++) {
+        struct talk talk;
+        begin(&talk, PRL_FLOOR_SEMANTIC_VAD);
+        until_speaking(&talk);
+        talk.conf.turns = (enum prl_floor_turns)turns;
+        talk.conf.lock_ms = 2000;
+        talk.conf.verdict_max_ms = 800;
+        configure(&talk);
+        voice(&talk, true);
+        wait_ms(&talk, 1000);
+        partial(&talk, 2, 4, 0); // words wait until it is known whose they are
+        SAID(&talk, "open u2, pause g1, judge u2 g2");
+        words(&talk, 2, 4, 0);
+        SAID(&talk, "");
+        wait_ms(&talk, 600);
+        partial(&talk, 2, 0, PRL_FLOOR_OTHER);
+        SAID(&talk, "resume g1");
+        partial(&talk, 2, 9, PRL_FLOOR_OTHER);
+        wait_ms(&talk, 5000);
+        voice(&talk, false);
+        wait_ms(&talk, 500);
+        voice(&talk, true); // it has only breathed
+        wait_ms(&talk, 500);
+        voice(&talk, false);
+        wait_ms(&talk, 700);
+        SAID(&talk, "");
+        wait_ms(&talk, 100);
+        SAID(&talk, "discard u2");
+        end_talk(&talk);
+    }
+}
+
+PRL_TEST(floor_the_locked_speaker_interrupts)
+{
+    struct talk talk;
+    begin_locked(&talk, PRL_FLOOR_SEMANTIC_VAD);
+    voice(&talk, true);
+    wait_ms(&talk, 1500);
+    SAID(&talk, "open u2, pause g1");
+    partial(&talk, 2, 0, PRL_FLOOR_MINE); // known without a word
+    SAID(&talk, "started u2, cancel g1 turn");
+    end_talk(&talk);
+
+    // Nobody says whose it is: after lock_ms whoever speaks is heard.
+    begin_locked(&talk, PRL_FLOOR_SEMANTIC_VAD);
+    voice(&talk, true);
+    partial(&talk, 2, 3, 0);
+    wait_ms(&talk, 1990);
+    SAID(&talk, "open u2, pause g1, judge u2 g2");
+    wait_ms(&talk, 10);
+    SAID(&talk, "drop g2, started u2, cancel g1 turn");
+    end_talk(&talk);
+
+    // A short word is nobody's, and heard when it is over.
+    begin_locked(&talk, PRL_FLOOR_SEMANTIC_VAD);
+    voice(&talk, true);
+    wait_ms(&talk, 300);
+    voice(&talk, false);
+    wait_ms(&talk, 100);
+    SAID(&talk, "open u2, pause g1, judge u2 g2");
+    words(&talk, 2, 1, 0);
+    wait_ms(&talk, 290);
+    SAID(&talk, "");
+    wait_ms(&talk, 10);
+    SAID(&talk, "started u2, cancel g1 turn, speculate u2 g3");
+    end_talk(&talk);
+
+    // The speaker joins in.
+    begin_locked(&talk, PRL_FLOOR_SEMANTIC_VAD);
+    voice(&talk, true);
+    wait_ms(&talk, 1500);
+    partial(&talk, 2, 4, PRL_FLOOR_OTHER);
+    SAID(&talk, "open u2, pause g1, resume g1");
+    wait_ms(&talk, 2000);
+    partial(&talk, 2, 8, PRL_FLOOR_MINE);
+    SAID(&talk, "started u2, cancel g1 turn");
+    end_talk(&talk);
+}
+
+PRL_TEST(floor_what_was_made_of_words_is_void_when_they_turn_out_to_be_anothers)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SEMANTIC_VAD);
+    talk.conf.lock_ms = 2000;
+    configure(&talk);
+    voice(&talk, true);
+    wait_ms(&talk, 1500);
+    voice(&talk, false);
+    wait_ms(&talk, 100);
+    words(&talk, 1, 4, 0);
+    SAID(&talk, "open u1, started u1, speculate u1 g1, generate g1");
+    partial(&talk, 1, 0, PRL_FLOOR_OTHER);
+    SAID(&talk, "drop g1, speculate u1 g2");
+    words(&talk, 2, 0, PRL_FLOOR_OTHER);
+    partial(&talk, 1, 4, PRL_FLOOR_MINE); // or the other way round
+    SAID(&talk, "drop g2, speculate u1 g3");
+    words(&talk, 3, 4, PRL_FLOOR_MINE);
+    SAID(&talk, "generate g3");
+    partial(&talk, 1, 4, 0); // not known any more is no news
+    SAID(&talk, "");
+    end_talk(&talk);
+}
+
+PRL_TEST(floor_another_voice_does_not_hold_an_answer)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SEMANTIC_VAD);
+    talk.conf.lock_ms = 2000;
+    configure(&talk);
+    speak(&talk, 800);
+    wait_ms(&talk, 500);
+    words(&talk, 1, 3, 0);
+    forget(&talk);
+    voice(&talk, true);
+    wait_ms(&talk, 1500);
+    SAID(&talk, "open u2, hold g1");
+    partial(&talk, 2, 5, PRL_FLOOR_OTHER);
+    SAID(&talk, "release g1");
+    sound(&talk, 1, 500, false);
+    EXPECT_INT(prl_floor_answer(talk.floor), PRL_FLOOR_SPEAKING);
+    end_talk(&talk);
+}
+
 PRL_TEST(floor_words_and_a_busy_judge_decide_the_turn)
 {
     struct talk talk;

@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+"""The speaker lock through a whole server: real voice detector and speaker model, scripted words and answers. The speaker
+is the recording of set-up; the other voices are people of ../shared/audio where that is present, and our own voice
+(synthesised)."""
+import array
+import asyncio
+import contextlib
+import functools
+import pathlib
+import sys
+import tempfile
+import urllib.request
+
+from harness import Client, Server, Skip, jfk, pcm24, recording, run, synthesise
+
+RATE = 24000
+VAD = {"type": "server_vad", "silence_duration_ms": 900}
+TEXT = ("The weather will be fine in the north of the country, and in the south there will be a little rain towards the "
+        "evening. Tomorrow it gets warmer everywhere, and the wind comes from the west.")
+
+
+def audio(**turn):
+    return {"input": {"transcription": {"model": "whisper-1"}, "turn_detection": {**VAD, **turn}}}
+
+
+@functools.cache
+def own_voice():
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "own.wav"
+        synthesise(TEXT, path, "--quality", "fast")
+        return pcm24(path)
+
+
+def speaker(from_s, to_s):
+    return pcm24(jfk())[int(from_s * RATE):int(to_s * RATE)]
+
+
+def others():
+    """Other voices, by name, 6 s of each."""
+    yield "our own voice", own_voice()[:6 * RATE]
+    with contextlib.suppress(Skip):
+        yield "zh/sensevoice_zh.wav", pcm24(recording("zh/sensevoice_zh.wav"))[:6 * RATE]
+
+
+def metric(server, name):
+    with urllib.request.urlopen(server.http("/metrics"), timeout=60) as answer:
+        for line in answer.read().decode().splitlines():
+            if line.startswith(name + " "):
+                return float(line.split()[1])
+    raise AssertionError(f"no metric {name}")
+
+
+async def turns(client, samples):
+    """Says it; returns the transcripts of the utterances that it became."""
+    before = len(client.of("input_audio_buffer.committed"))
+    heard = len(client.of("conversation.item.input_audio_transcription.completed"))
+    await client.say(samples, pace=2, silence_s=2.0)  # nothing sounds, so it may come faster
+    await client.until("input_audio_buffer.committed", 60)
+    while len(client.of("conversation.item.input_audio_transcription.completed")) < \
+            len(client.of("input_audio_buffer.committed")):
+        await client.until("conversation.item.input_audio_transcription.completed", 60)
+    assert len(client.of("input_audio_buffer.committed")) > before
+    return [e["transcript"] for e in client.of("conversation.item.input_audio_transcription.completed")[heard:]]
+
+
+async def learn(client, **parley):
+    """Lets the server hear the speaker, and answers nothing yet."""
+    await client.session(audio=audio(create_response=False), parley=parley)
+    await turns(client, speaker(0, 11))
+    await client.session(audio=audio(create_response=True))
+
+
+async def test_another_voice_gets_no_answer(server):
+    for name, samples in others():
+        async with Client(server.ws()) as client:
+            await learn(client, speaker_lock=True)
+            refused = metric(server, "parley_other_voices_total")
+            heard = await turns(client, samples)
+            assert not any(heard), f"{name}: {heard}"
+            assert metric(server, "parley_other_voices_total") > refused
+            assert not client.of("response.created"), name
+            heard = await turns(client, speaker(4, 11))
+            assert any(heard), f"after {name} the speaker is not heard"
+            await client.until("response.done", 60)
+
+
+async def test_without_the_lock_everybody_is_heard(server):
+    async with Client(server.ws()) as client:
+        await learn(client)
+        assert all(await turns(client, own_voice()))
+        await client.until("response.done", 60)
+    async with Client(server.ws()) as client:
+        # Switched on now, it knows nobody: whoever speaks first is the speaker.
+        await learn(client)
+        await client.session(audio=audio(create_response=False), parley={"speaker_lock": True})
+        assert all(await turns(client, own_voice()))
+
+
+async def overlap(server, samples, mode, **parley):
+    """Says `samples` into an answer; returns the answer's end."""
+    async with Client(server.ws()) as client:
+        await learn(client, **parley)
+        await client.session(audio={"input": {"turn_detection": {"type": mode}}})
+        await client.ask("Tell me something long.")
+        answer = (await client.until("response.created", 60))["response"]["id"]
+        await client.until("response.output_audio.delta", 60)
+        speech = asyncio.create_task(client.say(samples, silence_s=3.0))
+        while True:
+            done = (await client.until("response.done", 120))["response"]
+            if done["id"] == answer:
+                break
+        await speech
+        return done
+
+
+async def test_another_voice_does_not_end_an_answer(server):
+    done = await overlap(server, own_voice()[:6 * RATE], "server_vad")
+    assert done["status"] == "cancelled", done  # this voice can, where there is no lock
+    done = await overlap(server, own_voice()[:6 * RATE], "server_vad", speaker_lock=True)
+    assert done["status"] == "completed", done
+    for name, samples in others():
+        done = await overlap(server, samples, "semantic_vad", speaker_lock=True)
+        assert done["status"] == "completed", (name, done)
+
+
+async def test_the_speaker_ends_an_answer(server):
+    for mode in ("server_vad", "semantic_vad"):
+        done = await overlap(server, speaker(7.5, 11), mode, speaker_lock=True)
+        assert done["status"] == "cancelled", (mode, done)
+        short = array.array("h", [*speaker(0.3, 0.8), *([0] * RATE)])  # said before anybody can know
+        done = await overlap(server, short, mode, speaker_lock=True)
+        assert done["status"] == "cancelled", (mode, done)
+
+
+if __name__ == "__main__":
+    sys.exit(run([value for name, value in list(globals().items()) if name.startswith("test_")],
+                 Server("scripted.engines=true", "turn.speaker_lock=ask", "scripted.llm_words=60",
+                        # How fast the model is in this machine's hands is measured, not tested.
+                        "turn.speaker_wait_ms=10000")))

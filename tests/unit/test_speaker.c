@@ -1,0 +1,229 @@
+// test_speaker.c -- the front of the speaker model with its lane and a scripted model: answers in order, a
+// full queue, a closed stream, errors, the end with work waiting.
+#include <math.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "net/loop.h"
+#include "tests/unit.h"
+#include "vad/speaker.h"
+
+// What the scripted model does is told by the last sample of the sound: the axis, or one of these.
+enum { HANG = 2000, BREAK = 3000, NOT_A_NUMBER = 4000, NOWHERE = 5000 };
+enum { ANSWERS_MAX = 64, N = PRL_SPEAKER_SAMPLES_MIN };
+
+static atomic_int hanging; // a HANG waits
+static atomic_int release; // lets it go on
+static atomic_size_t heard;
+
+static enum prl_err open_script(void **ctx, const struct prl_speaker_open_conf *conf, char *why,
+                                size_t why_size)
+{
+    *ctx = NULL;
+    if (strcmp(conf->model, "bad") == 0) {
+        (void)snprintf(why, why_size, "bad: cannot be loaded");
+        return PRL_ERR_ENGINE;
+    }
+    *ctx = prl_mem_zalloc(1);
+    return *ctx ? PRL_OK : PRL_ERR_NOMEM;
+}
+
+static void close_script(void **ctx)
+{
+    prl_mem_free(*ctx);
+    *ctx = NULL;
+}
+
+static enum prl_err embed_script(void *ctx, const int16_t *pcm, size_t n,
+                                 float voice[PRL_SPEAKER_VALUES])
+{
+    (void)ctx;
+    int order = pcm[n - 1];
+    atomic_store(&heard, n);
+    memset(voice, 0, PRL_SPEAKER_VALUES * sizeof(*voice));
+    if (order < PRL_SPEAKER_VALUES)
+        voice[order] = 3.0F;
+    if (order == HANG) {
+        voice[0] = 1.0F;
+        atomic_store(&hanging, 1);
+        while (!atomic_load(&release)) // the test lets go, or the runner ends it
+            continue;
+    }
+    if (order == NOT_A_NUMBER)
+        voice[7] = NAN;
+    return order == BREAK ? PRL_ERR_ENGINE : PRL_OK;
+}
+
+static const struct prl_speaker_backend_ops SCRIPT = {
+    .name = "script", .open = open_script, .close = close_script, .embed = embed_script};
+
+struct bench {
+    struct prl_loop *loop;
+    struct prl_speaker *speaker;
+    struct prl_speaker_stream *a, *b;
+    int ready, failed;
+    struct {
+        uint32_t utterance;
+        enum prl_err err;
+        int axis;
+    } answers[ANSWERS_MAX];
+    size_t count;
+};
+
+static void on_answer(void *arg, const struct prl_speaker_answer *answer)
+{
+    struct bench *bench = arg;
+    REQUIRE(bench->count < ANSWERS_MAX);
+    EXPECT((answer->voice == NULL) == (answer->err != PRL_OK) && answer->work_us >= 0);
+    int axis = -1;
+    for (int i = 0; answer->voice && i < PRL_SPEAKER_VALUES; i++)
+        if (fabsf(answer->voice[i] - 1.0F) < 1e-5F)
+            axis = i;
+    bench->answers[bench->count].utterance = answer->utterance;
+    bench->answers[bench->count].axis = axis;
+    bench->answers[bench->count++].err = answer->err;
+}
+
+static void on_ready(void *arg)
+{
+    ((struct bench *)arg)->ready++;
+}
+
+static void on_error(void *arg, const char *why)
+{
+    struct bench *bench = arg;
+    bench->failed++;
+    if (!prl_test_oom())
+        EXPECT_TEXT(why, "bad: cannot be loaded");
+}
+
+// Turns the loop until it has something to show.
+#define WAIT(loop, condition)                                                                      \
+    do {                                                                                           \
+        int64_t until_ = prl_clock_now_us() + PRL_TEST_WAIT_US;                                    \
+        while (!(condition) && prl_clock_now_us() < until_)                                        \
+            prl_loop_turn(loop, 10000);                                                            \
+        EXPECT(prl_test_oom() || (condition));                                                     \
+    } while (0)
+
+static enum prl_err start(struct bench *bench, const char *model)
+{
+    *bench = (struct bench){.count = 0};
+    atomic_store(&release, 0);
+    atomic_store(&hanging, 0);
+    enum prl_err err = prl_loop_create(&bench->loop, NULL);
+    if (err)
+        return err;
+    struct prl_speaker_conf conf = {.loop = bench->loop,
+                                    .model = model,
+                                    .backend = &SCRIPT,
+                                    .on_ready = on_ready,
+                                    .on_error = on_error,
+                                    .arg = bench};
+    err = prl_speaker_create(&bench->speaker, &conf);
+    if (!err)
+        err = prl_speaker_open(bench->speaker, on_answer, bench, &bench->a);
+    return err ? err : prl_speaker_open(bench->speaker, on_answer, bench, &bench->b);
+}
+
+static void stop(struct bench *bench)
+{
+    atomic_store(&release, 1);
+    prl_speaker_close(&bench->a);
+    prl_speaker_close(&bench->b);
+    prl_speaker_destroy(&bench->speaker);
+    if (bench->loop)
+        prl_loop_destroy(&bench->loop);
+}
+
+static enum prl_err ask(struct prl_speaker_stream *stream, uint32_t utterance, int16_t order)
+{
+    int16_t pcm[N] = {0};
+    pcm[N - 1] = order;
+    return prl_speaker_ask(stream, utterance, pcm, N);
+}
+
+PRL_TEST(speaker_answers_in_order)
+{
+    struct bench bench;
+    REQUIRE(start(&bench, "script") == PRL_OK);
+    EXPECT(ask(bench.a, 1, 5) == PRL_ERR_AGAIN && !prl_speaker_is_ready(bench.speaker));
+    WAIT(bench.loop, bench.ready == 1);
+    EXPECT(ask(bench.a, 1, 5) == PRL_OK && ask(bench.b, 2, 191) == PRL_OK);
+    WAIT(bench.loop, bench.count == 2);
+    EXPECT(bench.answers[0].utterance == 1 && bench.answers[0].axis == 5);
+    EXPECT(bench.answers[1].utterance == 2 && bench.answers[1].axis == 191);
+    EXPECT(atomic_load(&heard) == N);
+    stop(&bench);
+}
+
+PRL_TEST(speaker_reports_what_is_no_voice)
+{
+    struct bench bench;
+    REQUIRE(start(&bench, "script") == PRL_OK);
+    WAIT(bench.loop, bench.ready == 1);
+    EXPECT(ask(bench.a, 1, BREAK) == PRL_OK && ask(bench.a, 2, NOT_A_NUMBER) == PRL_OK &&
+           ask(bench.a, 3, NOWHERE) == PRL_OK && ask(bench.a, 4, 1) == PRL_OK);
+    WAIT(bench.loop, bench.count == 4);
+    for (int i = 0; i < 3; i++)
+        EXPECT(bench.answers[i].err == PRL_ERR_ENGINE);
+    EXPECT(bench.answers[3].err == PRL_OK && bench.answers[3].axis == 1);
+    stop(&bench);
+}
+
+PRL_TEST(speaker_queue_is_bounded_and_a_closed_stream_hears_nothing)
+{
+    struct bench bench;
+    REQUIRE(start(&bench, "script") == PRL_OK);
+    WAIT(bench.loop, bench.ready == 1);
+    EXPECT(ask(bench.b, 100, HANG) == PRL_OK);
+    for (uint32_t i = 0; i < PRL_SPEAKER_WAITING_MAX; i++)
+        EXPECT(ask(i % 2 ? bench.a : bench.b, i, 9) == PRL_OK);
+    EXPECT(ask(bench.a, 99, 9) == PRL_ERR_FULL);
+    prl_speaker_close(&bench.b);
+    EXPECT(ask(bench.a, 98, 9) == PRL_OK);
+    atomic_store(&release, 1);
+    WAIT(bench.loop, bench.count == PRL_SPEAKER_WAITING_MAX / 2 + 1);
+    EXPECT(bench.answers[0].utterance == 1);
+    EXPECT(bench.answers[bench.count - 1].utterance == 98);
+    stop(&bench);
+}
+
+PRL_TEST(speaker_that_cannot_be_loaded)
+{
+    struct bench bench;
+    REQUIRE(start(&bench, "bad") == PRL_OK);
+    WAIT(bench.loop, bench.failed == 1);
+    EXPECT(ask(bench.a, 1, 5) == PRL_ERR_ENGINE && bench.ready == 0);
+    stop(&bench);
+}
+
+PRL_TEST(speaker_ends_with_work_under_way)
+{
+    struct bench bench;
+    REQUIRE(start(&bench, "script") == PRL_OK);
+    WAIT(bench.loop, bench.ready == 1);
+    EXPECT(ask(bench.a, 1, HANG) == PRL_OK && ask(bench.a, 2, 3) == PRL_OK);
+    int64_t until = prl_clock_now_us() + PRL_TEST_WAIT_US;
+    while (!atomic_load(&hanging) && prl_clock_now_us() < until)
+        prl_loop_turn(bench.loop, 1000);
+    EXPECT(atomic_load(&hanging));
+    stop(&bench);
+    EXPECT(bench.count == 0);
+}
+
+PRL_TEST_OOM(speaker_starts_and_answers)
+{
+    struct bench bench;
+    if (start(&bench, "script") == PRL_OK) {
+        int64_t until = prl_clock_now_us() + PRL_TEST_WAIT_US;
+        while (bench.ready + bench.failed == 0 && prl_clock_now_us() < until)
+            prl_loop_turn(bench.loop, 1000);
+        if (bench.ready && ask(bench.a, 1, 5) == PRL_OK)
+            WAIT(bench.loop, bench.count == 1);
+    }
+    stop(&bench);
+}
