@@ -25,6 +25,7 @@
 #include "net/tls.h"
 #include "server/cmd.h"
 #include "server/engines.h"
+#include "server/far.h"
 #include "server/model_list.h"
 #include "server/settings.h"
 #include "server/webrtc.h"
@@ -300,6 +301,18 @@ static enum prl_err create_http(struct server *server)
 
 // ---- sessions ----
 
+// An embedded model would cut what is too long for it in each turn anew.
+static size_t prompt_tokens(const struct prl_settings *settings)
+{
+    if (settings->upstream.url[0])
+        return 0;
+    if (settings->llm_prompt_tokens > 0 || prl_far_embedded(settings->llm) < 0)
+        return (size_t)settings->llm_prompt_tokens;
+    int64_t left = settings->llm_context_tokens - settings->llm_max_output_tokens;
+    int64_t half = settings->llm_context_tokens / 2;
+    return (size_t)(left > half ? left : half);
+}
+
 static void session_defaults(const struct prl_settings *settings, struct prl_session_conf *conf)
 {
     prl_session_conf_init(conf);
@@ -312,6 +325,7 @@ static void session_defaults(const struct prl_settings *settings, struct prl_ses
     conf->temperature = settings->llm_temperature;
     conf->vad_threshold = (float)settings->turn_threshold;
     conf->prompt_bytes_max = (size_t)settings->session_history_bytes;
+    conf->prompt_tokens_max = prompt_tokens(settings);
     conf->lead_ms = (uint32_t)settings->session_lead_ms;
     conf->echo_mode = (enum prl_session_echo_mode)settings->echo_mode;
     conf->lock_mode = (enum prl_session_lock_mode)settings->speaker_lock;

@@ -136,6 +136,10 @@ static const struct prl_conf_key keys[] = {
     EXTRA("llm.fallback2", llm, 2),
     INT("llm.context_tokens", llm_context_tokens, "4096", 512, 32768,
         "Tokens of prompt and answer that one conversation may have."),
+    INT("llm.prompt_tokens", llm_prompt_tokens, "0", 0, 1048576,
+        "Tokens of instructions, tools and conversation shown to the model; oldest whole turns go "
+        "first, several at a time. 0: what llm.context_tokens leaves beside llm.max_output_tokens "
+        "where an embedded model is in the chain, else no limit but session.history_bytes."),
     INT("llm.sequences", llm_sequences, "4", 1, 16, "Conversations that the model keeps in mind."),
     INT("llm.threads", llm_threads, "0", 0, 64,
         "Most threads of the language model at a time; 0: as many as the other engines leave."),

@@ -64,7 +64,8 @@ struct prl_settings {
     // llm; [0].model is llm_model
     struct prl_settings_engine llm[PRL_SETTINGS_CHAIN];
     char *llm_model;
-    int64_t llm_context_tokens, llm_sequences, llm_threads, llm_max_output_tokens;
+    int64_t llm_context_tokens, llm_sequences, llm_threads, llm_max_output_tokens,
+        llm_prompt_tokens;
     double llm_temperature;
     // log
     int64_t log_level;

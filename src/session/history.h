@@ -131,9 +131,17 @@ size_t prl_history_words_heard(const char *text, size_t len, const struct prl_hi
 size_t prl_history_word_end(const char *text, size_t len, size_t from);
 
 // What the language model is shown: every item that is not empty as it was heard, system items
-// always, then as many whole turns from the end as fit into bytes_max (the newest turn always). A
-// turn begins with a user item. Items in progress are left out, except those of `open_id` (NULL:
+// always, then as many whole turns from the end as have room (the newest turn always). A turn begins
+// with a user item. With `from_id` the first turn shown stays the first until there is no room for
+// what follows it; then as many turns go as leave a quarter of the room free. So the beginning of the
+// prompt is the same for several turns, which is what prompt caches want. Items in progress are left out, except those of `open_id` (NULL:
 // none). Fill the iterator with begin, then call next until it returns false.
+struct prl_prompt_room {
+    size_t bytes_max;
+    size_t tokens_max; // by llm/estimate.h; 0: no such limit
+    char *from_id; // PRL_HISTORY_ID_MAX bytes, "" at first, kept by the caller; NULL: every turn
+                   // anew
+};
 struct prl_prompt_view {
     const struct prl_history *history;
     const struct prl_item *at;
@@ -147,8 +155,8 @@ struct prl_prompt_entry {
     const char *call_id;
     const char *name;
 };
-void prl_prompt_begin(const struct prl_history *history, size_t bytes_max, const char *open_id,
-                      struct prl_prompt_view *view);
+void prl_prompt_begin(const struct prl_history *history, const struct prl_prompt_room *room,
+                      const char *open_id, struct prl_prompt_view *view);
 bool prl_prompt_next(struct prl_prompt_view *view, struct prl_prompt_entry *entry);
 // The text of an entry, parts joined by a line feed, cut to what was heard; returns its full
 // length and writes at most `size` bytes with a terminating zero (size 0: nothing).

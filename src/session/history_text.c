@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/str.h"
+#include "llm/estimate.h"
 #include "session/history.h"
 
 struct range {
@@ -152,41 +153,88 @@ static bool is_shown(const struct prl_item *item, const char *open_id)
     return tool || entry_bytes(item) > 0;
 }
 
-static size_t shown_bytes(const struct prl_item *item, const char *open_id)
+struct amount {
+    size_t bytes, tokens;
+};
+
+static struct amount shown_amount(const struct prl_item *item, const char *open_id)
 {
-    return is_shown(item, open_id) ? entry_bytes(item) : 0;
+    struct amount amount = {0, 0};
+    if (!is_shown(item, open_id))
+        return amount;
+    amount.tokens = PRL_LLM_ESTIMATE_MESSAGE;
+    for (uint32_t i = 0; i < prl_item_part_count(item); i++) {
+        size_t len = prl_item_heard_bytes(item, i);
+        amount.bytes += len;
+        amount.tokens += prl_llm_estimate_text(prl_item_part(item, i).text, len);
+    }
+    return amount;
+}
+
+static void add_amount(struct amount *sum, struct amount more)
+{
+    sum->bytes += more.bytes;
+    sum->tokens += more.tokens;
+}
+
+static bool fits(struct amount rest, struct amount room)
+{
+    return rest.bytes <= room.bytes && rest.tokens <= room.tokens;
+}
+
+static size_t less(size_t room, size_t used)
+{
+    return room > used ? room - used : 0;
+}
+
+// The turn that was the first one last time; the first of all when it is gone.
+static const struct prl_item *first_turn(const struct prl_history *history, const char *from_id)
+{
+    const struct prl_item *item = from_id && from_id[0] ? prl_history_find(history, from_id) : NULL;
+    return item && prl_item_kind(item) != PRL_ITEM_SYSTEM ? item : prl_history_first(history);
 }
 
 // Forward in two passes instead of backward: the first item of the turns that fit.
-void prl_prompt_begin(const struct prl_history *history, size_t bytes_max, const char *open_id,
-                      struct prl_prompt_view *view)
+void prl_prompt_begin(const struct prl_history *history, const struct prl_prompt_room *room,
+                      const char *open_id, struct prl_prompt_view *view)
 {
-    size_t system = 0;
-    size_t rest = 0;
+    const struct prl_item *start = first_turn(history, room->from_id);
+    struct amount system = {0, 0};
+    struct amount rest = {0, 0};
+    bool reached = false;
     for (const struct prl_item *item = prl_history_first(history); item;
          item = prl_history_next(item)) {
         bool always = prl_item_kind(item) == PRL_ITEM_SYSTEM;
-        *(always ? &system : &rest) += shown_bytes(item, open_id);
+        reached = reached || item == start;
+        if (always || reached)
+            add_amount(always ? &system : &rest, shown_amount(item, open_id));
     }
-    size_t room = bytes_max > system ? bytes_max - system : 0;
+    struct amount left = {less(room->bytes_max, system.bytes),
+                          room->tokens_max ? less(room->tokens_max, system.tokens) : SIZE_MAX};
+    if (room->from_id && !fits(rest, left))
+        left = (struct amount){left.bytes / 4 * 3, left.tokens / 4 * 3};
     *view = (struct prl_prompt_view){
         .history = history,
         .at = prl_history_first(history),
         .open_id = open_id,
     };
     const struct prl_item *from = NULL; // begin of the turn looked at
-    for (const struct prl_item *item = prl_history_first(history); item;
-         item = prl_history_next(item)) {
+    const struct prl_item *first = NULL;
+    for (const struct prl_item *item = start; item; item = prl_history_next(item)) {
         if (prl_item_kind(item) == PRL_ITEM_SYSTEM)
             continue;
+        first = first ? first : item;
         if (!from || prl_item_kind(item) == PRL_ITEM_USER) {
             from = item;
-            if (rest <= room)
+            if (fits(rest, left))
                 break;
         }
-        rest -= shown_bytes(item, open_id);
+        struct amount gone = shown_amount(item, open_id);
+        rest = (struct amount){rest.bytes - gone.bytes, rest.tokens - gone.tokens};
     }
     view->from = from; // the newest turn when none fits
+    if (room->from_id && from != first)
+        (void)prl_str_copy(room->from_id, PRL_HISTORY_ID_MAX, prl_item_id(from));
 }
 
 static bool call_is_shown(const struct prl_prompt_view *view, const char *call_id)

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "llm/estimate.h"
 #include "llm/persona.h"
 
 enum { NO_TEXT = -1 };
@@ -138,11 +139,32 @@ static enum prl_err add_entry(struct prl_messages *messages, const struct prl_pr
     return err;
 }
 
+// What the prompt has besides the history.
+static size_t tokens_beside(const struct prl_messages_conf *conf)
+{
+    const char *texts[] = {conf->system, conf->said};
+    struct prl_llm_message messages[2];
+    for (size_t i = 0; i < 2; i++)
+        messages[i] =
+            (struct prl_llm_message){.text = texts[i], .len = texts[i] ? strlen(texts[i]) : 0};
+    const struct prl_llm_prompt prompt = {.messages = messages,
+                                          .message_count = 2,
+                                          .tools = conf->tools,
+                                          .tool_count = conf->tool_count,
+                                          .tool_choice = conf->tool_choice};
+    return prl_llm_estimate_prompt(&prompt);
+}
+
 static enum prl_err add_history(struct prl_messages *messages, const struct prl_messages_conf *conf)
 {
     struct prl_prompt_view view;
     struct prl_prompt_entry entry;
-    prl_prompt_begin(conf->history, conf->bytes_max, NULL, &view);
+    struct prl_prompt_room room = {.bytes_max = conf->bytes_max, .from_id = conf->from_id};
+    if (conf->tokens_max) {
+        size_t others = tokens_beside(conf);
+        room.tokens_max = conf->tokens_max > others ? conf->tokens_max - others : 1;
+    }
+    prl_prompt_begin(conf->history, &room, NULL, &view);
     enum prl_err err = PRL_OK;
     while (!err && prl_prompt_next(&view, &entry))
         err = add_entry(messages, &entry);

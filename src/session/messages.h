@@ -23,6 +23,8 @@ struct prl_messages_conf {
     const char *system;                // first system message; "" for none
     const struct prl_history *history; // NULL: none
     size_t bytes_max;                  // of history, see prl_prompt_begin
+    size_t tokens_max;                 // of the whole prompt, by llm/estimate.h; 0: no such limit
+    char *from_id;                     // see prl_prompt_begin; NULL: none
     const char *said;                  // words of the user that are not in the history yet, or NULL
     bool open;                         // … and still growing
     int64_t wall_us;                   // now, for words that ask for date or time; 0: not told

@@ -277,6 +277,7 @@ enum prl_err prl_session_create(struct prl_session **out, const struct prl_sessi
     session->arg = arg;
     session->created_wall_us = prl_clock_wall_us();
     session->aside_generation = PRL_SESSION_ASIDE_GENERATION;
+    session->tokens_ratio = 1;
     enum prl_err err = prl_session_conf_take(&session->conf, conf);
     session->conf.conf.floor.eot_available = engines->eot != NULL;
     if (!err)
@@ -341,6 +342,13 @@ enum prl_err prl_session_configure(struct prl_session *session, const struct prl
     return PRL_OK;
 }
 
+size_t prl_session_prompt_tokens(const struct prl_session *session)
+{
+    size_t real = session->conf.conf.prompt_tokens_max;
+    double estimated = (double)real / session->tokens_ratio;
+    return real == 0 ? 0 : estimated < 1 ? 1 : (size_t)estimated;
+}
+
 void prl_session_warm(struct prl_session *session)
 {
     if (session->engines.stt)
@@ -369,6 +377,8 @@ void prl_session_prefill(struct prl_session *session, const char *said)
     struct prl_messages_conf made = {.system = session->system_text,
                                      .history = session->history,
                                      .bytes_max = conf->prompt_bytes_max,
+                                     .tokens_max = prl_session_prompt_tokens(session),
+                                     .from_id = session->shown_from,
                                      .said = said,
                                      .open = said != NULL,
                                      .tools = conf->tools,

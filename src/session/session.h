@@ -83,9 +83,10 @@ struct prl_session_conf {
     const struct prl_llm_tool *tools;
     size_t tool_count;
     enum prl_llm_tool_choice tool_choice;
-    const char *tool_name;   // for a named choice
-    size_t prompt_bytes_max; // history shown to the model
-    uint32_t lead_ms;        // sound sent ahead of real time; at most 100 with echo control
+    const char *tool_name;    // for a named choice
+    size_t prompt_bytes_max;  // history shown to the model
+    size_t prompt_tokens_max; // instructions, tools and history shown to it; 0: no such limit
+    uint32_t lead_ms;         // sound sent ahead of real time; at most 100 with echo control
     enum prl_session_echo_mode echo_mode; // the server's
     int echo_wish;                        // the client's: 1 yes, 0 no, -1 it has not said
     enum prl_session_lock_mode lock_mode; // the server's

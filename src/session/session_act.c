@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/str.h"
+#include "llm/estimate.h"
 #include "llm/persona.h"
 #include "session/messages.h"
 #include "session/session_state.h"
@@ -208,6 +209,8 @@ static enum prl_err make_messages(struct prl_session *session, const struct prl_
         .system = system,
         .history = session->history,
         .bytes_max = conf->prompt_bytes_max,
+        .tokens_max = prl_session_prompt_tokens(session),
+        .from_id = session->shown_from,
         .said = work->transcribed ? NULL : work->words,
         .wall_us = prl_clock_wall_us(),
         .tools = work->have_tools ? work->tools : conf->tools,
@@ -260,6 +263,8 @@ void prl_session_generate(struct prl_session *session, struct prl_work *work, bo
         prl_mem_free(own);
     }
     uint32_t generation = work->generation;
+    if (messages && !session->upstream)
+        work->tokens_asked = prl_llm_estimate_prompt(prl_messages_prompt(messages));
     if (!err)
         err = start_answer(session, work, messages);
     prl_messages_destroy(&messages);

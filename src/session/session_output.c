@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "llm/estimate.h"
 #include "session/session_state.h"
 
 enum {
@@ -370,6 +371,9 @@ static void count_usage(struct prl_session *session, struct prl_work *work)
     work->usage.input_tokens = usage->input_tokens;
     work->usage.cached_tokens = usage->cached_tokens;
     work->usage.output_tokens = usage->output_tokens;
+    if (usage->dropped_messages == 0)
+        session->tokens_ratio =
+            prl_llm_estimate_learn(session->tokens_ratio, work->tokens_asked, usage->input_tokens);
     if (work->filler)
         return; // nobody asked for it
     work->usage.input_audio_tokens = (int)(session->input_audio_ms / AUDIO_TOKEN_IN_MS);

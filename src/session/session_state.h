@@ -81,6 +81,7 @@ struct prl_work {
     char item_id[PRL_SESSION_ID_SIZE]; // of the message, "" before it begins
     bool item_open;
     bool item_kept;       // it is in the history
+    size_t tokens_asked;  // of its prompt, estimated; 0: none, or not to be learned from
     size_t text_out;      // bytes
     uint64_t samples_out; //
     size_t calls_out;     // calls that ended
@@ -169,6 +170,8 @@ struct prl_session {
     size_t fact_count;
     uint32_t last_generation; // highest of the floor's
     struct prl_turn_times turn;
+    char shown_from[PRL_HISTORY_ID_MAX];   // first turn that the model is shown, "": the first
+    double tokens_ratio;                   // see prl_llm_estimate_learn
     struct prl_floor_stats counted;        // what /metrics has of the floor's
     char filler_item[PRL_SESSION_ID_SIZE]; // of the last one; a client may truncate it
     uint64_t filler_samples;               // sent of it
@@ -201,6 +204,8 @@ enum prl_err prl_session_grant_wish(struct prl_session *session,
                                     struct prl_work *work) PRL_MUST_USE;
 bool prl_session_chinese(const struct prl_session *session);
 uint32_t prl_session_lead_ms(const struct prl_session *session);
+// Of a prompt, by llm/estimate.h, as the server counted earlier ones; 0: no limit.
+size_t prl_session_prompt_tokens(const struct prl_session *session);
 // Engines elsewhere get their connections opened.
 void prl_session_warm(struct prl_session *session);
 void prl_session_prefill(struct prl_session *session, const char *said);

@@ -63,11 +63,11 @@ def sse(*events):
     return b"".join(b"data: " + (e if isinstance(e, bytes) else json.dumps(e).encode()) + b"\n\n" for e in events)
 
 
-def chat_body():
+def chat_body(tokens=7):
     words = [{"choices": [{"index": 0, "delta": {"content": word + " "}}]} for word in ANSWER.split()]
     return sse({"choices": [{"index": 0, "delta": {"role": "assistant", "content": "<think>secret plan</think>"}}]}, *words,
                {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
-               {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 6, "total_tokens": 13}}, b"[DONE]")
+               {"choices": [], "usage": {"prompt_tokens": tokens, "completion_tokens": 6, "total_tokens": tokens + 6}}, b"[DONE]")
 
 
 def transcript_body():
@@ -94,7 +94,7 @@ class Scripted:
     def __init__(self, tls=False):
         self.tls, self.accepted, self.writers = certificate() if tls else None, 0, set()
         self.fault, self.asked, self.keys, self.bodies = {}, {"stt": 0, "llm": 0, "tts": 0, "models": 0}, set(), {}
-        self.answered = 0
+        self.answered, self.count = 0, lambda body: 7  # count: the tokens of a prompt, as it is told
         self.open, self.events = 0, False  # events: transcriptions come as an event stream
         self.loop = asyncio.new_event_loop()
         ready = threading.Event()
@@ -156,7 +156,7 @@ class Scripted:
         self.keys.add(fields.get("authorization", ""))
         self.bodies[kind] = body
         type_, answer = {"stt": ("application/json", json.dumps({"text": TRANSCRIPT}).encode()),
-                         "llm": ("text/event-stream", chat_body()), "tts": ("audio/pcm", TONE),
+                         "llm": ("text/event-stream", chat_body(self.count(body) if kind == "llm" else 7)), "tts": ("audio/pcm", TONE),
                          "models": ("application/json", b'{"object":"list","data":[]}')}[kind]
         if kind == "stt" and self.events and b'name="stream"\r\n\r\ntrue' in body:
             type_, answer = "text/event-stream", transcript_body()

@@ -135,6 +135,37 @@ async def test_connections_are_opened_when_a_conversation_begins():
         script.stop()
 
 
+def tokens_by_rule(messages):
+    """As src/llm/estimate.h says."""
+    return sum(4 + -(-sum(1 if ord(c) < 128 else 3 if "\u3400" <= c <= "\u9fff" else 2 for c in m["content"]) // 4)
+               for m in messages)
+
+
+async def test_prompts_keep_to_their_tokens_and_to_their_beginning():
+    script, prompts, wordy = Scripted(), [], 1
+
+    def count(body):
+        prompts.append(json.loads(body)["messages"])
+        return int(tokens_by_rule(prompts[-1]) * wordy)
+    script.count = count
+    with running(edge(*far(script.url, "llm", "tts"), "stt.backend=openai", f"stt.url={script.url}", "llm.prompt_tokens=700",
+                      "session.history_bytes=1048576", "session.instructions=Be brief.")) as (server,):
+        async with Client(server.ws()) as talk:
+            await talk.session(output_modalities=["text"], audio={"input": {"turn_detection": None}})
+            for i in range(30):
+                wordy = 1 if i < 20 else 2  # from then on each of its tokens counts as two
+                await talk.ask(f"Question {i}: " + ("how much is the fish today? " if i % 2 else "今天的鱼多少钱一斤呢？") * 5)
+                response = (await talk.until("response.done"))["response"]
+                assert response["usage"]["input_tokens"] == int(tokens_by_rule(prompts[-1]) * wordy), response["usage"]
+    script.stop()
+    assert len(prompts) == 30 and all(f"Question {i}:" in p[-1]["content"] for i, p in enumerate(prompts))
+    sizes = [tokens_by_rule(p) for p in prompts]
+    assert all(size <= 700 for size in sizes) and all(size <= 350 for size in sizes[21:]), sizes
+    assert max(sizes[:20]) > 500, sizes
+    moved = sum(later[:len(earlier)] != earlier for earlier, later in zip(prompts, prompts[1:], strict=False))
+    assert 2 <= moved <= 10, (moved, sizes)
+
+
 async def faults_of(kind, *settings, events=False):
     """Each fault in turn: the conversation goes on after it, in time, and nothing is left behind."""
     script = Scripted()
@@ -494,7 +525,7 @@ async def test_our_endpoints_and_a_node_that_uses_them():
 if __name__ == "__main__":
     raise SystemExit(run([
         test_conversation_without_any_model, test_connections_are_opened_when_a_conversation_begins,
-        test_every_fault_of_a_model, test_every_fault_of_a_voice,
+        test_prompts_keep_to_their_tokens_and_to_their_beginning, test_every_fault_of_a_model, test_every_fault_of_a_voice,
         test_every_fault_of_a_voice_in_opus, test_sound_in_every_form,
         test_every_fault_of_a_voice_over_a_websocket,
         test_every_fault_of_a_plain_recogniser_over_a_websocket, test_faults_of_a_realtime_recogniser,

@@ -999,7 +999,8 @@ void sim_check_prompt(struct sim_world *world)
     char shown[TEXT_MAX];
     struct prl_prompt_view view;
     struct prl_prompt_entry entry;
-    prl_prompt_begin(world->history, (size_t)1 << 30, NULL, &view);
+    const struct prl_prompt_room room = {.bytes_max = (size_t)1 << 30};
+    prl_prompt_begin(world->history, &room, NULL, &view);
     for (uint32_t i = 0; i < world->order_count; i++) {
         size_t len = 0;
         if (world->order[i] > 0) {

@@ -221,14 +221,15 @@ PRL_TEST(history_truncate_without_a_map_goes_by_share)
     prl_history_destroy(&history);
 }
 
-static const char *prompt(const struct prl_history *history, size_t bytes_max, const char *open_id)
+static const char *prompt_in(const struct prl_history *history, const struct prl_prompt_room *room,
+                             const char *open_id)
 {
     static char text[512]; // one test a process
     text[0] = '\0';
     size_t at = 0;
     struct prl_prompt_view view;
     struct prl_prompt_entry entry;
-    prl_prompt_begin(history, bytes_max, open_id, &view);
+    prl_prompt_begin(history, room, open_id, &view);
     while (prl_prompt_next(&view, &entry)) {
         char line[100];
         prl_prompt_text(&entry, line, sizeof(line));
@@ -236,6 +237,12 @@ static const char *prompt(const struct prl_history *history, size_t bytes_max, c
                                (int)entry.kind, line);
     }
     return text;
+}
+
+static const char *prompt(const struct prl_history *history, size_t bytes_max, const char *open_id)
+{
+    const struct prl_prompt_room room = {.bytes_max = bytes_max};
+    return prompt_in(history, &room, open_id);
 }
 
 PRL_TEST(history_prompt_is_what_was_heard)
@@ -281,6 +288,65 @@ PRL_TEST(history_prompt_drops_whole_turns)
     // The result without its call goes too.
     EXPECT_TEXT(prompt(history, 15, NULL), "0:sys|1:bbbb|2:cccc");
     EXPECT_TEXT(prompt(history, 0, NULL), "0:sys|1:bbbb|2:cccc"); // the newest turn always
+    prl_history_destroy(&history);
+}
+
+// Turns of 10 bytes, 3 tokens and 4 for the message, in a window that moves in steps.
+static int moves_of_window(struct prl_prompt_room *room, int turns, size_t bytes_max,
+                           size_t tokens_max)
+{
+    struct prl_history *history = create(0, 0);
+    char id[16];
+    char text[24];
+    char last[512] = "";
+    int moves = 0;
+    add_text(history, "s", PRL_ITEM_SYSTEM, "sys");
+    for (int i = 0; i < turns; i++) {
+        snprintf(id, sizeof(id), "u%d", i);
+        snprintf(text, sizeof(text), "turn %05d", i);
+        add_text(history, id, PRL_ITEM_USER, text);
+        const char *shown = prompt_in(history, room, NULL);
+        EXPECT(strlen(shown) > 0 && strstr(shown, text) != NULL);
+        moves += strncmp(shown, last, strlen(last)) != 0;
+        snprintf(last, sizeof(last), "%s", shown);
+        size_t count = 0;
+        for (const char *at = shown; (at = strstr(at, "turn ")) != NULL; at++)
+            count++;
+        EXPECT(count * 10 + 3 <= bytes_max && (!tokens_max || count * 7 + 5 <= tokens_max));
+    }
+    prl_history_destroy(&history);
+    return moves;
+}
+
+PRL_TEST(history_prompt_window_moves_in_steps)
+{
+    char from[PRL_HISTORY_ID_MAX] = "";
+    struct prl_prompt_room room = {.bytes_max = 103, .from_id = from};
+    EXPECT_INT(moves_of_window(&room, 10, 103, 0), 0);
+    EXPECT_TEXT(from, "");                             // there is room for all
+    EXPECT_INT(moves_of_window(&room, 40, 103, 0), 8); // at the 11th turn four go, and so on
+    EXPECT(strcmp(from, "u30") >= 0);
+    from[0] = '\0';
+    room.bytes_max = 100000;
+    room.tokens_max = 75; // ten turns
+    EXPECT_INT(moves_of_window(&room, 40, 100000, 75), 8);
+    // Without a memory each further turn moves it.
+    room = (struct prl_prompt_room){.bytes_max = 103};
+    EXPECT_INT(moves_of_window(&room, 40, 103, 0), 30);
+}
+
+PRL_TEST(history_prompt_window_outlives_its_first_turn)
+{
+    char from[PRL_HISTORY_ID_MAX] = "u2";
+    struct prl_prompt_room room = {.bytes_max = 100, .from_id = from};
+    struct prl_history *history = create(0, 0);
+    add_text(history, "u1", PRL_ITEM_USER, "aaaa");
+    add_text(history, "u2", PRL_ITEM_USER, "bbbb");
+    add_text(history, "s", PRL_ITEM_SYSTEM, "sys");
+    add_text(history, "u3", PRL_ITEM_USER, "cccc");
+    EXPECT_TEXT(prompt_in(history, &room, NULL), "1:bbbb|0:sys|1:cccc");
+    EXPECT_OK(prl_history_delete(history, "u2"));
+    EXPECT_TEXT(prompt_in(history, &room, NULL), "1:aaaa|0:sys|1:cccc");
     prl_history_destroy(&history);
 }
 
