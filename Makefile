@@ -66,7 +66,7 @@ FUZZ_OBJ := $(FUZZ_SRC:%.c=$(B)/%.o)
 SIM_SRC := $(wildcard tests/sim/*.c)
 SIM_OBJ := $(SIM_SRC:%.c=$(B)/%.o)
 
-.PHONY: .always coverage echo-scenes bench micro media-bench all dev quick check check-fast unit sim fuzz lint lint-all fmt generated clean oom tsan
+.PHONY: .always coverage echo-scenes overlap-scenes bench micro media-bench all dev quick check check-fast unit sim fuzz lint lint-all fmt generated clean oom tsan
 all: $(B)/libparley.a $(if $(wildcard src/server/main.c),$(B)/parley)
 
 include $(wildcard tools/*.mk)
@@ -120,10 +120,13 @@ $(B)/tests/media-bench: $(B)/tests/bench/media_bench.o $(B)/tests/unit/jitter_tr
 media-bench: $(B)/tests/media-bench
 	$(B)/tests/media-bench $(ARGS)
 
-# docs/TUNING.md, "Echo": tests/bench/echo_scenes.py makes the table, tests/e2e/test_echo.py a short run.
+# docs/TUNING.md, "Echo" and "Interruptions": the tables are made by the .py of the same name, a short run of the
+# first by tests/e2e/test_echo.py.
 ECHO_SCENES := $(B)/tests/bench/echo_scenes
 echo-scenes: all $(ECHO_SCENES)
-$(ECHO_SCENES): $(B)/tests/bench/echo_scenes.o $(B)/tests/unit/llm_fake.o $(B)/libparley.a
+overlap-scenes: all $(B)/tests/bench/overlap_scenes
+$(B)/tests/bench/overlap_scenes: $(B)/tests/bench/scene_ear.o
+$(ECHO_SCENES) $(B)/tests/bench/overlap_scenes: %: %.o $(B)/tests/bench/scene.o $(B)/tests/unit/llm_fake.o $(B)/libparley.a
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 

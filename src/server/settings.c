@@ -261,12 +261,13 @@ static const struct prl_conf_key keys[] = {
         "Voiced sound that interrupts an answer (server_vad) or pauses it (semantic_vad)."),
     INT("turn.interrupt_max_ms", turn_interrupt_max_ms, "800", 100, 5000,
         "Voiced sound that interrupts an answer even without words (semantic_vad)."),
-    INT("turn.interrupt_unjudged_ms", turn_interrupt_unjudged_ms, "300", 32, 5000,
+    INT("turn.interrupt_unjudged_ms", turn_interrupt_unjudged_ms, "600", 32, 5000,
         "The same when no verdict came in time (semantic_vad)."),
     INT("turn.resume_ms", turn_resume_ms, "200", 32, 5000,
         "A false interruption is over so long after the voice."),
     INT("turn.verdict_max_ms", turn_verdict_max_ms, "1500", 100, 10000,
-        "A verdict on a sound in overlap is awaited so long after the voice (semantic_vad)."),
+        "An answer waits so long after a sound for its verdict; one that is late still counts "
+        "(semantic_vad)."),
     CHOICE(
         "turn.speaker_lock", speaker_lock, "off", lock_modes,
         "Hear the first speaker of a conversation alone, no television: off, ask (when the client "

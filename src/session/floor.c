@@ -85,7 +85,7 @@ void prl_floor_conf_init(struct prl_floor_conf *conf)
         .speculations_max = 3,
         .interrupt_min_ms = 96,
         .interrupt_max_ms = 800,
-        .interrupt_unjudged_ms = 300,
+        .interrupt_unjudged_ms = 600,
         .resume_ms = 200,
         .verdict_max_ms = 1500,
         .input_stall_ms = 1500,

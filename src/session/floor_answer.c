@@ -506,7 +506,7 @@ static bool must_hold(const struct prl_floor *floor)
     const struct prl_floor_slot *slot = &floor->current;
     // Another voice that the client was told of commits first, as any does.
     bool other = prl_floor_other(floor) && floor->utterance.tentative;
-    bool voice = floor->user != PRL_FLOOR_QUIET && !other &&
+    bool voice = floor->user != PRL_FLOOR_QUIET && !other && !prl_floor_is_excused(floor) &&
                  (floor->conf.interrupt_response || slot->under_voice);
     return !slot->visible || !slot->generating || floor->tail.generation != 0 ||
            floor->filler.generation != 0 || voice;

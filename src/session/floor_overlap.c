@@ -13,7 +13,9 @@ enum {
     PHRASE_MS = 300, // two words or more while the voice goes on
     WORD_MS = 450,   // one word
     // A recogniser that follows is asked here, because its next transcript would come too late.
-    EARLY_JUDGE_MS = 350
+    EARLY_JUDGE_MS = 350,
+    // A verdict that is late still counts, up to so many times verdict_max_ms.
+    LATE_VERDICTS = 4
 };
 
 uint64_t prl_floor_voiced(const struct prl_floor *floor)
@@ -121,25 +123,47 @@ static void ask_verdict(struct prl_floor *floor)
     action->end = floor->input;
 }
 
+bool prl_floor_is_excused(const struct prl_floor *floor)
+{
+    return floor->user == PRL_FLOOR_PENDING && floor->utterance.excused > 0 &&
+           floor->utterance.excused == floor->utterance.voiced;
+}
+
+// So short a sound is seldom meant for us, and whoever waits for a slow recogniser hears silence: the
+// answer goes on. The words may still take the floor when they come.
+static void excuse(struct prl_floor *floor)
+{
+    floor->utterance.excused = floor->utterance.voiced;
+    if (floor->answer != PRL_FLOOR_PAUSED)
+        return;
+    floor->answer = PRL_FLOOR_SPEAKING;
+    floor->current.progress_us = floor->now_us;
+    prl_floor_say_gen(floor, PRL_ACT_RESUME, floor->current.generation);
+}
+
 static void judge_fallen_silent(struct prl_floor *floor, uint64_t voiced_ms, int64_t silence_us)
 {
     struct prl_floor_utterance *utterance = &floor->utterance;
+    int64_t verdict_us = (int64_t)floor->conf.verdict_max_ms * US_PER_MS;
     bool settled = silence_us >= (int64_t)floor->conf.resume_ms * US_PER_MS;
     // Words that did not interrupt are a verdict too.
-    if (voiced_ms < floor->conf.interrupt_min_ms || is_judged(floor)) {
+    bool nothing = utterance->voiced / SAMPLES_PER_MS < floor->conf.interrupt_min_ms;
+    if (nothing || is_judged(floor)) {
         if (settled)
             decide_false(floor);
         return;
     }
-    if (silence_us >= (int64_t)floor->conf.verdict_max_ms * US_PER_MS) {
-        if (voiced_ms >= floor->conf.interrupt_unjudged_ms && !words_listen(floor))
-            decide_real(floor);
-        else
-            decide_false(floor);
-        return;
-    }
-    if (utterance->judge == 0)
+    if (utterance->judge == 0 && silence_us < LATE_VERDICTS * verdict_us)
         ask_verdict(floor);
+    if (silence_us < verdict_us)
+        return;
+    bool listens = words_listen(floor);
+    if (voiced_ms >= floor->conf.interrupt_unjudged_ms && !listens)
+        decide_real(floor);
+    else if (listens || utterance->judged || silence_us >= LATE_VERDICTS * verdict_us)
+        decide_false(floor);
+    else if (!prl_floor_is_excused(floor))
+        excuse(floor);
 }
 
 static void semantic_rules(struct prl_floor *floor, uint64_t voiced_ms, int64_t silence_us)
@@ -153,7 +177,7 @@ static void semantic_rules(struct prl_floor *floor, uint64_t voiced_ms, int64_t 
     }
     bool echo = utterance->flags & PRL_FLOOR_ECHO;
     bool lasting = voiced_ms > floor->conf.interrupt_max_ms && !echo;
-    bool awaited = speaker_awaited(floor, voiced_ms, silence_us);
+    bool awaited = speaker_awaited(floor, prl_floor_voiced(floor) / SAMPLES_PER_MS, silence_us);
     if ((words_interrupt(floor, silence_us) || lasting) && !awaited) {
         decide_real(floor);
         return;
@@ -178,7 +202,7 @@ static void semantic_rules(struct prl_floor *floor, uint64_t voiced_ms, int64_t 
 
 void prl_floor_overlap_rules(struct prl_floor *floor)
 {
-    uint64_t voiced_ms = prl_floor_voiced(floor) / SAMPLES_PER_MS;
+    uint64_t voiced_ms = (prl_floor_voiced(floor) - floor->utterance.excused) / SAMPLES_PER_MS;
     int64_t silence_us = prl_floor_silence_us(floor);
     bool enough = voiced_ms >= floor->conf.interrupt_min_ms;
     bool settled = silence_us >= (int64_t)floor->conf.resume_ms * US_PER_MS;

@@ -66,6 +66,7 @@ struct prl_floor_utterance {
     uint32_t judge;         // generation of the verdict's STT, 0: none
     uint64_t judge_voiced;  // samples of voice that it hears
     bool judge_early;       // one was asked for while the voice went on
+    uint64_t excused;       // samples of voice that proved nothing in time: the answer went on
     bool judged;            // it came back (or failed)
     bool judge_failed;
 };
@@ -134,6 +135,8 @@ void prl_floor_overlap_rules(struct prl_floor *floor);
 void prl_floor_drop_judge(struct prl_floor *floor);
 // Speaker lock: somebody else says the open utterance.
 bool prl_floor_other(const struct prl_floor *floor);
+// The sound in overlap did not prove real in time: the answer goes on while its verdict is awaited.
+bool prl_floor_is_excused(const struct prl_floor *floor);
 // Voiced sound of the open utterance, in samples; silence since its last speech, in microseconds
 // (0 while it goes on).
 uint64_t prl_floor_voiced(const struct prl_floor *floor);

@@ -21,14 +21,13 @@
 #include "engine/ort.h"
 #include "llm/llm.h"
 #include "media/resample.h"
-#include "media/wav.h"
 #include "net/loop.h"
 #include "session/session.h"
 #include "stt/backend.h"
 #include "stt/route.h"
 #include "stt/stt.h"
+#include "tests/bench/scene.h"
 #include "tests/unit/llm_fake.h"
-#include "tts/backend.h"
 #include "tts/tts.h"
 #include "vad/vad.h"
 
@@ -36,10 +35,8 @@ enum {
     HZ = 16000,
     STEP_MS = 20,
     STEP = HZ / 1000 * STEP_MS,
-    UNIT = 7200, // samples of sound a word
     ROOM_TAPS = 3200,
     FILES_MAX = 64,
-    FILE_BYTES_MAX = 32 << 20,
     PERSON_FIRST = 8 * HZ, // the canceller has learnt its room
     PERSON_EVERY = 12 * HZ,
     NOTICED_MS = 500,
@@ -51,11 +48,6 @@ enum {
 };
 static const double LEVEL = 1600.0; // of the person: -26 dB of full scale
 
-struct sound {
-    int16_t *pcm; // owned, 16 kHz
-    size_t count;
-};
-
 struct options {
     const char *talk, *person, *noise, *room, *kit, *module;
     int delay_ms, seconds;
@@ -65,10 +57,10 @@ struct options {
 
 static struct scene {
     struct options options;
-    struct sound talk; // at 24 kHz: what the voice reads
-    struct sound persons_of[FILES_MAX];
+    struct scene_sound talk; // at 24 kHz: what the voice reads
+    struct scene_sound persons_of[FILES_MAX];
     size_t person_count;
-    struct sound noise;
+    struct scene_sound noise;
     float room[ROOM_TAPS];
     // The engines.
     struct prl_loop *loop;
@@ -101,67 +93,7 @@ static struct scene {
 
 // ---- sounds ----
 
-static struct sound read_wav(const char *path, uint32_t hz)
-{
-    FILE *file = fopen(path, "rb");
-    uint8_t *bytes = prl_mem_alloc(FILE_BYTES_MAX);
-    if (!file || !bytes) {
-        (void)fprintf(stderr, "echo-scenes: cannot read %s\n", path);
-        _Exit(1);
-    }
-    size_t size = fread(bytes, 1, FILE_BYTES_MAX, file);
-    (void)fclose(file);
-    struct prl_wav wav;
-    struct sound in = {0};
-    struct sound out = {0};
-    struct prl_resample *resample;
-    if (prl_wav_parse(&wav, bytes, size) != PRL_OK ||
-        prl_wav_decode(&wav, FILE_BYTES_MAX, &in.pcm, &in.count) != PRL_OK ||
-        prl_resample_create(&resample, wav.rate_hz, hz) != PRL_OK) {
-        (void)fprintf(stderr, "echo-scenes: %s is no WAV file that can be used\n", path);
-        _Exit(1);
-    }
-    size_t room = prl_resample_room(resample, in.count);
-    out.pcm = prl_mem_array(room, sizeof(*out.pcm));
-    if (out.pcm)
-        out.count = prl_resample_process(resample, in.pcm, in.count, NULL, out.pcm, room);
-    prl_resample_destroy(&resample);
-    prl_mem_free(in.pcm);
-    prl_mem_free(bytes);
-    return out;
-}
-
-static double root_mean_square(const int16_t *pcm, size_t count)
-{
-    double sum = 0.0;
-    for (size_t i = 0; i < count; i++)
-        sum += (double)pcm[i] * pcm[i];
-    return sqrt(sum / (double)(count ? count : 1)) + 1e-9;
-}
-
-static void set_level(struct sound *sound, double level)
-{
-    double gain = level / root_mean_square(sound->pcm, sound->count);
-    for (size_t i = 0; i < sound->count; i++) {
-        double value = gain * sound->pcm[i];
-        sound->pcm[i] = (int16_t)lrint(value > 32767 ? 32767 : value < -32768 ? -32768 : value);
-    }
-}
-
-// Speech begins where 10 ms reach a quarter of the level of the whole and 200 ms a half of it: the zero of
-// every latency. A breath or a click before the first word is none.
-static void trim(struct sound *sound)
-{
-    double level = root_mean_square(sound->pcm, sound->count);
-    size_t from = 0;
-    while (from + 3200 < sound->count && (root_mean_square(sound->pcm + from, 3200) < level / 2.0 ||
-                                          root_mean_square(sound->pcm + from, 160) < level / 4.0))
-        from += 160;
-    memmove(sound->pcm, sound->pcm + from, (sound->count - from) * sizeof(*sound->pcm));
-    sound->count -= from;
-}
-
-static size_t read_list(const char *list, uint32_t hz, struct sound *sounds)
+static size_t read_list(const char *list, uint32_t hz, struct scene_sound *sounds)
 {
     char names[FILES_MAX * 200];
     char *rest = NULL;
@@ -169,36 +101,36 @@ static size_t read_list(const char *list, uint32_t hz, struct sound *sounds)
     (void)snprintf(names, sizeof(names), "%s", list ? list : "");
     for (char *name = strtok_r(names, ",", &rest); name && count < FILES_MAX;
          name = strtok_r(NULL, ",", &rest))
-        sounds[count++] = read_wav(name, hz);
+        sounds[count++] = scene_read(name, hz);
     return count;
 }
 
 static void read_sounds(void)
 {
-    static struct sound talks[FILES_MAX];
+    static struct scene_sound talks[FILES_MAX];
     size_t count = read_list(s.options.talk, PRL_TTS_RATE_HZ, talks);
     size_t total = 0;
     for (size_t i = 0; i < count; i++)
         total += talks[i].count;
     s.talk.pcm = prl_mem_array(total + 1, sizeof(int16_t));
     for (size_t i = 0; i < count && s.talk.pcm; i++) {
-        trim(&talks[i]);
-        set_level(&talks[i], LEVEL);
+        scene_trim(&talks[i]);
+        scene_set_level(&talks[i], LEVEL);
         memcpy(s.talk.pcm + s.talk.count, talks[i].pcm, talks[i].count * sizeof(int16_t));
         s.talk.count += talks[i].count;
     }
     s.person_count = read_list(s.options.person, HZ, s.persons_of);
     for (size_t i = 0; i < s.person_count; i++) {
-        set_level(&s.persons_of[i], LEVEL);
-        trim(&s.persons_of[i]);
+        scene_set_level(&s.persons_of[i], LEVEL);
+        scene_trim(&s.persons_of[i]);
     }
     if (s.options.noise) {
-        s.noise = read_wav(s.options.noise, HZ);
-        set_level(&s.noise, LEVEL * pow(10.0, s.options.noise_db / 20.0));
+        s.noise = scene_read(s.options.noise, HZ);
+        scene_set_level(&s.noise, LEVEL * pow(10.0, s.options.noise_db / 20.0));
     }
     s.room[0] = 1.0F;
     if (s.options.room) {
-        struct sound room = read_wav(s.options.room, HZ);
+        struct scene_sound room = scene_read(s.options.room, HZ);
         size_t first = 0; // the direct sound
         for (size_t i = 0; i < room.count; i++)
             if (abs(room.pcm[i]) > abs(room.pcm[first]))
@@ -215,78 +147,10 @@ static void read_sounds(void)
 
 // ---- scripted engines ----
 
-struct mouth {
-    struct prl_tts_request request;
-    size_t unit, unit_end, at; // `at` in the talk
-    uint32_t sample;
-    size_t part; // of the word
-    struct prl_tts_mark mark;
-};
-
-static enum prl_err open_mouth(void **ctx, const struct prl_tts_backend_conf *conf, char *why,
-                               size_t why_size)
-{
-    (void)conf;
-    if (why_size > 0)
-        why[0] = '\0';
-    *ctx = prl_mem_zalloc(sizeof(struct mouth));
-    return *ctx ? PRL_OK : PRL_ERR_NOMEM;
-}
-
-static void close_any(void **ctx)
+static void close_ear(void **ctx)
 {
     prl_mem_free(*ctx);
     *ctx = NULL;
-}
-
-static enum prl_err begin_mouth(void *ctx, const struct prl_tts_request *request)
-{
-    struct mouth *mouth = ctx;
-    const struct prl_text_segment *first = &request->text->segments[request->segment_start];
-    const struct prl_text_segment *last = first + request->segment_count - 1;
-    mouth->request = *request;
-    mouth->unit = first->unit_start;
-    mouth->unit_end = last->unit_start + last->unit_count;
-    mouth->sample = 0;
-    return PRL_OK;
-}
-
-static enum prl_err step_mouth(void *ctx, struct prl_tts_chunk *chunk)
-{
-    struct mouth *mouth = ctx;
-    const struct prl_text_out *text = mouth->request.text;
-    *chunk = (struct prl_tts_chunk){0};
-    while (mouth->unit < mouth->unit_end && text->units[mouth->unit].kind == PRL_TEXT_PAUSE)
-        mouth->unit++;
-    if (mouth->unit < mouth->unit_end) {
-        if (mouth->at + UNIT > s.talk.count)
-            mouth->at = 0;
-        chunk->pcm = s.talk.pcm + mouth->at;
-        chunk->samples = UNIT / 2;
-        mouth->at += UNIT / 2;
-        mouth->sample += UNIT / 2;
-        mouth->part ^= 1;
-        if (mouth->part == 0) {
-            const struct prl_text_unit *unit = &text->units[mouth->unit++];
-            mouth->mark = (struct prl_tts_mark){mouth->sample - UNIT, mouth->sample,
-                                                unit->source_start, unit->source_end};
-            chunk->marks = &mouth->mark;
-            chunk->mark_count = 1;
-        }
-    }
-    chunk->last = mouth->unit >= mouth->unit_end;
-    return PRL_OK;
-}
-
-static void end_mouth(void *ctx)
-{
-    ((struct mouth *)ctx)->request.text = NULL;
-}
-
-static const char *why_any(const void *ctx)
-{
-    (void)ctx;
-    return "no reason";
 }
 
 static enum prl_err open_ear(void **ctx, const struct prl_stt_open_conf *conf, char *why,
@@ -309,13 +173,14 @@ static enum prl_err hear(void *ctx, const struct prl_stt_job *job, struct prl_st
     return prl_str_adds(&answer->text, "please tell me another story");
 }
 
-static const struct prl_tts_voice voices[] = {{"scene", PRL_TTS_LANG_EN, 'f', "en-US"}};
-static const struct prl_tts_ops MOUTH = {"hibari",   PRL_TTS_LANG_EN, true,      voices,
-                                         1,          open_mouth,      close_any, begin_mouth,
-                                         step_mouth, end_mouth,       why_any};
-static const struct prl_tts_ops *const mouths[] = {&MOUTH, NULL};
+static const char *why_ear(const void *ctx)
+{
+    (void)ctx;
+    return "no reason";
+}
+
 static const struct prl_stt_backend_ops EAR = {
-    .name = "ear", .open = open_ear, .close = close_any, .decode = hear, .why = why_any};
+    .name = "ear", .open = open_ear, .close = close_ear, .decode = hear, .why = why_ear};
 static const struct prl_stt_backend_ops *const ears[PRL_STT_ENGINE_COUNT] = {&EAR, &EAR, &EAR};
 static const struct fake_reply replies[] = {
     {NULL,
@@ -419,7 +284,7 @@ static bool start(void)
     struct prl_llm_conf llm = {
         .context_tokens = 4096, .ops = &fake_llm_ops, .ops_arg = &s.fake, .on_state = on_llm};
     struct prl_tts_conf tts = {.quality = PRL_TTS_QUALITY_FAST,
-                               .backends = mouths,
+                               .backends = scene_mouths(&s.talk),
                                .on_ready = on_loaded,
                                .on_error = on_failed};
     s.fake.replies = replies;
@@ -646,7 +511,7 @@ int main(int argc, char **argv)
     read_sounds();
     s.length = (size_t)s.options.seconds * HZ;
     s.played = prl_mem_array(s.length, sizeof(*s.played));
-    if (!s.played || s.talk.count < UNIT || !start())
+    if (!s.played || s.talk.count < SCENE_UNIT || !start())
         return 1;
     s.person_next = PERSON_FIRST;
     s.start_us = prl_clock_now_us();

@@ -9,6 +9,7 @@ enum {
     PER_MS = PRL_FLOOR_INPUT_HZ / 1000,
     SLACK_MS = 72, // two VAD windows and a tick
     PENDING_MAX = 8,
+    LATE_VERDICTS = 4,
     TEXT_MAX = 4096
 };
 
@@ -101,10 +102,10 @@ static void check_open(struct sim_world *world, const struct prl_floor_action *a
     MUST(action->start <= world->input, "an utterance begins in the future");
     world->utterance_count = action->utterance;
     world->open = action->utterance;
-    world->open_voiced = 0;
+    world->open_voiced = world->open_excused = 0;
     world->open_words = 0;
     world->open_heard_ms = 0;
-    world->judged = false;
+    world->judged = world->judging = false;
     world->open_flags = 0;
     world->partial_words = 0;
     world->partial_flags = 0;
@@ -144,6 +145,28 @@ static void check_started(struct sim_world *world, const struct prl_floor_action
     u->announced = true;
 }
 
+// Of the open utterance, without what the answer went on under.
+static uint64_t fresh_ms(const struct sim_world *world)
+{
+    return sim_voiced_ms(world) - world->open_excused / PER_MS;
+}
+
+static bool words_are_nothing(const struct sim_world *world)
+{
+    const struct sim_generation *g = &world->generations[world->active];
+    bool listening = (world->open_flags & PRL_FLOOR_BACKCHANNEL) && g->fate != SIM_QUESTION;
+    return listening || (world->open_flags & PRL_FLOOR_ECHO);
+}
+
+// Rule 5: how long a verdict on what fell silent is waited for, at least.
+static int64_t verdict_ms(const struct sim_world *world)
+{
+    bool known =
+        is_other(world) || (world->open_words > 0 &&
+                            (world->open_flags & (PRL_FLOOR_BACKCHANNEL | PRL_FLOOR_ECHO)) != 0);
+    return (int64_t)world->conf.verdict_max_ms * (world->judging && !known ? LATE_VERDICTS : 1);
+}
+
 static void check_discard(struct sim_world *world, const struct prl_floor_action *action)
 {
     struct sim_utterance *u = utterance_of(world, action->utterance);
@@ -162,7 +185,7 @@ static void check_discard(struct sim_world *world, const struct prl_floor_action
     if (!wanted && world->strict && world->conf.interrupt_response && is_patient(world) &&
         world->fact == PRL_FACT_INPUT && world->active != 0)
         MUST(sim_voiced_ms(world) < world->conf.interrupt_min_ms || world->judged ||
-                 silence_ms(world) >= world->conf.verdict_max_ms,
+                 silence_ms(world) >= verdict_ms(world),
              "%" PRIu64 " ms of voice are dropped without a verdict", sim_voiced_ms(world));
     u->life = SIM_DISCARDED;
     u->end = world->input;
@@ -467,8 +490,8 @@ static void check_pause(struct sim_world *world, const struct prl_floor_action *
     MUST(g->released && !g->paused, "paused while not sounding");
     MUST(is_patient(world) && world->conf.interrupt_response, "paused by the wrong kind of turns");
     MUST(!is_other(world), "paused by another voice");
-    MUST(sim_voiced_ms(world) >= world->conf.interrupt_min_ms,
-         "paused after %" PRIu64 " ms of voice", sim_voiced_ms(world));
+    MUST(fresh_ms(world) >= world->conf.interrupt_min_ms, "paused after %" PRIu64 " ms of voice",
+         fresh_ms(world));
     g->paused = true;
 }
 
@@ -486,7 +509,6 @@ static void check_resume(struct sim_world *world, const struct prl_floor_action 
 static void check_interruption(struct sim_world *world)
 {
     const struct prl_floor_conf *conf = &world->conf;
-    const struct sim_generation *g = &world->generations[world->active];
     MUST(conf->interrupt_response, "interrupted though that is off");
     MUST(world->open != 0 && world->utterances[world->open].announced,
          "interrupted by an utterance that nobody sees");
@@ -496,15 +518,14 @@ static void check_interruption(struct sim_world *world)
              "interrupted after %" PRIu64 " ms of voice", sim_voiced_ms(world));
         return;
     }
-    bool listening = (world->open_flags & PRL_FLOOR_BACKCHANNEL) && g->fate != SIM_QUESTION;
     bool echo = world->open_flags & PRL_FLOOR_ECHO;
-    bool none = world->open_words == 0 || listening || echo;
+    bool none = world->open_words == 0 || words_are_nothing(world);
     // A word is believed later than two, and sooner when it is all that was said.
     bool heard = world->open_heard_ms >= (world->open_words > 1 ? 300 : 450) ||
                  (world->judged && world->open_heard_ms >= 250);
     bool words = !none && heard;
-    bool lasting = sim_voiced_ms(world) > conf->interrupt_max_ms && !echo;
-    bool unjudged = sim_voiced_ms(world) >= conf->interrupt_unjudged_ms &&
+    bool lasting = fresh_ms(world) > conf->interrupt_max_ms && !echo;
+    bool unjudged = fresh_ms(world) >= conf->interrupt_unjudged_ms &&
                     (world->open_words == 0 || !none) && silence_ms(world) >= conf->verdict_max_ms;
     MUST(words || lasting || unjudged || !world->strict, "interrupted without a reason");
     bool known = (world->open_flags & PRL_FLOOR_MINE) || sim_voiced_ms(world) >= conf->lock_ms ||
@@ -747,6 +768,7 @@ void sim_check_action(struct sim_world *world, const struct prl_floor_action *ac
                  (sim_voiced_ms(world) >= 350 && !world->utterances[action->utterance].judge_early),
              "a verdict on what goes on, too early or again");
         world->utterances[action->utterance].judge_early |= world->voice;
+        world->judging |= !world->voice;
         g->judge = true;
         g->voiced_ms = sim_voiced_ms(world);
         break;
@@ -834,6 +856,28 @@ static void check_request(struct sim_world *world)
         MUST(world->cleared, "clear is not answered");
 }
 
+// Rule 5: the answer goes on while a late verdict is awaited, and that has an end.
+static void check_late_verdict(struct sim_world *world, enum prl_floor_answer answer)
+{
+    const struct prl_floor_conf *conf = &world->conf;
+    const struct sim_generation *g = &world->generations[world->active];
+    bool tentative = world->open != 0 && !world->utterances[world->open].announced;
+    if (!tentative || world->voice || world->active == 0 || !conf->interrupt_response ||
+        !is_patient(world) || is_other(world) || silence_ms(world) < conf->verdict_max_ms)
+        return;
+    world->open_excused = world->open_voiced;
+    if (!world->strict || world->fact != PRL_FACT_INPUT)
+        return;
+    MUST(silence_ms(world) <=
+             (int64_t)conf->verdict_max_ms * (world->judging ? LATE_VERDICTS : 1) + SLACK_MS,
+         "an utterance is never judged");
+    bool waits = !g->generating || world->filler != 0 ||
+                 (world->sounding != 0 && world->sounding != world->active);
+    if (silence_ms(world) > conf->verdict_max_ms + SLACK_MS)
+        MUST(answer != PRL_FLOOR_THINKING || g->released || waits,
+             "an answer is held for a sound that proved nothing");
+}
+
 // Rules 1, 4, 5: what must have been said by now.
 static void check_voice(struct sim_world *world, enum prl_floor_answer answer)
 {
@@ -872,6 +916,7 @@ static void check_voice(struct sim_world *world, enum prl_floor_answer answer)
         conf->turns == PRL_FLOOR_SERVER_VAD && !is_patient(world))
         MUST(silence_ms(world) <= (int64_t)conf->resume_ms + SLACK_MS,
              "a click is an utterance for %" PRId64 " ms", silence_ms(world));
+    check_late_verdict(world, answer);
     if (answer == PRL_FLOOR_PAUSED && !world->voice && world->fact == PRL_FACT_INPUT)
         MUST(silence_ms(world) <= (int64_t)conf->verdict_max_ms + SLACK_MS, "no verdict in time");
     bool awaited = sim_voiced_ms(world) < conf->lock_ms && !(world->open_flags & PRL_FLOOR_MINE);

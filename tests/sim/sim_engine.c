@@ -152,6 +152,8 @@ static void stt_comes(struct sim_world *world, uint32_t generation)
     struct sim_generation *g = &world->generations[generation];
     g->stt_us = -1;
     if (g->stt_end == UINT64_MAX) {
+        if (g->judge && g->utterance == world->open)
+            world->judging = false;
         sim_fact(world, (struct prl_floor_event){.fact = PRL_FACT_ENGINE_FAILED,
                                                  .generation = generation,
                                                  .stage = PRL_FLOOR_STAGE_STT});

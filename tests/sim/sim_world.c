@@ -298,7 +298,7 @@ static bool window_is_speech(const struct sim_world *world)
 static void voice_on(struct sim_world *world)
 {
     world->voice = true;
-    world->judged = false;
+    world->judged = world->judging = false;
     world->pause++;
     world->voice_on_at = world->input - (uint64_t)VAD_ON_WINDOWS * SIM_WINDOW_SAMPLES;
     if (world->conf.turns == PRL_FLOOR_MANUAL)

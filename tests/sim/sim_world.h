@@ -143,6 +143,8 @@ struct sim_world { // NOLINT(clang-analyzer-optin.performance.Padding)
     uint32_t open_words;    // the floor was told so
     uint64_t open_heard_ms; // of voice that the words come from
     bool judged;            // a verdict on all of it came back
+    bool judging;           // one was asked for in this pause
+    uint64_t open_excused;  // samples of its voice under which the answer went on unjudged
     int64_t input_us;       // when sound came last
     uint32_t open_flags;
     uint32_t active;    // response: visible and not finished

@@ -182,6 +182,7 @@ static void begin(struct talk *talk, enum prl_floor_turns turns)
     talk->conf.interrupt_min_ms = 160;
     talk->conf.interrupt_max_ms = 600;
     talk->conf.verdict_max_ms = 800;
+    talk->conf.interrupt_unjudged_ms = 300;
     EXPECT_OK(prl_floor_create(&talk->floor, &talk->conf));
     wait_ms(talk, 1000);
     SAID(talk, "");
@@ -949,17 +950,72 @@ PRL_TEST(floor_semantic_verdicts)
     SAID(&talk, "open u3, pause g1, judge u3 g3");
     wait_ms(&talk, 100);
     SAID(&talk, "discard u3, resume g1");
-    // No verdict in time: 300 ms are real, less is not.
+    // No verdict in time: 300 ms are real, and under less the answer goes on.
     speak(&talk, 290);
     wait_ms(&talk, 790);
     SAID(&talk, "open u4, pause g1, judge u4 g4");
     wait_ms(&talk, 10);
-    SAID(&talk, "drop g4, discard u4, resume g1");
+    SAID(&talk, "resume g1");
+    wait_ms(&talk, 2390);
+    SAID(&talk, "");
+    wait_ms(&talk, 10);
+    SAID(&talk, "drop g4, discard u4");
     speak(&talk, 300);
     wait_ms(&talk, 790);
     SAID(&talk, "open u5, pause g1, judge u5 g5");
     wait_ms(&talk, 10);
     SAID(&talk, "drop g5, started u5, cancel g1 turn, speculate u5 g6, commit u5 g6");
+    end_talk(&talk);
+}
+
+PRL_TEST(floor_a_late_verdict_still_counts)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SEMANTIC_VAD);
+    until_speaking(&talk);
+    speak(&talk, 290);
+    wait_ms(&talk, 1000);
+    SAID(&talk, "open u2, pause g1, judge u2 g2, resume g1");
+    words(&talk, 2, 1, 0);
+    SAID(&talk, "started u2, cancel g1 turn, speculate u2 g3, commit u2 g3");
+    end_talk(&talk);
+
+    // One that fails is none, and the rest of the sound is measured anew.
+    begin(&talk, PRL_FLOOR_SEMANTIC_VAD);
+    until_speaking(&talk);
+    speak(&talk, 290);
+    wait_ms(&talk, 1000);
+    forget(&talk);
+    voice(&talk, true);
+    wait_ms(&talk, 150);
+    SAID(&talk, "drop g2");
+    wait_ms(&talk, 140);
+    voice(&talk, false);
+    wait_ms(&talk, 800);
+    SAID(&talk, "pause g1, judge u2 g3, resume g1");
+    voice(&talk, true);
+    wait_ms(&talk, 290);
+    voice(&talk, false);
+    wait_ms(&talk, 100);
+    SAID(&talk, "drop g3, pause g1, judge u2 g4");
+    step(&talk, (struct prl_floor_event){.fact = PRL_FACT_ENGINE_FAILED, .generation = 4});
+    wait_ms(&talk, 690);
+    SAID(&talk, "");
+    wait_ms(&talk, 10);
+    SAID(&talk, "discard u2, resume g1");
+    end_talk(&talk);
+
+    // Nor is an answer held for it that nobody has heard yet.
+    begin(&talk, PRL_FLOOR_SEMANTIC_VAD);
+    speak(&talk, 800);
+    wait_ms(&talk, 500);
+    words(&talk, 1, 3, 0);
+    forget(&talk);
+    speak(&talk, 200);
+    wait_ms(&talk, 790);
+    SAID(&talk, "open u2, hold g1, judge u2 g2");
+    wait_ms(&talk, 10);
+    SAID(&talk, "release g1");
     end_talk(&talk);
 }
 

@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+"""overlap_scenes.py -- the table "What stops an answer" of docs/TUNING.md, in virtual time and without the network.
+
+    overlap_scenes.py [--audio DIR] [--voices DIR] [--languages en,zh] [--slow 1,6] [--kinds NAME,…] [--json FILE]
+
+Each case is played by tests/bench/overlap_scenes.c over an answer: real voice detector, floor and recogniser, whose time
+is what it computed here times --slow. Rows:
+  sounds, recorded     sneezes, cries, animals, clocks, a horn of ../shared/audio and stretches of its noises, at three levels
+  sounds, spliced      two sneezes or barks in a row
+  backchannels         from our own voices ("synthesised"; there are no recorded ones), kept in --voices once made
+  speech, recorded     must stop the answer, at two levels
+  commands             "stop", "wait", 等一下 …, synthesised: must stop it too
+Recorded rows alone say something about people."""
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import wave
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PARLEY = ROOT / "build/release/parley"
+SCENES = ROOT / "build/release/tests/bench/overlap_scenes"
+RATE = 16000
+BACKCHANNELS = {"en": ["Mhm.", "Yeah.", "Okay.", "Right.", "Uh huh.", "Oh.", "I see.", "Yes.", "Sure.", "Wow."],
+                "zh": ["嗯。", "对。", "好的。", "哦。", "是的。", "嗯嗯。", "对对。", "好。", "啊。", "是。"]}
+COMMANDS = {"en": ["Stop.", "Wait.", "No.", "Stop it.", "Hold on.", "Wait a minute."],
+            "zh": ["停。", "等一下。", "不对。", "别说了。", "停一下。", "我问你。"]}
+VOICES = {"en": ["heart", "am_michael", "bf_emma"], "zh": ["zf_xiaobei", "zm_yunxi", "zf_xiaoxiao"]}
+MUST_STOP = ("speech, recorded", "commands, synthesised")
+
+
+def read(path):
+    with wave.open(str(path)) as f:
+        assert f.getnchannels() == 1 and f.getsampwidth() == 2, path
+        return f.getframerate(), f.readframes(f.getnframes())
+
+
+def write(path, rate, sound):
+    with wave.open(str(path), "wb") as f:
+        f.setnchannels(1)
+        f.setsampwidth(2)
+        f.setframerate(rate)
+        f.writeframes(sound)
+    return path
+
+
+def said(folder, language, words):
+    """One file for each word and voice."""
+    paths = []
+    for voice in VOICES[language]:
+        for word in words:
+            path = folder / f"{voice}_{word.strip('.。').replace(' ', '_')}.wav"
+            quality = "fast" if voice == "heart" else "best"  # "auto" would measure the machine each time
+            if not path.is_file():
+                subprocess.run([PARLEY, "tts", "--quality", quality, "--voice", voice, "--lang", language, "--out", path, word],
+                               check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            paths.append(path)
+    return paths
+
+
+def cases_of(language, audio, voices, folder):
+    """(kind, path, level in dB)."""
+    cases = []
+    sounds = [p for p in sorted((audio / "overlap").glob("*.wav")) if "meeting" not in p.stem]
+    cases += [("sounds, recorded", path, level) for path in sounds for level in (0, -12, 6)]
+    for path in sorted((audio / "noise").glob("*.wav")):
+        rate, sound = read(path)
+        for i in range(2):
+            piece = write(folder / f"{path.stem}_{i}.wav", rate, sound[i * 4 * rate:(i + 1) * 4 * rate])
+            cases.append(("sounds, recorded", piece, 0))
+    for path in sounds:
+        if path.stem.startswith(("person_sneeze", "dog")):
+            rate, sound = read(path)
+            cases.append(("sounds, spliced", write(folder / f"{path.stem}_twice.wav", rate, sound + bytes(rate // 2) + sound), 0))
+    cases += [("backchannels, synthesised", path, level) for path in said(voices, language, BACKCHANNELS[language])
+              for level in (0, -10)]
+    speech = sorted((audio / language).glob("*.wav")) + [p for p in [audio / "overlap/ami_meeting_6s.wav"] if language == "en"]
+    cases += [("speech, recorded", path, level) for path in speech for level in (0, -10)]
+    cases += [("commands, synthesised", path, 0) for path in said(voices, language, COMMANDS[language])]
+    return cases
+
+
+def play(cases, language, slow):
+    lines = "".join(f"{i}\t{path}\t{level}\n" for i, (_, path, level) in enumerate(cases))
+    done = subprocess.run([SCENES, "--language", language, "--slow", str(slow)], input=lines, capture_output=True, text=True,
+                          cwd=ROOT, check=False, env={**os.environ, "PARLEY_LIB": str(ROOT / "build/release/lib")})
+    if done.returncode:
+        sys.exit(f"overlap_scenes: {done.stderr.strip()}")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def spread(values):
+    values = sorted(v for v in values if v >= 0)
+    return f"{values[len(values) // 2]} / {values[min(len(values) - 1, len(values) * 95 // 100)]}" if values else "-"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--audio", type=pathlib.Path, default=ROOT.parent / "shared/audio")
+    parser.add_argument("--voices", type=pathlib.Path, default=pathlib.Path("~/.cache/parley/test/backchannels").expanduser())
+    parser.add_argument("--languages", default="en,zh")
+    parser.add_argument("--slow", default="1,6")
+    parser.add_argument("--kinds", default="")
+    parser.add_argument("--json", type=pathlib.Path)
+    args = parser.parse_args()
+    args.voices.mkdir(parents=True, exist_ok=True)
+    kept = []
+    print("| language | recogniser | over the answer | cases | stopped | paused after, ms (p50 / p95) | decided after "
+          "| silent when it went on |\n|---|---|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as name:
+        for language in args.languages.split(","):
+            cases = [case for case in cases_of(language, args.audio, args.voices, pathlib.Path(name))
+                     if not args.kinds or any(kind in case[0] for kind in args.kinds.split(","))]
+            for slow in args.slow.split(","):
+                results = play(cases, language, slow)
+                for (kind, path, level), result in zip(cases, results):
+                    kept.append({"language": language, "slow": slow, "kind": kind, "file": path.name, "level": level, **result})
+                for kind in dict.fromkeys(case[0] for case in cases):
+                    rows = [r for r in kept[-len(cases):] if r["kind"] == kind]
+                    stopped = sum(r["stopped"] for r in rows)
+                    bad = len(rows) - stopped if kind in MUST_STOP else stopped
+                    print(f"| {language} | {slow} x | {kind} | {len(rows)} | {stopped}{'' if bad == 0 else ' (' + str(bad) + ' wrong)'} | "
+                          f"{spread([r['paused_ms'] for r in rows])} | {spread([r['decided_ms'] for r in rows])} | "
+                          f"{spread([r['silent_ms'] for r in rows if not r['stopped'] and r['paused_ms'] >= 0])} |", flush=True)
+    if args.json:
+        args.json.write_text("\n".join(json.dumps(r, ensure_ascii=False) for r in kept) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
