@@ -495,7 +495,8 @@ static struct call *new_call(struct prl_calls *calls)
         return NULL;
     call->calls = calls;
     prl_str_init(&call->pending, PRL_CALL_PENDING_MAX);
-    prl_session_make_id(call->id, sizeof(call->id), "rtc_");
+    const char prefix[] = {'r', 't', 'c', '_', prl_talks_digit(calls->conf.talks), '\0'};
+    prl_session_make_id(call->id, sizeof(call->id), prefix);
     return call;
 }
 

@@ -104,6 +104,36 @@ bool prl_realtime_token(const struct prl_http_request *request, char token[PRL_T
     return false;
 }
 
+// The loop of the session that a request is for, by the digit in a call's id or a resume token; SIZE_MAX:
+// it is for none.
+static size_t named_loop(const struct prl_http_request *request)
+{
+    static const char calls[] = "/v1/realtime/calls/rtc_";
+    static const char prefix[] = "rtc_";
+    char token[PRL_TALK_TOKEN_SIZE];
+    char id[PRL_SESSION_ID_SIZE];
+    const char *path = prl_http_path(request);
+    if (prl_str_starts(path, calls))
+        return prl_talks_digit_loop(path[sizeof(calls) - 1]);
+    if (prl_http_query_value(request, "call_id", id, sizeof(id)))
+        return prl_str_starts(id, prefix) ? prl_talks_digit_loop(id[sizeof(prefix) - 1]) : SIZE_MAX;
+    size_t loop = SIZE_MAX;
+    if (prl_realtime_token(request, token))
+        loop = prl_talks_digit_loop(token[0]);
+    explicit_bzero(token, sizeof(token));
+    return loop;
+}
+
+size_t prl_realtime_loop(const struct prl_http_request *request, struct prl_talks_loops *loops)
+{
+    const char *path = prl_http_path(request);
+    size_t loop = named_loop(request);
+    if (loop < loops->count)
+        return loop;
+    bool opens = prl_str_ends(path, "/realtime") || prl_str_ends(path, "/realtime/calls");
+    return opens ? prl_talks_place(loops) : 0;
+}
+
 // Browsers fail when none of the offered subprotocols is chosen.
 static const char *choose_subprotocol(const struct prl_http_request *request)
 {

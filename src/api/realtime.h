@@ -40,4 +40,8 @@ void prl_realtime_model(const struct prl_http_request *request, char *model, siz
 // when there is none; one that cannot be any is "".
 bool prl_realtime_token(const struct prl_http_request *request, char token[PRL_TALK_TOKEN_SIZE]);
 
+// Several loops: the number of the one that a request belongs to. A session stays on its loop, which the
+// digit in call ids and resume tokens names; a new one takes its turn; all else is for the first loop.
+size_t prl_realtime_loop(const struct prl_http_request *request, struct prl_talks_loops *loops);
+
 #endif

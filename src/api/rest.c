@@ -295,41 +295,54 @@ static void render_rtc(const struct prl_rest *rest, struct prl_str *text)
                                  "Datagrams that came too long", (double)rtc.oversize);
 }
 
-static void on_metrics(void *arg, struct prl_http_request *request)
+void prl_rest_figures(const struct prl_rest *rest, struct prl_str *out)
 {
-    struct prl_rest *rest = arg;
-    if (refuse_stranger(rest, request))
-        return;
     struct prl_talks_stats sessions;
     struct prl_http_stats http;
     struct prl_loop_stats loop;
     prl_talks_stats(rest->conf.talks, &sessions);
     prl_http_stats(rest->http, &http);
     prl_loop_stats(rest->conf.loop, &loop);
-    struct prl_str text;
-    prl_str_init(&text, BODY_MAX);
-    (void)prl_metrics_render(&text);
-    (void)prl_metrics_render_one(&text, "gauge", "parley_sessions", "Sessions now",
+    (void)prl_metrics_render_one(out, "gauge", "parley_sessions", "Sessions now",
                                  (double)sessions.sessions);
-    (void)prl_metrics_render_one(&text, "gauge", "parley_loop_load",
+    (void)prl_metrics_render_one(out, "gauge", "parley_loop_load",
                                  "Share of its core that the loop uses", sessions.load);
-    (void)prl_metrics_render_one(&text, "gauge", "parley_sessions_frozen",
+    (void)prl_metrics_render_one(out, "gauge", "parley_sessions_frozen",
                                  "Sessions that wait for their client", (double)sessions.frozen);
-    (void)prl_metrics_render_one(&text, "gauge", "parley_calls", "WebRTC calls now",
+    (void)prl_metrics_render_one(out, "gauge", "parley_calls", "WebRTC calls now",
                                  (double)prl_calls_count(rest->conf.calls));
-    (void)prl_metrics_render_one(&text, "gauge", "parley_connections", "Connections now",
+    (void)prl_metrics_render_one(out, "gauge", "parley_connections", "Connections now",
                                  (double)http.connections);
-    (void)prl_metrics_render_one(&text, "counter", "parley_http_requests_total", "HTTP requests",
+    (void)prl_metrics_render_one(out, "counter", "parley_http_requests_total", "HTTP requests",
                                  (double)http.requests);
-    (void)prl_metrics_render_one(&text, "gauge", "parley_loop_stall_seconds_max",
-                                 "Longest callback", (double)loop.stall_us_worst / 1e6);
+    (void)prl_metrics_render_one(out, "gauge", "parley_loop_stall_seconds_max", "Longest callback",
+                                 (double)loop.stall_us_worst / 1e6);
+    render_rtc(rest, out);
+    if (rest->conf.metrics)
+        rest->conf.metrics(rest->conf.arg, out);
+}
+
+// What is the process's, then what each loop has of its own, put together.
+static void on_metrics(void *arg, struct prl_http_request *request)
+{
+    struct prl_rest *rest = arg;
+    if (refuse_stranger(rest, request))
+        return;
+    struct prl_str text;
+    struct prl_str own;
+    const char *texts[PRL_HTTP_SERVERS_MAX];
+    prl_str_init(&text, BODY_MAX);
+    prl_str_init(&own, BODY_MAX);
+    (void)prl_metrics_render(&text);
     (void)prl_metrics_render_one(&text, "gauge", "parley_heap_bytes", "Heap in use", heap_bytes());
     (void)prl_metrics_render_one(&text, "gauge", "process_resident_memory_bytes",
                                  "Memory of the process", resident_bytes());
-    render_rtc(rest, &text);
-    if (rest->conf.metrics)
-        rest->conf.metrics(rest->conf.arg, &text);
+    prl_rest_figures(rest, &own);
+    size_t others = rest->conf.others ? rest->conf.others(rest->conf.arg, texts + 1) : 0;
+    texts[0] = prl_str_text(&own);
+    (void)prl_metrics_merge(&text, texts, 1 + others);
     prl_reply_text(request, 200, "text/plain; version=0.0.4; charset=utf-8", &text);
+    prl_str_free(&own);
     prl_str_free(&text);
 }
 

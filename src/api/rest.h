@@ -32,13 +32,18 @@ struct prl_rest_conf {
     size_t model_count;
     // Fills a JSON object with what each engine is doing; false while one has not answered yet.
     bool (*ready)(void *arg, struct prl_str *json);
-    // Appends further metrics in Prometheus form; may be NULL.
+    // Appends further metrics of this loop in Prometheus form; may be NULL.
     void (*metrics)(void *arg, struct prl_str *out);
+    // What prl_rest_figures said on the other loops of late, borrowed for the call; returns how many,
+    // below PRL_HTTP_SERVERS_MAX. NULL: there is one loop.
+    size_t (*others)(void *arg, const char **texts);
     void *arg;
 };
 
 enum prl_err prl_rest_create(struct prl_rest **out, const struct prl_rest_conf *conf) PRL_MUST_USE;
 void prl_rest_destroy(struct prl_rest **rest);
 enum prl_err prl_rest_route(struct prl_rest *rest, struct prl_http *http) PRL_MUST_USE;
+// Appends the figures of this loop, in Prometheus form.
+void prl_rest_figures(const struct prl_rest *rest, struct prl_str *out);
 
 #endif

@@ -43,6 +43,7 @@ struct prl_talk {
     struct prl_session_conf base;
     struct prl_credential maker;
     int64_t resume_us;
+    char digit; // of the loop, first in tokens; 0: there is one loop
     void (*left)(void *arg, struct prl_talk *talk, bool frozen);
     void *arg;
     // Owned.
@@ -297,6 +298,7 @@ enum prl_err prl_talk_create(struct prl_talk **out, const struct prl_talk_conf *
     talk->base = *conf->base;
     talk->maker = conf->maker;
     talk->resume_us = conf->resume_us;
+    talk->digit = conf->digit;
     talk->left = conf->left;
     talk->arg = conf->arg;
     talk->track = conf->track;
@@ -358,11 +360,14 @@ static void offer_token(struct prl_talk *talk)
     uint8_t noise[TOKEN_BYTES];
     char token[PRL_TALK_TOKEN_SIZE] = "";
     PRL_CHECK(getrandom(noise, sizeof(noise), 0) == (ssize_t)sizeof(noise));
+    size_t len = 0;
+    if (talk->digit)
+        token[len++] = talk->digit;
     for (size_t i = 0; i < sizeof(noise); i++) {
-        token[2 * i] = hex[noise[i] >> 4];
-        token[2 * i + 1] = hex[noise[i] & 15];
+        token[len++] = hex[noise[i] >> 4];
+        token[len++] = hex[noise[i] & 15];
     }
-    if (prl_hash_bytes(token, sizeof(token) - 1, talk->token_hash) == PRL_OK)
+    if (prl_hash_bytes(token, len, talk->token_hash) == PRL_OK)
         prl_events_resume(talk->events, token, talk->resume_us / SECOND_US, talk->resumed);
     else
         talk->token_hash[0] = '\0';

@@ -23,7 +23,7 @@ struct prl_tracer;
 
 enum {
     PRL_TALK_OBSERVERS_MAX = 8,
-    PRL_TALK_TOKEN_SIZE = 65,     // of a resume token in hex: 256 bits
+    PRL_TALK_TOKEN_SIZE = 66,     // of a resume token: 256 bits in hex, behind a digit for its loop
     PRL_TALK_CLOSE_NORMAL = 1000, // the codes with which channels end
     PRL_TALK_CLOSE_AWAY = 1001,
     PRL_TALK_CLOSE_INTERNAL = 1011,
@@ -59,6 +59,7 @@ struct prl_talk_conf {
     const struct prl_json *session; // first settings, or NULL
     struct prl_tracer *tracer;      // or NULL
     int64_t life_us;                // 0: no limit
+    char digit;                     // of the loop, first in tokens; 0: there is one loop
     int64_t resume_us;              // how long a client may stay away; 0: nobody comes back
     // The last call of a talk, which may be destroyed inside: the owner has gone and `frozen` says
     // whether a token can bring it back; or its life is over.

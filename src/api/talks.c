@@ -67,6 +67,65 @@ enum prl_err prl_talks_create(struct prl_talks **out, const struct prl_talks_con
     return err;
 }
 
+// ---- several loops ----
+
+static const char digits[] = "0123456789abcdef";
+_Static_assert(sizeof(digits) - 1 >= PRL_TALKS_LOOPS_MAX, "a digit for each loop");
+
+size_t prl_talks_digit_loop(char digit)
+{
+    const char *at = digit ? strchr(digits, digit) : NULL;
+    return at ? (size_t)(at - digits) : SIZE_MAX;
+}
+
+char prl_talks_digit(const struct prl_talks *talks)
+{
+    return (char)(talks->conf.loops ? digits[talks->conf.loop] : '\0');
+}
+
+size_t prl_talks_place(struct prl_talks_loops *loops)
+{
+    size_t next = atomic_fetch_add(&loops->turn, 1) % loops->count;
+    size_t least = next;
+    for (size_t i = 0; i < loops->count; i++)
+        if (atomic_load(&loops->sessions[i]) < atomic_load(&loops->sessions[least]))
+            least = i;
+    bool uneven = atomic_load(&loops->sessions[next]) >
+                  atomic_load(&loops->sessions[least]) + PRL_TALKS_UNEVEN_MAX;
+    return uneven ? least : next;
+}
+
+// Sessions with a client, of all loops.
+static size_t sessions_now(const struct prl_talks *talks)
+{
+    if (!talks->conf.loops)
+        return talks->stats.sessions;
+    size_t sessions = 0;
+    for (size_t i = 0; i < talks->conf.loops->count; i++)
+        sessions += atomic_load(&talks->conf.loops->sessions[i]);
+    return sessions;
+}
+
+static void remove_session(struct prl_talks *talks)
+{
+    talks->stats.sessions--;
+    if (talks->conf.loops)
+        atomic_fetch_sub(&talks->conf.loops->sessions[talks->conf.loop], 1);
+}
+
+// False: there is no room for one more. It is counted first, so that two loops that have one at the same
+// time do not both find the last place free.
+static bool add_session(struct prl_talks *talks)
+{
+    talks->stats.sessions++;
+    if (talks->conf.loops)
+        atomic_fetch_add(&talks->conf.loops->sessions[talks->conf.loop], 1);
+    if (sessions_now(talks) <= talks->conf.sessions_max)
+        return true;
+    remove_session(talks);
+    return false;
+}
+
 // Takes the seat out of the list and ends its talk.
 static void remove_seat(struct prl_talks *talks, struct seat **at)
 {
@@ -76,7 +135,7 @@ static void remove_seat(struct prl_talks *talks, struct seat **at)
     if (seat->until_us)
         talks->stats.frozen--;
     else
-        talks->stats.sessions--;
+        remove_session(talks);
     prl_talk_destroy(&seat->talk);
     prl_mem_free(seat);
 }
@@ -157,7 +216,7 @@ static void on_left(void *arg, struct prl_talk *talk, bool frozen)
     if (talks->stats.frozen >= talks->conf.frozen_max)
         drop_oldest(talks);
     seat->until_us = prl_clock_now_us() + talks->conf.resume_us;
-    talks->stats.sessions--;
+    remove_session(talks);
     talks->stats.frozen++;
     prl_log(PRL_LOG_INFO, "api", "%s: waits for its client", prl_talk_id(talk));
     start_timer(talks);
@@ -176,9 +235,10 @@ enum prl_err prl_talks_return(struct prl_talks *talks, const struct prl_talks_re
     char hash[PRL_HASH_TEXT_SIZE];
     *out = NULL;
     *channel = NULL;
-    if (strlen(wish->token) != PRL_TALK_TOKEN_SIZE - 1)
+    size_t len = PRL_TALK_TOKEN_SIZE - (talks->conf.loops ? 1 : 2);
+    if (strlen(wish->token) != len)
         return PRL_ERR_NOTFOUND;
-    enum prl_err err = prl_hash_bytes(wish->token, PRL_TALK_TOKEN_SIZE - 1, hash);
+    enum prl_err err = prl_hash_bytes(wish->token, len, hash);
     if (err)
         return err;
     struct seat *found = NULL;
@@ -187,15 +247,16 @@ enum prl_err prl_talks_return(struct prl_talks *talks, const struct prl_talks_re
             found = seat;
     if (!found || !prl_credential_owns(wish->asker, prl_talk_maker(found->talk)))
         return PRL_ERR_NOTFOUND;
-    if (found->until_us && talks->stats.sessions >= talks->conf.sessions_max)
+    if (found->until_us && !add_session(talks))
         return refuse(talks);
     err = prl_talk_return(found->talk, channel, wish->dialect, wish->track, wish->ops, wish->arg);
-    if (err)
+    if (err) {
+        if (found->until_us)
+            remove_session(talks);
         return err;
-    if (found->until_us) {
-        talks->stats.frozen--;
-        talks->stats.sessions++;
     }
+    if (found->until_us)
+        talks->stats.frozen--;
     found->until_us = 0;
     talks->stats.resumed++;
     prl_metrics_add(PRL_METRIC_RESUMES, 1);
@@ -209,8 +270,8 @@ enum prl_err prl_talks_return(struct prl_talks *talks, const struct prl_talks_re
 
 bool prl_talks_full(struct prl_talks *talks)
 {
-    size_t sessions = talks->stats.sessions;
-    if (sessions < talks->conf.sessions_max && !prl_overload_refuses(&talks->overload, sessions))
+    if (sessions_now(talks) < talks->conf.sessions_max &&
+        !prl_overload_refuses(&talks->overload, talks->stats.sessions))
         return false;
     return refuse(talks) != PRL_OK;
 }
@@ -219,11 +280,13 @@ enum prl_err prl_talks_open(struct prl_talks *talks, const struct prl_talks_wish
                             struct prl_talk **out, struct prl_problem *problem)
 {
     *out = NULL;
-    if (talks->stats.sessions >= talks->conf.sessions_max)
+    if (!add_session(talks))
         return PRL_ERR_LIMIT;
     struct seat *seat = prl_mem_zalloc(sizeof(*seat));
-    if (!seat)
+    if (!seat) {
+        remove_session(talks);
         return PRL_ERR_NOMEM;
+    }
     struct prl_talk_conf conf = {.engines = &talks->conf.engines,
                                  .base = &talks->conf.session,
                                  .maker = *wish->maker,
@@ -234,17 +297,18 @@ enum prl_err prl_talks_open(struct prl_talks *talks, const struct prl_talks_wish
                                  .session = wish->session,
                                  .tracer = talks->conf.tracer,
                                  .life_us = talks->conf.session_max_us,
+                                 .digit = prl_talks_digit(talks),
                                  .resume_us = talks->conf.resume_us,
                                  .left = on_left,
                                  .arg = talks};
     enum prl_err err = prl_talk_create(&seat->talk, &conf, problem);
     if (err) {
         prl_mem_free(seat);
+        remove_session(talks);
         return err;
     }
     seat->next = talks->seats;
     talks->seats = seat;
-    talks->stats.sessions++;
     talks->stats.sessions_all++;
     prl_overload_admitted(&talks->overload);
     prl_metrics_add(PRL_METRIC_SESSIONS, 1);

@@ -1,6 +1,6 @@
 // talks.h -- every conversation of one loop: how many there may be, and those whose client is away.
 //
-// Threads:  the loop thread.
+// Threads:  the loop thread; several loops share a struct prl_talks_loops.
 // Memory:   one object a conversation; at most `sessions_max` with a client, calls and WebSockets
 //           together, and `frozen_max` without one.
 // Errors:   LIMIT when there is no room. A conversation that freezes when frozen_max are frozen makes the
@@ -10,15 +10,27 @@
 #ifndef PRL_API_TALKS_H
 #define PRL_API_TALKS_H
 
+#include <stdatomic.h>
+
 #include "api/talk.h"
 
 struct prl_talks;
+
+// What the loops of a server know of each other: how many sessions with a client each has.
+enum { PRL_TALKS_LOOPS_MAX = 16, PRL_TALKS_UNEVEN_MAX = 4 };
+struct prl_talks_loops {
+    size_t count; // set once; the rest is 0 at first
+    atomic_size_t sessions[PRL_TALKS_LOOPS_MAX];
+    atomic_size_t turn;
+};
 
 struct prl_talks_conf {
     struct prl_session_engines engines;
     struct prl_session_conf session; // defaults of every session; texts live as long as the server
     struct prl_tracer *tracer;       // gets every turn; or NULL
     size_t sessions_max;
+    struct prl_talks_loops *loops; // borrowed, sessions_max is for all of them; NULL: there is one
+    size_t loop;                   // this one's number
     double load_max;        // share of the loop's core from which new ones are refused; 0: never
     int64_t session_max_us; // longest life of a conversation; 0: no limit
     int64_t resume_us;      // how long one waits for its client; 0: no coming back
@@ -72,5 +84,15 @@ struct prl_talks_stats {
     double load;           // share of its core that the loop uses, 0 without load_max
 };
 void prl_talks_stats(const struct prl_talks *talks, struct prl_talks_stats *stats);
+
+// ---- several loops ----
+
+// The loop for a new session, on any thread: each in its turn, but where one has more than
+// PRL_TALKS_UNEVEN_MAX sessions more than the one with the fewest, that one.
+size_t prl_talks_place(struct prl_talks_loops *loops);
+// The digit by which ids and tokens name the loop of these talks; 0: there is one loop.
+char prl_talks_digit(const struct prl_talks *talks);
+// The loop that a digit names, SIZE_MAX: none.
+size_t prl_talks_digit_loop(char digit);
 
 #endif

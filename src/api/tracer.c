@@ -40,6 +40,9 @@ struct prl_tracer {
     struct prl_fetch_request *request; // while a batch is sent
     struct prl_lane *lane;
     struct file file;
+    struct prl_port *port; // turns of other loops; NULL: there are none
+    // Borrowed.
+    struct prl_port *joined; // of the tracer that this one joined; NULL: it works itself
     // State.
     size_t first, count; // of the queue
     size_t sending;      // turns of the batch
@@ -229,15 +232,37 @@ static void to_queue(struct prl_tracer *tracer, const struct prl_trace_turn *tur
         start_flush(tracer);
 }
 
+static void give(struct prl_tracer *tracer, const struct prl_trace_turn *turn)
+{
+    if (tracer->lane)
+        to_file(tracer, turn);
+    if (tracer->fetch)
+        to_queue(tracer, turn);
+}
+
+static void on_turn(void *arg, struct prl_msg *msg)
+{
+    give(arg, msg->data);
+}
+
+static void to_first(struct prl_tracer *tracer, const struct prl_trace_turn *turn)
+{
+    struct prl_msg msg = {.data = prl_mem_dup(turn, sizeof(*turn)), .size = sizeof(*turn)};
+    if (msg.data && prl_port_send(tracer->joined, &msg) == PRL_OK)
+        return;
+    prl_msg_free(&msg);
+    prl_metrics_add(PRL_METRIC_TRACES_DROPPED, 1);
+}
+
 void prl_tracer_add(struct prl_tracer *tracer, const struct prl_trace_turn *turn)
 {
     struct prl_trace_turn own = *turn;
     PRL_CHECK(getrandom(own.seed, sizeof(own.seed), 0) == (ssize_t)sizeof(own.seed));
     own.zero_wall_us = prl_clock_wall_us() - (prl_clock_now_us() - own.zero_us);
-    if (tracer->lane)
-        to_file(tracer, &own);
-    if (tracer->fetch)
-        to_queue(tracer, &own);
+    if (tracer->joined)
+        to_first(tracer, &own);
+    else
+        give(tracer, &own);
 }
 
 // ---- life ----
@@ -262,11 +287,28 @@ enum prl_err prl_tracer_create(struct prl_tracer **out, const struct prl_tracer_
     return err;
 }
 
+enum prl_err prl_tracer_join(struct prl_tracer **out, struct prl_tracer *first)
+{
+    *out = NULL;
+    enum prl_err err = first->port ? PRL_OK
+                                   : prl_port_open(&first->port, first->conf.loop,
+                                                   PRL_TRACER_QUEUE_MAX, on_turn, first);
+    if (err)
+        return err;
+    *out = prl_mem_zalloc(sizeof(**out));
+    if (!*out)
+        return PRL_ERR_NOMEM;
+    (*out)->joined = first->port;
+    (*out)->file.fd = -1;
+    return PRL_OK;
+}
+
 void prl_tracer_destroy(struct prl_tracer **tracer)
 {
     if (!*tracer)
         return;
     struct prl_tracer *own = *tracer;
+    prl_port_destroy(&own->port);
     prl_lane_destroy(&own->lane);
     if (own->file.fd >= 0)
         close(own->file.fd);

@@ -2,7 +2,7 @@
 //
 // Turns wait in one bounded queue and leave in batches, one request at a time. The file is written by a
 // thread of its own, because the loop may wait for no disk; after each turn it is whole JSON.
-// Units:    bytes. Threads: the loop thread; the lane "trace" writes the file.
+// Units:    bytes. Threads: the loop thread of each; the lane "trace" writes the file.
 // Memory:   the queue, PRL_TRACER_QUEUE_MAX turns of about 250 bytes, and a batch being sent.
 // Errors:   none reaches a conversation. A turn that finds the queue full, whose batch the collector does not
 //           take, or for which the file has no room is dropped and counted (parley_traces_dropped_total);
@@ -28,6 +28,9 @@ struct prl_tracer_conf { // texts are borrowed as long as the tracer lives
     const char *version;     // of the program
 };
 
+// Another loop's way to `first`: its turns go there by message, and are dropped and counted when
+// PRL_TRACER_QUEUE_MAX wait. Before the loops run; destroyed on one thread after them, `first` last.
+enum prl_err prl_tracer_join(struct prl_tracer **out, struct prl_tracer *first) PRL_MUST_USE;
 // IO: the file cannot be made.
 enum prl_err prl_tracer_create(struct prl_tracer **out,
                                const struct prl_tracer_conf *conf) PRL_MUST_USE;

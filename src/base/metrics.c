@@ -3,12 +3,13 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
 
 enum kind { COUNTER, HISTOGRAM, FINE };
-enum { BUCKETS = 16 };
+enum { BUCKETS = 16, TEXTS_MAX = 16 };
 
 // Upper bounds in microseconds: fine where people notice (200, 500, 800 ms), or where packets do.
 static const uint32_t coarse_us[BUCKETS] = {10000,   25000,   50000,   100000, 150000, 200000,
@@ -161,4 +162,62 @@ enum prl_err prl_metrics_render_one(struct prl_str *out, const char *kind, const
 {
     return prl_str_addf(out, "# HELP %s %s\n# TYPE %s %s\n%s %.15g\n", name, help, name, kind, name,
                         value);
+}
+
+// ---- several loops ----
+
+// The value behind the last space of a line of `len` bytes, and where it begins.
+static double line_value(const char *line, size_t len, size_t *at)
+{
+    *at = len;
+    while (*at > 0 && line[*at - 1] != ' ')
+        --*at;
+    return strtod(line + *at, NULL); // ends at the line's end
+}
+
+static size_t line_len(const char *at)
+{
+    return strcspn(at, "\n");
+}
+
+// One line of all; `at` are the texts, of which those that differ become NULL.
+static void merge_line(struct prl_str *out, const char **at, size_t count)
+{
+    static const char loop_prefix[] = "parley_loop_";
+    size_t len = line_len(at[0]);
+    size_t name;
+    double value = line_value(at[0], len, &name);
+    bool greatest = prl_str_starts(at[0], loop_prefix);
+    bool comment = at[0][0] == '#' || name == 0;
+    for (size_t i = 1; i < count; i++) {
+        size_t more_len = at[i] ? line_len(at[i]) : 0;
+        size_t more_name = 0;
+        double more = at[i] ? line_value(at[i], more_len, &more_name) : 0;
+        if (!at[i] || more_name != name || memcmp(at[i], at[0], name) != 0) {
+            at[i] = NULL;
+            continue;
+        }
+        if (!greatest)
+            value += more;
+        else if (more > value)
+            value = more;
+        at[i] += more_len + (at[i][more_len] == '\n');
+    }
+    if (comment)
+        (void)prl_str_add(out, at[0], len);
+    else
+        (void)prl_str_addf(out, "%.*s%.15g", (int)name, at[0], value);
+    (void)prl_str_addc(out, '\n');
+    at[0] += len + (at[0][len] == '\n');
+}
+
+enum prl_err prl_metrics_merge(struct prl_str *out, const char *const *texts, size_t count)
+{
+    const char *at[TEXTS_MAX];
+    PRL_CHECK(count >= 1 && count <= TEXTS_MAX);
+    for (size_t i = 0; i < count; i++)
+        at[i] = texts[i];
+    while (*at[0])
+        merge_line(out, at, count);
+    return out->err;
 }

@@ -116,5 +116,8 @@ enum prl_err prl_metrics_render(struct prl_str *out);
 // Appends one gauge or counter that its owner keeps.
 enum prl_err prl_metrics_render_one(struct prl_str *out, const char *kind, const char *name,
                                     const char *help, double value);
+// Appends what several loops rendered alike: the lines of the first, each value the sum of all, but with
+// names that begin with parley_loop_ the greatest. A text whose lines are others is left out. 1..16 texts.
+enum prl_err prl_metrics_merge(struct prl_str *out, const char *const *texts, size_t count);
 
 #endif

@@ -87,12 +87,13 @@ static void on_accept(void *arg, const struct prl_accepted *accepted)
 {
     struct prl_http *http = arg;
     http->stats.accepted++;
-    bool full = http->stats.connections >= http->conf.connections_max;
+    size_t open = atomic_load(http->open);
+    bool full = open >= http->conf.connections_max;
     if (full)
         http->stats.refused++;
     // Before a TLS handshake nothing can be said, and the refusing have a limit too.
     if (full && (http->tls_listen[accepted->index] ||
-                 http->stats.connections >= http->conf.connections_max + PRL_HTTP_REFUSING_MAX)) {
+                 open >= http->conf.connections_max + PRL_HTTP_REFUSING_MAX)) {
         close(accepted->fd);
         return;
     }
@@ -133,11 +134,12 @@ enum prl_err prl_http_create(struct prl_http **out, struct prl_loop *loop,
                              const struct prl_http_conf *conf)
 {
     PRL_CHECK(out && loop && conf);
-    PRL_CHECK(conf->listen_count >= 1 && conf->listen_count <= PRL_ACCEPTOR_MAX);
+    PRL_CHECK(conf->listen_count <= PRL_ACCEPTOR_MAX);
     struct prl_http *http = *out = prl_mem_zalloc(sizeof(*http));
     if (!http)
         return PRL_ERR_NOMEM;
     http->loop = loop;
+    http->open = &http->own_open;
     take_conf(http, conf);
     http->slice = prl_mem_alloc(PRL_WS_SLICE);
     enum prl_err err = http->slice ? build_rules(http, conf) : PRL_ERR_NOMEM;

@@ -32,7 +32,7 @@ struct prl_http_listen {
 // 0 or NULL takes the default in brackets. All pointers are borrowed for the create call only.
 struct prl_http_conf {
     const struct prl_http_listen *listens;
-    size_t listen_count;        // 1..16
+    size_t listen_count;        // at most 16; 0: connections come from servers joined with this one
     const char *tls_cert;       // PEM chain, needed when a listen has tls (see net/tls.h)
     const char *tls_key;        // PEM key
     const char *const *hosts;   // further names that `Host` may carry, beside localhost, loopback
@@ -40,7 +40,7 @@ struct prl_http_conf {
     const char *const *origins; // further allowed origins, e.g. "https://app.example"; "*" = any
     size_t origin_count;
     bool reuse_port;             // several loops share the addresses
-    size_t connections_max;      // [2000]
+    size_t connections_max;      // of all servers joined with this one [2000]
     size_t head_size_max;        // request line and headers [16 KiB, also the most]
     int32_t head_timeout_ms;     // from accept or first byte to the end of the head [10,000]
     int32_t body_timeout_ms;     // most time for a body without progress [30,000]
@@ -74,7 +74,8 @@ enum prl_err prl_http_create(struct prl_http **out, struct prl_loop *loop,
 // Makes `servers[0..count)`, each on a loop of its own, with the same routes, hand requests over to the
 // one they belong to: the connection moves there, with what was read of it and its TLS, and stays.
 // A request waits for at most one turn of each loop. Before the loops run; servers[i] then has number
-// i. When they have ended, all are destroyed on one thread (prl_loop_adopt). 1..PRL_HTTP_SERVERS_MAX.
+// i. When they have ended, all are destroyed on one thread (prl_loop_adopt), the first one last.
+// 1..PRL_HTTP_SERVERS_MAX.
 enum prl_err prl_http_join(struct prl_http *const *servers, size_t count, prl_http_owner_fn owner,
                            void *const *owner_args) PRL_MUST_USE;
 // Stops listening, lets open WebSockets know with 1001, keeps serving until prl_http_destroy.

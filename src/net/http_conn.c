@@ -357,6 +357,7 @@ enum prl_err prl_http_conn_create(struct prl_http *http, const struct prl_accept
     prl_outq_init(&conn->out, http->conf.ws_queue_size_max);
     conn->since_us = prl_clock_now_us();
     prl_http_conn_link(conn, http);
+    atomic_fetch_add(http->open, 1);
     struct prl_stream_conf conf = {.fd = accepted->fd,
                                    .tls = tls ? http->tls : NULL,
                                    .what = "http connection",
@@ -380,6 +381,7 @@ void prl_http_conn_destroy(struct prl_http_request *conn)
 {
     struct prl_http *http = conn->http;
     prl_http_conn_unlink(conn);
+    atomic_fetch_sub(http->open, 1);
     http->stats.websockets -= conn->state == PRL_HTTP_UPGRADED;
     http->stats.bytes_in += conn->bytes_in;
     http->stats.bytes_out += conn->bytes_out;

@@ -7,6 +7,7 @@
 #ifndef PRL_NET_HTTP_CONN_H
 #define PRL_NET_HTTP_CONN_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -58,6 +59,8 @@ struct prl_http {
     struct prl_ws_route ws_routes[PRL_HTTP_ROUTES_MAX];
     size_t ws_route_count;
     struct prl_http_stats stats;
+    atomic_size_t own_open;
+    atomic_size_t *open; // connections of all joined servers: own_open of the first
 };
 
 struct prl_http_request {

@@ -49,6 +49,7 @@ static enum prl_err join_one(struct prl_http *const *servers, size_t count, size
         return PRL_ERR_NOMEM;
     memcpy(http->joined->servers, servers, count * sizeof(struct prl_http *));
     http->joined->count = count;
+    http->open = &servers[0]->own_open;
     http->joined->number = number;
     atomic_init(&http->joined->arrived, NULL);
     // One message that waits is enough: it fetches all.

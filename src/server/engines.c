@@ -70,9 +70,9 @@ struct prl_engines {
     struct prl_fetch *fetch;
     struct prl_pool *pools[KIND_COUNT]; // NULL where everything is embedded
     char *paths[PATH_COUNT];            // owned; NULL where the file is not there
-    struct prl_cores *cores;
-    struct prl_ort *ort;
-    struct prl_echo_kit *echo;
+    struct prl_cores *cores;            // the first owns these three
+    struct prl_ort *ort;                //
+    struct prl_echo_kit *echo;          //
     struct prl_vad *vad;
     struct prl_eot *eot;         // NULL: not wanted, or not there
     struct prl_speaker *speaker; // the same
@@ -366,13 +366,38 @@ static enum prl_err prepare_isolate(struct prl_engines *engines, char *why)
 
 // ---- loading ----
 
+// Without its module there is a poorer echo control, which is worth a line and no more.
+static enum prl_err start_echo(struct prl_engines *engines)
+{
+    char why[PRL_ENGINES_WHY_SIZE];
+    char *module = beside_program("/lib/libparley_aec3.so");
+    enum prl_err err = prl_echo_kit_create(&engines->echo, module, why, sizeof(why));
+    if (!err && *why)
+        prl_log(PRL_LOG_WARN, "echo", "%s; echo is cancelled with %s", why,
+                prl_echo_kit_name(engines->echo));
+    prl_mem_free(module);
+    return err;
+}
+
+// What one of a process is enough of.
+static enum prl_err start_common(struct prl_engines *engines, char *why)
+{
+    if (engines->conf.first) {
+        engines->cores = engines->conf.first->cores;
+        engines->ort = engines->conf.first->ort;
+        engines->echo = engines->conf.first->echo;
+        return PRL_OK;
+    }
+    enum prl_err err = prl_cores_create(&engines->cores, 0);
+    if (!err)
+        err = prl_ort_create(&engines->ort, engines->paths[PATH_ORT], why, PRL_ENGINES_WHY_SIZE);
+    return err ? err : start_echo(engines);
+}
+
 static enum prl_err start_vad(struct prl_engines *engines, char *why)
 {
-    enum prl_err err =
-        prl_ort_create(&engines->ort, engines->paths[PATH_ORT], why, PRL_ENGINES_WHY_SIZE);
-    if (!err)
-        err = prl_vad_create(&engines->vad, engines->ort, engines->paths[PATH_VAD], why,
-                             PRL_ENGINES_WHY_SIZE);
+    enum prl_err err = prl_vad_create(&engines->vad, engines->ort, engines->paths[PATH_VAD], why,
+                                      PRL_ENGINES_WHY_SIZE);
     engines->state.vad = !err;
     return err;
 }
@@ -384,6 +409,7 @@ static struct prl_eot_conf eot_conf(struct prl_engines *engines, const char *mod
                                  .model = model,
                                  .cores = engines->cores,
                                  .isolate = isolate_of(engines, "eot"),
+                                 .share = engines->conf.first ? engines->conf.first->eot : NULL,
                                  .on_ready = on_eot_ready,
                                  .on_error = on_eot_error,
                                  .arg = engines};
@@ -395,6 +421,10 @@ static enum prl_err start_eot(struct prl_engines *engines)
     const struct prl_settings *settings = engines->conf.settings;
     char path[PRL_MODELS_PATH_MAX];
     if (!settings->eot_enabled) {
+        engines->eot_settled = true;
+        return PRL_OK;
+    }
+    if (engines->conf.first && !engines->conf.first->eot) { // said there
         engines->eot_settled = true;
         return PRL_OK;
     }
@@ -411,7 +441,8 @@ static enum prl_err start_speaker(struct prl_engines *engines)
 {
     const struct prl_settings *settings = engines->conf.settings;
     char path[PRL_MODELS_PATH_MAX];
-    if (settings->speaker_lock == PRL_SESSION_LOCK_OFF) {
+    bool absent = engines->conf.first && !engines->conf.first->speaker; // said there
+    if (settings->speaker_lock == PRL_SESSION_LOCK_OFF || absent) {
         engines->speaker_settled = true;
         return PRL_OK;
     }
@@ -427,19 +458,6 @@ static enum prl_err start_speaker(struct prl_engines *engines)
                                     .on_error = on_speaker_error,
                                     .arg = engines};
     return prl_speaker_create(&engines->speaker, &conf);
-}
-
-// Without its module there is a poorer echo control, which is worth a line and no more.
-static enum prl_err start_echo(struct prl_engines *engines)
-{
-    char why[PRL_ENGINES_WHY_SIZE];
-    char *module = beside_program("/lib/libparley_aec3.so");
-    enum prl_err err = prl_echo_kit_create(&engines->echo, module, why, sizeof(why));
-    if (!err && *why)
-        prl_log(PRL_LOG_WARN, "echo", "%s; echo is cancelled with %s", why,
-                prl_echo_kit_name(engines->echo));
-    prl_mem_free(module);
-    return err;
 }
 
 static struct prl_stt_conf stt_conf(struct prl_engines *engines)
@@ -468,6 +486,7 @@ static struct prl_stt_conf stt_conf(struct prl_engines *engines)
         .far_only = prl_far_embedded(settings->stt) < 0,
         .far_partials = settings->stt_partials,
         .isolate = isolate_of(engines, "stt"),
+        .share = engines->conf.first ? engines->conf.first->stt : NULL,
         .on_ready = on_stt_ready,
         .on_error = on_engine_error,
         .arg = engines};
@@ -534,6 +553,8 @@ static struct prl_llm_conf llm_conf(struct prl_engines *engines)
                                  .threads = (int)settings->llm_threads,
                                  .cores = engines->cores,
                                  .isolate = isolate_of(engines, "llm"),
+                                 .share =
+                                     engines->conf.first ? engines->conf.first->local_llm : NULL,
                                  .on_state = on_llm_state,
                                  .arg = engines};
 }
@@ -599,6 +620,7 @@ static struct prl_tts_conf tts_conf(struct prl_engines *engines)
                                  .far_only = prl_far_embedded(settings->tts) < 0,
                                  .instructions = settings->tts_instructions,
                                  .isolate = isolate_of(engines, "tts"),
+                                 .share = engines->conf.first ? engines->conf.first->tts : NULL,
                                  .on_ready = on_tts_ready,
                                  .on_error = on_engine_error,
                                  .arg = engines};
@@ -623,7 +645,7 @@ enum prl_err prl_engines_create(struct prl_engines **out, const struct prl_engin
     (*out)->conf = *conf;
     enum prl_err err = find_paths(*out, why) ? PRL_OK : PRL_ERR_NOTFOUND;
     if (!err)
-        err = prl_cores_create(&(*out)->cores, 0);
+        err = start_common(*out, why);
     if (!err)
         err = prepare_isolate(*out, why);
     if (!err)
@@ -637,8 +659,6 @@ enum prl_err prl_engines_create(struct prl_engines **out, const struct prl_engin
     if (!err)
         err = start_speaker(*out);
     if (!err)
-        err = start_echo(*out);
-    if (!err)
         err = start_stt(*out);
     if (!err)
         err = start_llm(*out);
@@ -650,29 +670,38 @@ enum prl_err prl_engines_create(struct prl_engines **out, const struct prl_engin
         prl_timer_start((*out)->settled, 0);
     if (err && !*why)
         snprintf(why, PRL_ENGINES_WHY_SIZE, "the engines cannot be started: %s", prl_err_name(err));
+    if (err && conf->first)
+        prl_engines_stop(conf->first);
     if (err)
         prl_engines_destroy(out);
     return err;
+}
+
+void prl_engines_stop(struct prl_engines *engines)
+{
+    prl_timer_destroy(&engines->settled);
+    prl_eot_destroy(&engines->eot);
+    prl_speaker_destroy(&engines->speaker);
+    prl_stt_destroy(&engines->stt);
+    if (engines->llm == engines->local_llm)
+        engines->llm = NULL;
+    prl_llm_destroy(&engines->llm);
+    prl_llm_destroy(&engines->local_llm);
+    prl_tts_destroy(&engines->tts);
+    prl_upstream_kit_destroy(&engines->upstream);
 }
 
 void prl_engines_destroy(struct prl_engines **engines)
 {
     if (!*engines)
         return;
-    prl_timer_destroy(&(*engines)->settled);
-    prl_eot_destroy(&(*engines)->eot);
-    prl_speaker_destroy(&(*engines)->speaker);
-    prl_stt_destroy(&(*engines)->stt);
-    if ((*engines)->llm == (*engines)->local_llm)
-        (*engines)->llm = NULL;
-    prl_llm_destroy(&(*engines)->llm);
-    prl_llm_destroy(&(*engines)->local_llm);
-    prl_tts_destroy(&(*engines)->tts);
-    prl_upstream_kit_destroy(&(*engines)->upstream);
+    prl_engines_stop(*engines);
     prl_vad_destroy(&(*engines)->vad);
-    prl_echo_kit_destroy(&(*engines)->echo);
-    prl_cores_destroy(&(*engines)->cores); // the lanes are gone
-    prl_ort_destroy(&(*engines)->ort);
+    if (!(*engines)->conf.first) {
+        prl_echo_kit_destroy(&(*engines)->echo);
+        prl_cores_destroy(&(*engines)->cores); // the lanes are gone
+        prl_ort_destroy(&(*engines)->ort);
+    }
     for (int i = 0; i < KIND_COUNT; i++)
         prl_pool_destroy(&(*engines)->pools[i]);
     prl_fetch_destroy(&(*engines)->fetch);

@@ -1,6 +1,6 @@
 // engines.h -- loads every engine that serving needs, from settings, and says when all have answered.
 //
-// Threads:  the loop thread. Memory: owns the engines and the paths.
+// Threads:  the loop thread; several loops have an object each. Memory: owns the engines and the paths.
 // Errors:   what cannot be loaded is told once, with one line, through `failed`.
 #ifndef PRL_SERVER_ENGINES_H
 #define PRL_SERVER_ENGINES_H
@@ -17,14 +17,20 @@ enum { PRL_ENGINES_WHY_SIZE = 600 };
 struct prl_engines_conf {
     struct prl_loop *loop;
     const struct prl_settings *settings;
+    // Those of the first loop, whose embedded models these use too; NULL: these are the first.
+    struct prl_engines *first;
     void (*ready)(void *arg);                   // all have answered once
     void (*failed)(void *arg, const char *why); // at most once
     void *arg;
 };
 
-// Starts loading and returns; the VAD is loaded at once.
+// Starts loading and returns; the VAD is loaded at once. When it fails, `first` has been stopped: nothing
+// can be served.
 enum prl_err prl_engines_create(struct prl_engines **out, const struct prl_engines_conf *conf,
                                 char *why) PRL_MUST_USE;
+// With several loops all have ended: first prl_engines_stop for all of them, the first loop's first, then
+// destroy for all of them, the first loop's last. With one loop destroy alone will do.
+void prl_engines_stop(struct prl_engines *engines);
 void prl_engines_destroy(struct prl_engines **engines);
 void prl_engines_session(const struct prl_engines *engines, struct prl_session_engines *out);
 

@@ -69,6 +69,10 @@ static const char *const qualities[] = {"auto", "fast", "best", NULL};
 
 // Sorted by section; within a section in the order of a reader's interest.
 static const struct prl_conf_key keys[] = {
+    INT("loops", loops, "0", 0, 8,
+        "Threads that serve clients, each with its own part of the conversations; 0: one on up to "
+        "4 "
+        "cores, then one for each 4 cores, at most 8."),
     TEXT("http.address", http_address, "127.0.0.1",
          "Address for plain HTTP and WebSocket; beyond loopback an API key is required."),
     INT("http.port", http_port, "8080", 0, 65535, "Port of http.address; 0 takes any free one."),

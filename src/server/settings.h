@@ -38,6 +38,7 @@ struct prl_settings_engine {
 };
 
 struct prl_settings {
+    int64_t loops;
     // http
     char *http_address;
     int64_t http_port;

@@ -12,7 +12,8 @@
 enum { PORT_MAX = 65535, ADDRESSES_SIZE = 512 };
 
 struct prl_webrtc {
-    struct prl_sctp *sctp;
+    struct prl_sctp *sctp; // of the first loop's
+    bool joined;
     struct prl_rtc *rtc;
 };
 
@@ -73,11 +74,11 @@ static void say_ports(const struct prl_webrtc *webrtc, const struct prl_rtc_conf
             conf->tcp ? " and TCP" : "", conf->local_only ? ", for this machine only" : "");
 }
 
-enum prl_err prl_webrtc_create(struct prl_webrtc **out, struct prl_loop *loop,
-                               const struct prl_settings *settings, unsigned index)
+enum prl_err prl_webrtc_create(struct prl_webrtc **out, const struct prl_webrtc_conf *conf)
 {
     *out = NULL;
     char list[ADDRESSES_SIZE];
+    const struct prl_settings *settings = conf->settings;
     struct prl_webrtc *webrtc = prl_mem_zalloc(sizeof(*webrtc));
     if (!webrtc)
         return PRL_ERR_NOMEM;
@@ -86,23 +87,25 @@ enum prl_err prl_webrtc_create(struct prl_webrtc **out, struct prl_loop *loop,
         return PRL_OK;
     }
     (void)prl_str_copy(list, sizeof(list), settings->rtc_address);
-    struct prl_rtc_conf conf = {.udp_port = port_of(settings->rtc_udp_port, index),
-                                .tcp = settings->rtc_tcp,
-                                .tcp_port = port_of(settings->rtc_tcp_port, index),
-                                .public_address = settings->rtc_public_address,
-                                .peers_max = (size_t)settings->rtc_peers_max};
-    choose_addresses(&conf, settings, list);
-    size_t channels =
-        conf.peers_max < PRL_SCTP_ASSOCIATIONS_MAX ? conf.peers_max : PRL_SCTP_ASSOCIATIONS_MAX;
-    enum prl_err err = prl_sctp_create(&webrtc->sctp, channels);
-    conf.sctp = webrtc->sctp;
+    size_t peers_max = (size_t)settings->rtc_peers_max;
+    struct prl_rtc_conf rtc = {.udp_port = port_of(settings->rtc_udp_port, conf->index),
+                               .tcp = settings->rtc_tcp,
+                               .tcp_port = port_of(settings->rtc_tcp_port, conf->index),
+                               .public_address = settings->rtc_public_address,
+                               .peers_max = (peers_max + conf->loops - 1) / conf->loops};
+    choose_addresses(&rtc, settings, list);
+    size_t channels = peers_max < PRL_SCTP_ASSOCIATIONS_MAX ? peers_max : PRL_SCTP_ASSOCIATIONS_MAX;
+    webrtc->joined = conf->first != NULL;
+    webrtc->sctp = conf->first ? conf->first->sctp : NULL;
+    enum prl_err err = conf->first ? PRL_OK : prl_sctp_create(&webrtc->sctp, channels);
+    rtc.sctp = webrtc->sctp;
     if (!err)
-        err = prl_rtc_create(&webrtc->rtc, loop, &conf);
+        err = prl_rtc_create(&webrtc->rtc, conf->loop, &rtc);
     if (err) {
         prl_webrtc_destroy(&webrtc);
         return err;
     }
-    say_ports(webrtc, &conf);
+    say_ports(webrtc, &rtc);
     *out = webrtc;
     return PRL_OK;
 }
@@ -112,7 +115,8 @@ void prl_webrtc_destroy(struct prl_webrtc **webrtc)
     if (!*webrtc)
         return;
     prl_rtc_destroy(&(*webrtc)->rtc);
-    prl_sctp_destroy(&(*webrtc)->sctp);
+    if (!(*webrtc)->joined)
+        prl_sctp_destroy(&(*webrtc)->sctp);
     prl_mem_free(*webrtc);
     *webrtc = NULL;
 }

@@ -12,10 +12,19 @@
 
 struct prl_webrtc;
 
-// `index` of the loop is added to both ports. With rtc.enabled off *out is an object without sockets.
-enum prl_err prl_webrtc_create(struct prl_webrtc **out, struct prl_loop *loop,
-                               const struct prl_settings *settings, unsigned index) PRL_MUST_USE;
-// Every peer must have been closed before.
+struct prl_webrtc_conf { // all borrowed
+    struct prl_loop *loop;
+    const struct prl_settings *settings;
+    const struct prl_webrtc
+        *first; // that of the first loop, whose data channels serve all; NULL: it is this
+    unsigned loops, index; // how many there are, and which one this is, from 0
+};
+
+// The loop's index is added to both ports; each loop takes its part of rtc.peers_max, rounded up. With
+// rtc.enabled off *out is an object without sockets.
+enum prl_err prl_webrtc_create(struct prl_webrtc **out,
+                               const struct prl_webrtc_conf *conf) PRL_MUST_USE;
+// Every peer must have been closed before; the first loop's is the last to be destroyed.
 void prl_webrtc_destroy(struct prl_webrtc **webrtc);
 // NULL: switched off.
 struct prl_rtc *prl_webrtc_rtc(const struct prl_webrtc *webrtc);

@@ -129,7 +129,7 @@ static enum prl_err open_sides(struct side *sides)
 
 static void close_sides(struct side *sides)
 {
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 2; i-- > 0;) { // the first one last
         prl_wsc_destroy(&sides[i].client);
         prl_http_destroy(&sides[i].http);
         prl_str_free(&sides[i].in);
@@ -287,6 +287,65 @@ PRL_TEST(http_join_websockets_go_where_they_belong)
 PRL_TEST(http_join_tls_goes_along)
 {
     sockets_move(true);
+}
+
+PRL_TEST(http_join_counts_the_connections_of_all)
+{
+    struct side sides[2] = {{.fd = -1}, {.fd = -1}};
+    static const struct prl_http_listen listen = {"127.0.0.1", 0, false};
+    struct prl_http_bound bound;
+    struct prl_http_stats stats[2];
+    struct prl_http_conf conf = {.listens = &listen, .listen_count = 1, .connections_max = 1};
+    for (size_t i = 0; i < 2; i++) {
+        conf.listen_count = 1 - i; // the second has what comes from the first
+        REQUIRE(prl_loop_create(&sides[i].loop, NULL) == PRL_OK);
+        REQUIRE(prl_http_create(&sides[i].http, sides[i].loop, &conf) == PRL_OK);
+        sides[i].number = i;
+        prl_str_init(&sides[i].in, 1 << 20);
+        prl_str_init(&sides[i].out, 1 << 20);
+        const struct prl_http_route route = {"POST", "/who/:id", BODY, on_who, &sides[i]};
+        REQUIRE(prl_http_add_route(sides[i].http, &route) == PRL_OK);
+    }
+    EXPECT_INT(prl_http_bound(sides[1].http, 0, &bound), PRL_ERR_NOTFOUND);
+    REQUIRE(prl_http_bound(sides[0].http, 0, &bound) == PRL_OK);
+    sides[0].port = bound.port;
+    struct prl_http *servers[] = {sides[0].http, sides[1].http};
+    void *args[] = {&sides[0], &sides[1]};
+    REQUIRE(prl_http_join(servers, 2, owner_of, args) == PRL_OK);
+    static const char request[] = "POST /who/a?to=1 HTTP/1.1\r\nHost: localhost\r\n"
+                                  "Content-Length: 0\r\n\r\n";
+    REQUIRE(dial(&sides[0]));
+    EXPECT_INT(send(sides[0].fd, request, strlen(request), MSG_NOSIGNAL), strlen(request));
+    int64_t until_us = prl_clock_now_us() + PRL_TEST_WAIT_US;
+    while (sides[1].requests == 0 && prl_clock_now_us() < until_us)
+        for (size_t i = 0; i < 2; i++)
+            prl_loop_turn(sides[i].loop, 1000);
+    EXPECT_INT(sides[1].requests, 1);
+    // It is at the second one, and there is room for no other.
+    int first = sides[0].fd;
+    REQUIRE(dial(&sides[0]));
+    do {
+        prl_loop_turn(sides[0].loop, 1000);
+        prl_http_stats(sides[0].http, &stats[0]);
+    } while (stats[0].refused == 0 && prl_clock_now_us() < until_us);
+    EXPECT_INT(stats[0].refused, 1);
+    // When that has gone there is.
+    close(first);
+    close(sides[0].fd);
+    do {
+        for (size_t i = 0; i < 2; i++) {
+            prl_loop_turn(sides[i].loop, 1000);
+            prl_http_stats(sides[i].http, &stats[i]);
+        }
+    } while (stats[0].connections + stats[1].connections > 0 && prl_clock_now_us() < until_us);
+    REQUIRE(dial(&sides[0]));
+    do {
+        prl_loop_turn(sides[0].loop, 1000);
+        prl_http_stats(sides[0].http, &stats[0]);
+    } while (stats[0].accepted < 3 && prl_clock_now_us() < until_us);
+    EXPECT_INT(stats[0].accepted, 3);
+    EXPECT_INT(stats[0].refused, 1);
+    close_sides(sides);
 }
 
 PRL_TEST_OOM(http_join_ends_with_connections_on_their_way)

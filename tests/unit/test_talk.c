@@ -65,6 +65,8 @@ struct house {
     struct prl_credential maker;
 };
 
+static struct prl_talks_loops loops; // count 0: there is one loop
+
 static enum prl_err open_house(struct house *house, size_t sessions_max, size_t frozen_max)
 {
     memset(house, 0, sizeof(*house));
@@ -76,6 +78,8 @@ static enum prl_err open_house(struct house *house, size_t sessions_max, size_t 
                                               .llm = house->world.llm,
                                               .tts = house->world.tts},
                                   .session = house->world.base,
+                                  .loops = loops.count > 0 ? &loops : NULL,
+                                  .loop = loops.count > 0 ? loops.count - 1 : 0,
                                   .sessions_max = sessions_max,
                                   .resume_us = MINUTE_US,
                                   .frozen_max = frozen_max};
@@ -135,8 +139,7 @@ static bool token_of(const struct ear *ear, char token[PRL_TALK_TOKEN_SIZE])
         last = at + strlen("\"token\":\"");
     token[0] = '\0';
     if (last)
-        memcpy(token, last, PRL_TALK_TOKEN_SIZE - 1);
-    token[PRL_TALK_TOKEN_SIZE - 1] = '\0';
+        snprintf(token, PRL_TALK_TOKEN_SIZE, "%.*s", (int)strcspn(last, "\""), last);
     return last != NULL;
 }
 
@@ -353,6 +356,61 @@ PRL_TEST(talks_keep_their_limits)
     EXPECT_OK(come_back(&house, tokens[1], &house.ears[1])); // the token was not spent
     EXPECT_INT(stats_of(&house).resumed, 2);
     close_house(&house);
+}
+
+PRL_TEST(talks_of_several_loops_have_one_limit)
+{
+    static struct house house;
+    char token[PRL_TALK_TOKEN_SIZE];
+    loops = (struct prl_talks_loops){.count = 3};
+    REQUIRE(open_house(&house, 4, 2) == PRL_OK);
+    EXPECT_INT(prl_talks_digit(house.talks), '2');
+    loops.sessions[0] = 2; // the other loops'
+    REQUIRE(open_talk(&house, &house.ears[0]) != NULL);
+    REQUIRE(open_talk(&house, &house.ears[1]) != NULL);
+    EXPECT_INT(loops.sessions[2], 2);
+    EXPECT(prl_talks_full(house.talks));
+    EXPECT(open_talk(&house, &house.ears[2]) == NULL);
+    EXPECT_INT(loops.sessions[2], 2);
+    // A client that is away has no place, and needs one to come back.
+    say(&house.ears[0], RESUME);
+    REQUIRE(token_of(&house.ears[0], token));
+    EXPECT_INT(strlen(token), PRL_TALK_TOKEN_SIZE - 1);
+    EXPECT_INT(prl_talks_digit_loop(token[0]), 2);
+    prl_talk_detach(&house.ears[0].channel, true, "lost");
+    EXPECT_INT(loops.sessions[2], 1);
+    loops.sessions[1] = 1;
+    EXPECT_INT(come_back(&house, token, &house.ears[3]), PRL_ERR_LIMIT);
+    loops.sessions[1] = 0;
+    EXPECT_OK(come_back(&house, token, &house.ears[3]));
+    EXPECT_INT(loops.sessions[2], 2);
+    EXPECT_INT(come_back(&house, token + 1, &house.ears[0]), PRL_ERR_NOTFOUND);
+    close_house(&house);
+    EXPECT_INT(loops.sessions[2], 0);
+    EXPECT_INT(loops.sessions[0], 2);
+    loops.count = 0;
+}
+
+PRL_TEST(talks_are_placed_in_turn)
+{
+    struct prl_talks_loops three = {.count = 3};
+    size_t got[3] = {0};
+    for (int i = 0; i < 9; i++)
+        got[prl_talks_place(&three)]++;
+    EXPECT(got[0] == 3 && got[1] == 3 && got[2] == 3);
+    // A little more is no reason to leave one out, more than that is.
+    three.sessions[1] = PRL_TALKS_UNEVEN_MAX;
+    for (int i = 0; i < 9; i++)
+        got[prl_talks_place(&three)]++;
+    EXPECT_INT(got[1], 6);
+    three.sessions[1]++;
+    three.sessions[2] = 1;
+    for (int i = 0; i < 9; i++)
+        got[prl_talks_place(&three)]++;
+    EXPECT_INT(got[1], 6);
+    EXPECT_INT(got[0], 12);
+    EXPECT_INT(prl_talks_digit_loop('a'), 10);
+    EXPECT(prl_talks_digit_loop('\0') == SIZE_MAX && prl_talks_digit_loop('g') == SIZE_MAX);
 }
 
 PRL_TEST(talk_begins_with_the_settings_it_is_given)

@@ -132,6 +132,36 @@ PRL_TEST(tracer_is_bounded)
     EXPECT_INT(sent(), 0);
 }
 
+PRL_TEST(tracer_takes_turns_of_other_loops)
+{
+    struct prl_tracer *first;
+    REQUIRE(begin(200, false, 0) == PRL_OK);
+    first = t.tracer;
+    REQUIRE(prl_tracer_join(&t.tracer, first) == PRL_OK);
+    add(3);
+    EXPECT(await(sent, 3));
+    EXPECT_INT(t.fake.answers[0].asked, 1);
+    add(PRL_TRACER_QUEUE_MAX + 10); // the first one's loop stands still meanwhile
+    EXPECT_INT(dropped(), 10);
+    prl_tracer_destroy(&t.tracer);
+    t.tracer = first;
+    end(false);
+}
+
+PRL_TEST_OOM(tracer_joins_or_does_not)
+{
+    struct prl_loop *loop;
+    struct prl_tracer *first = NULL, *other = NULL;
+    if (prl_loop_create(&loop, NULL) != PRL_OK)
+        return;
+    struct prl_tracer_conf conf = {.loop = loop, .otlp_url = "", .chrome_file = "", .version = ""};
+    if (prl_tracer_create(&first, &conf) == PRL_OK && prl_tracer_join(&other, first) == PRL_OK)
+        prl_tracer_add(other, &(struct prl_trace_turn){.session = "s"}); // kept, or counted as lost
+    prl_tracer_destroy(&other);
+    prl_tracer_destroy(&first);
+    prl_loop_destroy(&loop);
+}
+
 // NULL: it is no JSON, or was being written.
 static struct prl_json *read_file(void)
 {
