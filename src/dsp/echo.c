@@ -25,7 +25,11 @@ struct prl_echo {
     void *state;
     // State.
     struct prl_highpass highpass;
+    float heard, kept; // power of a frame before and after, smoothed
 };
+
+// Of 16 frames, 160 ms: shorter is the echo's own syllables, longer a person's first.
+static const float SMOOTHING = 1.0F / 16.0F;
 
 static const struct prl_aec3_ops *load_module(const char *path, char *why, size_t why_size)
 {
@@ -107,14 +111,29 @@ void prl_echo_destroy(struct prl_echo **echo)
     *echo = NULL;
 }
 
+static float power_of(const int16_t *pcm)
+{
+    float sum = 0.0F;
+    for (size_t i = 0; i < PRL_ECHO_FRAME_SAMPLES; i++)
+        sum += (float)pcm[i] * (float)pcm[i];
+    return sum / (float)PRL_ECHO_FRAME_SAMPLES;
+}
+
 void prl_echo_process(struct prl_echo *echo, int16_t *mic, const int16_t *reference)
 {
     PRL_CHECK(echo != NULL && mic != NULL && reference != NULL);
     prl_highpass_process(&echo->highpass, mic, PRL_ECHO_FRAME_SAMPLES);
+    echo->heard += SMOOTHING * (power_of(mic) - echo->heard);
     if (echo->aec3)
         echo->aec3->process(echo->state, mic, reference);
     else
         echo->ops->process(echo->state, mic, reference);
+    echo->kept += SMOOTHING * (power_of(mic) - echo->kept);
+}
+
+float prl_echo_kept(const struct prl_echo *echo)
+{
+    return (echo->kept + 1.0F) / (echo->heard + 1.0F); // of silence, all
 }
 
 void prl_echo_stats(const struct prl_echo *echo, struct prl_echo_stats *stats)

@@ -45,6 +45,10 @@ void prl_echo_destroy(struct prl_echo **echo);
 // One frame: `mic` is replaced by the sound without echo and without rumble below 80 Hz.
 void prl_echo_process(struct prl_echo *echo, int16_t *mic, const int16_t *reference);
 
+// How much of the microphone's power the last 160 ms or so kept: near 0 while all is echo that was
+// removed, near 1 while a person speaks. Rumble does not count.
+float prl_echo_kept(const struct prl_echo *echo);
+
 struct prl_echo_stats {
     float removed_db; // by the filter, of late; 0 while unknown
     int delay_ms;     // of the echo behind the reference; -1 while unknown

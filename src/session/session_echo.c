@@ -26,9 +26,15 @@ enum {
     // What the canceller needs to learn delay and room, in sound of the loudspeaker. Meanwhile the voice
     // detector hears nothing while the loudspeaker does.
     LEARN_SAMPLES = 7 * PRL_SESSION_RATE_HZ / 2,
+    // And so long some of it is left now and then, which a person would not lose as much of.
+    TRUST_SAMPLES = 12 * PRL_SESSION_RATE_HZ,
     RING_ON_SAMPLES = PRL_ECHO_TAIL_MS_MAX * SAMPLES_PER_MS,
     SOUND_MIN = 64 // a reference that can make an echo, of 32768
 };
+
+// A person who is as loud as the echo keeps half, and what is left of an echo a third at most
+// (docs/TUNING.md, "Echo").
+static const float KEPT_MIN = 0.4F;
 
 struct prl_session_echo {
     // Owned.
@@ -206,7 +212,7 @@ static void watch_reference(struct prl_session_echo *echo, const int16_t *refere
     }
     if (peak > SOUND_MIN) {
         echo->ring_on_samples = RING_ON_SAMPLES;
-        echo->learnt_samples += echo->learnt_samples < LEARN_SAMPLES ? FRAME : 0;
+        echo->learnt_samples += echo->learnt_samples < TRUST_SAMPLES ? FRAME : 0;
     } else if (echo->ring_on_samples > 0) {
         echo->ring_on_samples -= FRAME;
     }
@@ -215,7 +221,10 @@ static void watch_reference(struct prl_session_echo *echo, const int16_t *refere
 bool prl_session_echo_learns(const struct prl_session *session)
 {
     const struct prl_session_echo *echo = session->echo;
-    return echo && echo->learnt_samples < LEARN_SAMPLES && echo->ring_on_samples > 0;
+    if (!echo || echo->ring_on_samples == 0)
+        return false;
+    bool doubtful = echo->learnt_samples < TRUST_SAMPLES && prl_echo_kept(echo->echo) < KEPT_MIN;
+    return echo->learnt_samples < LEARN_SAMPLES || doubtful;
 }
 
 // One frame of the waiting sound, in place.

@@ -62,10 +62,17 @@ static bool module_path(char *path, size_t size)
     return written > 0 && (size_t)written < size && access(path, R_OK) == 0;
 }
 
+static float kept_most; // of the last second, by prl_echo_kept
+
 static void run(struct prl_echo *echo)
 {
-    for (int i = 0; i < LENGTH; i += FRAME)
+    kept_most = 0.0F;
+    for (int i = 0; i < LENGTH; i += FRAME) {
         prl_echo_process(echo, heard + i, played + i);
+        float kept = prl_echo_kept(echo);
+        if (i >= LENGTH - 16000 && kept > kept_most)
+            kept_most = kept;
+    }
 }
 
 // Echo alone: how many dB are gone in the last two seconds.
@@ -110,8 +117,10 @@ PRL_TEST(echo_goes_without_the_module)
     EXPECT(strstr(why, "/nowhere/libparley_aec3.so"));
     EXPECT_TEXT(prl_echo_kit_name(kit), "speexdsp");
     EXPECT(removed_db(kit, 800, &stats) > 15.0);
+    EXPECT(kept_most < 0.3F);
     EXPECT_INT(stats.delay_ms, -1);
     EXPECT(voice_db(kit) > -10.0);
+    EXPECT(kept_most > 0.4F);
     prl_echo_kit_destroy(&kit);
 }
 
@@ -132,9 +141,11 @@ PRL_TEST(echo_goes_with_the_module)
     static const int delays_ms[] = {50, 200, 700};
     for (size_t i = 0; i < sizeof(delays_ms) / sizeof(delays_ms[0]); i++) {
         EXPECT(removed_db(kit, delays_ms[i] * 16, &stats) > 12.0);
+        EXPECT(kept_most < 0.3F);
         EXPECT(stats.delay_ms > delays_ms[i] - 30 && stats.delay_ms < delays_ms[i] + 30);
     }
     EXPECT(voice_db(kit) > -10.0);
+    EXPECT(kept_most > 0.4F);
     prl_echo_kit_destroy(&kit);
 }
 
