@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "engine/tail.h"
 #include "net/loop.h"
 #include "net/url.h"
 
@@ -44,6 +45,7 @@ struct prl_pool {
     int64_t warm_us;
     struct prl_links *links; // owned; NULL: all are over HTTP
     struct prl_chain chain;
+    struct prl_tail tail;
     struct prl_timer *timer; // owned; the next probe
     struct engine engines[PRL_CHAIN_MAX];
     size_t count;
@@ -210,7 +212,10 @@ static enum prl_err copy_engine(struct prl_pool *pool, const struct prl_pool_eng
                                             .key = engine->texts[3],
                                             .extra = engine->texts[4],
                                             .format = engine->texts[5],
-                                            .rank = conf->rank};
+                                            .rank = conf->rank,
+                                            .hedge = conf->hedge};
+    if (url && conf->way == PRL_POOL_HTTP)
+        pool->tail.engines[engine - pool->engines].percentile = conf->hedge;
     prl_chain_add(&pool->chain, conf->rank, url != NULL && conf->way == PRL_POOL_HTTP);
     if (!name_engine(engine) || strpbrk(engine->conf.key, "\r\n"))
         return PRL_ERR_INVALID;
@@ -243,6 +248,7 @@ enum prl_err prl_pool_create(struct prl_pool **out, const struct prl_pool_conf *
     if (pool->limits.gap_ms <= 0)
         pool->limits.gap_ms = WAIT_MS;
     prl_chain_init(&pool->chain, &conf->chain);
+    prl_tail_init(&pool->tail, conf->hedge_share_percent);
     enum prl_err err = prl_timer_create(&pool->timer, conf->loop, "engine probe", on_timer, pool);
     for (size_t i = 0; i < conf->count && !err; i++)
         err = copy_engine(pool, &conf->engines[i]);
@@ -285,9 +291,50 @@ void prl_pool_destroy(struct prl_pool **pool)
 int prl_pool_pick(struct prl_pool *pool, uint32_t tried)
 {
     int index = prl_chain_pick(&pool->chain, prl_loop_now_us(pool->loop), tried);
-    if (index >= 0)
-        pool->engines[index].requests++;
+    if (index < 0)
+        return index;
+    pool->engines[index].requests++;
+    prl_tail_asked(&pool->tail, (size_t)index);
     return index;
+}
+
+int64_t prl_pool_second_after_us(const struct prl_pool *pool, int index)
+{
+    return prl_tail_after_us(&pool->tail, (size_t)index);
+}
+
+int prl_pool_pick_second(struct prl_pool *pool, int index)
+{
+    uint32_t others = 0;
+    if (!prl_tail_can_spend(&pool->tail))
+        return -1;
+    for (size_t i = 0; i < pool->count; i++) {
+        const struct prl_pool_engine *engine = &pool->engines[i].conf;
+        bool twin = engine->url && engine->way == PRL_POOL_HTTP && (int)i != index &&
+                    engine->rank == pool->engines[index].conf.rank;
+        others |= twin ? 0 : UINT32_C(1) << i;
+    }
+    int second = prl_pool_pick(pool, others);
+    if (second < 0)
+        second = prl_pool_pick(pool, ~(UINT32_C(1) << index));
+    if (second >= 0)
+        prl_tail_spend(&pool->tail, (size_t)second);
+    return second;
+}
+
+void prl_pool_second_won(struct prl_pool *pool, int index)
+{
+    pool->tail.engines[index].won++;
+}
+
+void prl_pool_took(struct prl_pool *pool, int index, int64_t took_us)
+{
+    prl_tail_seen(&pool->tail, (size_t)index, took_us);
+}
+
+struct prl_loop *prl_pool_loop(const struct prl_pool *pool)
+{
+    return pool->loop;
 }
 
 void prl_pool_first_byte(struct prl_pool *pool, int index, int64_t latency_us)
@@ -438,6 +485,8 @@ enum metric {
     CANCELED,
     REFUSED,
     WARMED,
+    HEDGES,
+    HEDGES_WON,
     FAILURES,
     BREAKER,
     IN_FLIGHT,
@@ -453,6 +502,10 @@ static const struct {
     [REFUSED] = {"parley_engine_refused_total", "counter", "Of these, refused as malformed"},
     [WARMED] = {"parley_engine_warmed_total", "counter",
                 "Connections asked for before they were needed"},
+    [HEDGES] = {"parley_engine_hedges_total", "counter",
+                "Of these, second ones because the first was slow"},
+    [HEDGES_WON] = {"parley_engine_hedges_won_total", "counter",
+                    "Of the second ones, those that were answered first"},
     [FAILURES] = {"parley_engine_failures_total", "counter", "Of these, failed by the engine"},
     [BREAKER] = {"parley_engine_breaker_open", "gauge",
                  "1 while an engine is left out, 0.5 while it is tried again"},
@@ -479,6 +532,12 @@ static void render_engine(const struct prl_pool *pool, size_t i, enum metric met
         break;
     case WARMED:
         value = (double)engine->warmed;
+        break;
+    case HEDGES:
+        value = (double)pool->tail.engines[i].sent;
+        break;
+    case HEDGES_WON:
+        value = (double)pool->tail.engines[i].won;
         break;
     case BREAKER:
         value = state->breaker == PRL_BREAKER_CLOSED ? 0

@@ -40,6 +40,7 @@ struct prl_pool_engine {
     const char *key;    // bearer, or ""
     const char *extra;  // members for the request's JSON object ("\"a\":1"), or ""
     int rank;           // lower first; equal ones share
+    int hedge;          // percentile of its times after which a second request is sent; 0: never
 };
 
 struct prl_pool_conf {
@@ -53,6 +54,7 @@ struct prl_pool_conf {
     struct prl_fetch_limits limits;
     struct prl_chain_conf chain;
     int64_t warm_us; // prl_pool_warm_next opens no connection within so long of a contact; 0: never
+    int hedge_share_percent; // second requests for a hundred requests; 0: 10
 };
 
 enum prl_err prl_pool_create(struct prl_pool **out, const struct prl_pool_conf *conf) PRL_MUST_USE;
@@ -80,6 +82,16 @@ bool prl_pool_has_links(const struct prl_pool *pool); // any that is no HTTP
 enum prl_err prl_pool_post(struct prl_pool *pool, int index, const char *path,
                            const struct prl_fetch_ask *ask,
                            struct prl_fetch_request **out) PRL_MUST_USE;
+
+// For engine/hedge.h. When a request to this engine needs a second one; 0: never.
+int64_t prl_pool_second_after_us(const struct prl_pool *pool, int index);
+// As prl_pool_pick, for the second one: another far engine of the same rank, else the same; -1: none,
+// as there were too many already.
+int prl_pool_pick_second(struct prl_pool *pool, int index);
+void prl_pool_second_won(struct prl_pool *pool, int index);
+// A request's body began after so long, or the second one was sent then and was sooner.
+void prl_pool_took(struct prl_pool *pool, int index, int64_t took_us);
+struct prl_loop *prl_pool_loop(const struct prl_pool *pool);
 
 // A connection to a far engine that is no HTTP, at `path` (may be ""); limits.connect_ms applies.
 enum prl_err prl_pool_link(struct prl_pool *pool, int index, const char *path,

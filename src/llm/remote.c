@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/str.h"
+#include "engine/hedge.h"
 #include "llm/backend.h"
 #include "llm/openai.h"
 #include "net/loop.h"
@@ -24,8 +25,8 @@ struct attempt {
     struct remote *remote;
     struct attempt *next, *previous;
     struct stream *stream; // NULL: nobody wants it any more
-    int engine;            // of the pool
-    struct prl_fetch_request *request;
+    struct prl_hedge_who who;
+    struct prl_hedge *request;
     struct prl_sse *sse;
     struct prl_openai_reader *reader;
     unsigned busy; // its callbacks are on the stack
@@ -75,7 +76,7 @@ static void free_attempt(struct attempt *attempt)
         attempt->previous->next = attempt->next;
     else
         attempt->remote->attempts = attempt->next;
-    prl_fetch_cancel(&attempt->request);
+    prl_hedge_cancel(&attempt->request);
     prl_sse_destroy(&attempt->sse);
     prl_openai_reader_destroy(&attempt->reader);
     prl_mem_free(attempt);
@@ -91,7 +92,7 @@ static void drop_attempt(struct stream *stream, bool finished)
         return;
     attempt->stream = NULL;
     if (!finished)
-        prl_fetch_cancel(&attempt->request);
+        prl_hedge_cancel(&attempt->request);
     if (attempt->busy == 0 && !attempt->request)
         free_attempt(attempt);
 }
@@ -213,10 +214,22 @@ static void end_attempt(struct attempt *attempt)
         finish(attempt->stream);
 }
 
+// Two may have been asked, of whom this one answers.
+static void note_who(struct attempt *attempt)
+{
+    struct stream *stream = attempt->stream;
+    if (!stream)
+        return;
+    stream->engine = attempt->who.engine;
+    stream->attempt_us = attempt->who.start_us;
+    stream->tried |= attempt->who.failed;
+}
+
 static void on_data(void *arg, const char *data, size_t len)
 {
     struct attempt *attempt = arg;
     attempt->busy++;
+    note_who(attempt);
     if (attempt->stream && prl_sse_push(attempt->sse, data, len) != PRL_OK)
         attempt->garbled = true;
     if (attempt->stream && (attempt->garbled || prl_openai_reader_done(attempt->reader)))
@@ -231,6 +244,7 @@ static void on_end(void *arg, const struct prl_fetch_end *end)
     struct attempt *attempt = arg;
     attempt->request = NULL;
     attempt->busy++;
+    note_who(attempt);
     if (attempt->stream && end->failure != PRL_FETCH_OK)
         give_up(attempt->stream, prl_pool_outcome(end), end->failure, end->why);
     else if (attempt->stream)
@@ -249,7 +263,7 @@ static enum prl_err post(struct stream *stream, struct attempt *attempt)
     prl_str_init(&body, PRL_OPENAI_REQUEST_MAX);
     enum prl_err err =
         prl_openai_request(&body, engine->model, engine->extra, stream->prompt, &stream->params);
-    const struct prl_http_header accept = {"Accept", "text/event-stream"};
+    static const struct prl_http_header accept = {"Accept", "text/event-stream"};
     struct prl_fetch_ask ask = {.headers = &accept,
                                 .header_count = 1,
                                 .content_type = "application/json",
@@ -258,8 +272,8 @@ static enum prl_err post(struct stream *stream, struct attempt *attempt)
                                 .ops = &fetch_ops,
                                 .arg = attempt};
     if (!err)
-        err = prl_pool_post(stream->remote->pool, stream->engine, "/chat/completions", &ask,
-                            &attempt->request);
+        err = prl_hedge_post(stream->remote->pool, "/chat/completions", &ask, &attempt->who,
+                             &attempt->request);
     prl_str_free(&body);
     return err;
 }
@@ -272,7 +286,7 @@ static enum prl_err ask_far(struct stream *stream)
         return PRL_ERR_NOMEM;
     *attempt = (struct attempt){.remote = remote,
                                 .next = remote->attempts,
-                                .engine = stream->engine,
+                                .who = {.engine = stream->engine},
                                 .start_us = prl_clock_now_us()};
     if (remote->attempts)
         remote->attempts->previous = attempt;
@@ -359,6 +373,8 @@ static void abandon(struct stream *stream)
 {
     if (!stream->running)
         return;
+    if (stream->attempt)
+        note_who(stream->attempt);
     prl_pool_end(stream->remote->pool, stream->engine, PRL_OUTCOME_CANCELED, PRL_FETCH_OK, NULL);
     drop_attempt(stream, false);
     if (stream->on_local)

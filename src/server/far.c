@@ -105,7 +105,8 @@ static enum prl_err add_far(struct draft *draft, const struct prl_far *far, int 
                                                                   .format = formats[engine->format],
                                                                   .key = draft->keys[index],
                                                                   .extra = engine->extra,
-                                                                  .rank = index};
+                                                                  .rank = index,
+                                                                  .hedge = (int)engine->hedge};
     }
     if (draft->count > before)
         return PRL_OK;
@@ -131,6 +132,7 @@ static enum prl_err make_pool(struct prl_pool **out, const struct draft *draft,
     conf->chain = (struct prl_chain_conf){.failures_max = (unsigned)settings->engine_failures_max,
                                           .open_us = settings->engine_open_ms * 1000};
     conf->warm_us = settings->engine_warm_s * 1000000;
+    conf->hedge_share_percent = (int)settings->engine_hedge_share;
     return prl_pool_create(out, conf);
 }
 

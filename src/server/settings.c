@@ -36,7 +36,10 @@
         TEXT(prefix ".api_key_env", kind[index].api_key_env, "",                                   \
              "Name of the environment variable that holds its key."),                              \
         TEXT(prefix ".api_key_file", kind[index].api_key_file, "",                                 \
-             "File whose first line is its key.")
+             "File whose first line is its key."),                                                 \
+        INT(prefix ".hedge", kind[index].hedge, "0", 0, 99,                                        \
+            "Percentile of its first-byte times, e.g. 95, after which a slow request is sent a "   \
+            "second time; 0: never.")
 #define EXTRA(prefix, kind, index)                                                                 \
     TEXT(prefix ".extra", kind[index].extra, "",                                                   \
          "Members to add to the JSON of each request to openai, e.g. '\"top_k\": 20'.")
@@ -124,6 +127,8 @@ static const struct prl_conf_key keys[] = {
         "When a conversation or an utterance begins, engines elsewhere that were silent for so "
         "long "
         "get a connection opened (GET …/models, or the WebSocket); 0: never."),
+    INT("engine.hedge_share", engine_hedge_share, "10", 1, 100,
+        "Most second requests (see hedge) for a hundred requests of a kind."),
     TEXT("engine.isolate", engine_isolate, "off",
          "Embedded engines that run in child processes, which are started again when they die or "
          "hang: off, or some of stt, llm, tts and eot, separated by commas."),

@@ -32,6 +32,7 @@ enum prl_settings_format { PRL_SETTINGS_PCM, PRL_SETTINGS_WAV, PRL_SETTINGS_OPUS
 struct prl_settings_engine {
     int64_t backend; // enum prl_settings_backend
     int64_t format;  // tts: enum prl_settings_format
+    int64_t hedge;   // percentile; 0: never
     char *url, *model, *api_key_env, *api_key_file;
     char *extra; // llm, tts; else NULL
     char *voice; // tts, not [0]; else NULL
@@ -59,7 +60,7 @@ struct prl_settings {
     char *engine_ca_file;
     bool engine_insecure;
     int64_t engine_connect_ms, engine_first_byte_ms, engine_gap_ms, engine_total_ms;
-    int64_t engine_failures_max, engine_open_ms, engine_warm_s;
+    int64_t engine_failures_max, engine_open_ms, engine_warm_s, engine_hedge_share;
     char *engine_isolate;
     int64_t engine_hang_s;
     // llm; [0].model is llm_model

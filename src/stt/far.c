@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "engine/hedge.h"
 #include "media/wav.h"
 #include "stt/clean.h"
 #include "stt/simplify.h"
@@ -28,11 +29,11 @@ struct prl_stt_far {
 
 struct prl_stt_far_job {
     struct prl_stt_far *far;
-    int engine;
+    struct prl_hedge_who who;
     prl_stt_far_fn fn;
     void *arg;
     char language[PRL_STT_LANGUAGE_SIZE];
-    struct prl_fetch_request *request;
+    struct prl_hedge *request;
     struct prl_transcript *answer; // owned; from its head on
     bool any;                      // something of it came
     int64_t start_us;
@@ -65,7 +66,7 @@ void prl_stt_far_destroy(struct prl_stt_far **far)
 
 static void free_job(struct prl_stt_far_job *job)
 {
-    prl_fetch_cancel(&job->request);
+    prl_hedge_cancel(&job->request);
     prl_transcript_destroy(&job->answer);
     job->far->jobs--;
     prl_mem_free(job);
@@ -131,7 +132,7 @@ static void finish(struct prl_stt_far_job *job, enum prl_outcome outcome,
         reply->work_us = work_us;
         memcpy(reply->text, text, len + 1);
     }
-    prl_pool_end(job->far->pool, job->engine, outcome, failure, err ? text : NULL);
+    prl_pool_end(job->far->pool, job->who.engine, outcome, failure, err ? text : NULL);
     prl_stt_far_fn fn = job->fn;
     void *arg = job->arg;
     free_job(job);
@@ -160,7 +161,8 @@ static void on_data(void *arg, const char *data, size_t len)
 {
     struct prl_stt_far_job *job = arg;
     if (!job->any)
-        prl_pool_first_byte(job->far->pool, job->engine, prl_clock_now_us() - job->start_us);
+        prl_pool_first_byte(job->far->pool, job->who.engine,
+                            prl_clock_now_us() - job->who.start_us);
     job->any = true;
     enum prl_err err = job->answer ? prl_transcript_push(job->answer, data, len) : PRL_ERR_NOMEM;
     if (err)
@@ -233,15 +235,15 @@ static enum prl_err post(struct prl_stt_far_job *job, const struct prl_stt_order
     snprintf(type, sizeof(type), "multipart/form-data; boundary=%s", boundary);
     prl_str_init(&body, BODY_MAX);
     enum prl_err err =
-        write_body(&body, boundary, prl_pool_at(job->far->pool, job->engine)->model, order);
+        write_body(&body, boundary, prl_pool_at(job->far->pool, job->who.engine)->model, order);
     struct prl_fetch_ask ask = {.content_type = type,
                                 .body = body.data,
                                 .body_size = body.len,
                                 .ops = &fetch_ops,
                                 .arg = job};
     if (!err)
-        err = prl_pool_post(job->far->pool, job->engine, "/audio/transcriptions", &ask,
-                            &job->request);
+        err =
+            prl_hedge_post(job->far->pool, "/audio/transcriptions", &ask, &job->who, &job->request);
     prl_str_free(&body);
     return err;
 }
@@ -254,8 +256,11 @@ enum prl_err prl_stt_far_ask(struct prl_stt_far *far, int engine, const struct p
     enum prl_err err = PRL_ERR_NOMEM;
     struct prl_stt_far_job *job = prl_mem_zalloc(sizeof(*job));
     if (job) {
-        *job = (struct prl_stt_far_job){
-            .far = far, .engine = engine, .fn = fn, .arg = arg, .start_us = prl_clock_now_us()};
+        *job = (struct prl_stt_far_job){.far = far,
+                                        .who = {.engine = engine},
+                                        .fn = fn,
+                                        .arg = arg,
+                                        .start_us = prl_clock_now_us()};
         memcpy(job->language, order->language, sizeof(job->language));
         far->jobs++;
         err = post(job, order);
@@ -273,7 +278,8 @@ void prl_stt_far_cancel(struct prl_stt_far_job **job)
 {
     PRL_CHECK(job != NULL);
     if (*job) {
-        prl_pool_end((*job)->far->pool, (*job)->engine, PRL_OUTCOME_CANCELED, PRL_FETCH_OK, NULL);
+        prl_pool_end((*job)->far->pool, (*job)->who.engine, PRL_OUTCOME_CANCELED, PRL_FETCH_OK,
+                     NULL);
         free_job(*job);
     }
     *job = NULL;

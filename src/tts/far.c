@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/json_write.h"
 #include "base/mem.h"
+#include "engine/hedge.h"
 #include "media/ogg_opus.h"
 #include "media/resample.h"
 #include "media/wav.h"
@@ -48,10 +49,10 @@ struct prl_tts_far {
 
 struct prl_tts_far_job {
     struct prl_tts_far *far;
-    int engine;
+    struct prl_hedge_who who;
     const struct prl_tts_far_ops *ops;
     void *arg;
-    struct prl_fetch_request *request;
+    struct prl_hedge *request;
     struct prl_synth *synth; // in place of it, over a WebSocket
     // Owned.
     struct prl_tts_mark *words; // estimated; PRL_TTS_CHUNK_MAX never binds their count
@@ -71,7 +72,6 @@ struct prl_tts_far_job {
     size_t word;      // next one to tell
     uint32_t samples; // told so far
     uint32_t length;  // estimated for the whole clause at pace 1
-    int64_t start_us;
 };
 
 enum prl_err prl_tts_far_create(struct prl_tts_far **out, struct prl_loop *loop,
@@ -106,7 +106,7 @@ void prl_tts_far_destroy(struct prl_tts_far **far)
 static void free_job(struct prl_tts_far_job *job)
 {
     PRL_CHECK(job->busy == 0);
-    prl_fetch_cancel(&job->request);
+    prl_hedge_cancel(&job->request);
     prl_synth_cancel(&job->synth);
     prl_resample_destroy(&job->resample);
     prl_ogg_opus_reader_destroy(&job->opus);
@@ -162,7 +162,7 @@ static void find_words(struct prl_tts_far_job *job, const char *text, size_t len
 // At the engine's pace.
 static void scale_words(struct prl_tts_far_job *job)
 {
-    double pace = job->far->pace[job->engine];
+    double pace = job->far->pace[job->who.engine];
     for (size_t i = 0; i < job->word_count; i++) {
         job->words[i].sample_start = (uint32_t)(job->words[i].sample_start * pace);
         job->words[i].sample_end = (uint32_t)(job->words[i].sample_end * pace);
@@ -173,7 +173,7 @@ static void learn_pace(struct prl_tts_far_job *job)
 {
     if (job->length < PRL_TTS_RATE_HZ / 2 || job->samples == 0)
         return;
-    double *pace = &job->far->pace[job->engine];
+    double *pace = &job->far->pace[job->who.engine];
     double now = (double)job->samples / job->length;
     now = now < 0.3 ? 0.3 : now > 3 ? 3 : now;
     *pace += (now - *pace) / PACE_SHARE;
@@ -195,7 +195,8 @@ static void give(struct prl_tts_far_job *job, const int16_t *pcm, size_t count)
                                       .marks = job->words + first,
                                       .mark_count = job->word - first};
         if (start == 0)
-            prl_pool_first_byte(job->far->pool, job->engine, prl_clock_now_us() - job->start_us);
+            prl_pool_first_byte(job->far->pool, job->who.engine,
+                                prl_clock_now_us() - job->who.start_us);
         job->ops->audio(job->arg, &chunk, start);
         at += n;
     }
@@ -326,7 +327,7 @@ static void finish(struct prl_tts_far_job *job, enum prl_outcome outcome,
     void *arg = job->arg;
     if (!err)
         learn_pace(job);
-    prl_pool_end(job->far->pool, job->engine, outcome, failure, why);
+    prl_pool_end(job->far->pool, job->who.engine, outcome, failure, why);
     free_job(job);
     ops->end(arg, err, why, samples);
 }
@@ -399,7 +400,7 @@ static enum prl_err add_plain(struct prl_str *out, const char *text, size_t len)
 static enum prl_err write_request(const struct prl_tts_far_job *job,
                                   const struct prl_tts_far_ask *ask, struct prl_str *body)
 {
-    const struct prl_pool_engine *engine = prl_pool_at(job->far->pool, job->engine);
+    const struct prl_pool_engine *engine = prl_pool_at(job->far->pool, job->who.engine);
     struct prl_str plain;
     struct prl_json_write json;
     prl_str_init(&plain, PRL_TEXT_CLAUSE_MAX + 1);
@@ -434,19 +435,19 @@ static enum prl_err post(struct prl_tts_far_job *job, const struct prl_tts_far_a
                                   .ops = &fetch_ops,
                                   .arg = job};
     if (!err)
-        err = prl_pool_post(job->far->pool, job->engine, "/audio/speech", &fetch, &job->request);
+        err = prl_hedge_post(job->far->pool, "/audio/speech", &fetch, &job->who, &job->request);
     prl_str_free(&body);
     return err;
 }
 
 static enum prl_err synthesize(struct prl_tts_far_job *job, const struct prl_tts_far_ask *ask)
 {
-    const struct prl_pool_engine *engine = prl_pool_at(job->far->pool, job->engine);
+    const struct prl_pool_engine *engine = prl_pool_at(job->far->pool, job->who.engine);
     struct prl_str plain;
     prl_str_init(&plain, PRL_TEXT_CLAUSE_MAX + 1);
     enum prl_err err = add_plain(&plain, ask->text, ask->len);
     struct prl_synth_ask synth = {.pool = job->far->pool,
-                                  .engine = job->engine,
+                                  .engine = job->who.engine,
                                   .voice = engine->voice[0] ? engine->voice : ask->voice,
                                   .text = prl_str_text(&plain),
                                   .len = plain.len,
@@ -478,7 +479,7 @@ static enum prl_err start(struct prl_tts_far_job *job, const struct prl_tts_far_
             prl_timer_start(job->timer, 0);
         return timer;
     }
-    bool link = prl_pool_at(job->far->pool, job->engine)->way != PRL_POOL_HTTP;
+    bool link = prl_pool_at(job->far->pool, job->who.engine)->way != PRL_POOL_HTTP;
     return link ? synthesize(job, ask) : post(job, ask);
 }
 
@@ -490,11 +491,11 @@ enum prl_err prl_tts_far_say(struct prl_tts_far *far, const struct prl_tts_far_a
     enum prl_err err = PRL_ERR_NOMEM;
     struct prl_tts_far_job *job = prl_mem_zalloc(sizeof(*job));
     if (job) {
-        *job = (struct prl_tts_far_job){.far = far,
-                                        .engine = ask->engine,
-                                        .ops = ask->ops,
-                                        .arg = ask->arg,
-                                        .start_us = prl_clock_now_us()};
+        *job =
+            (struct prl_tts_far_job){.far = far,
+                                     .who = {.engine = ask->engine, .start_us = prl_clock_now_us()},
+                                     .ops = ask->ops,
+                                     .arg = ask->arg};
         prl_str_init(&job->head, HEAD_MAX + 32768);
         far->jobs++;
         err = start(job, ask);
@@ -516,8 +517,8 @@ void prl_tts_far_cancel(struct prl_tts_far_job **job)
     *job = NULL;
     if (!gone)
         return;
-    prl_pool_end(gone->far->pool, gone->engine, PRL_OUTCOME_CANCELED, PRL_FETCH_OK, NULL);
-    prl_fetch_cancel(&gone->request);
+    prl_pool_end(gone->far->pool, gone->who.engine, PRL_OUTCOME_CANCELED, PRL_FETCH_OK, NULL);
+    prl_hedge_cancel(&gone->request);
     prl_synth_cancel(&gone->synth);
     if (gone->busy > 0)
         gone->dead = true;

@@ -374,6 +374,54 @@ async def test_work_is_shared_and_a_dead_address_is_no_matter():
     two.stop()
 
 
+async def hedged(kind):
+    """One of two addresses hangs, and the other is asked long before any limit."""
+    one, two = Scripted(), Scripted()
+    two.fault = {kind: "delay"}  # so that the first is asked as long as it is well
+    settings = [*far(two.url, *(other for other in KINDS if other != kind)), *far(f"{one.url},{two.url}", kind),
+                f"{kind}.hedge=95", "engine.hedge_share=100", "engine.first_byte_ms=600000", "stt.partials=false"]
+    with running(edge(*settings)) as (server,):
+        async with Client(server.ws()) as talk:
+            await talk.session(output_modalities=["audio" if kind == "tts" else "text"],
+                               audio={"input": {"turn_detection": None}})
+
+            async def ask():
+                if kind == "stt":
+                    await spoken_turn(talk, pcm24(jfk())[:24000])
+                    return (await talk.until("response.done"))["response"]
+                return (await turn(talk))[0]
+
+            for _ in range(80):  # it must be known what is slow
+                if one.asked[kind] >= 24:
+                    break
+                assert (await ask())["status"] == "completed"
+            assert one.asked[kind] >= 24, (one.asked, two.asked)
+            one.fault = {kind: "hang"}
+            before, sooner = one.asked[kind], two.asked[kind]
+            for _ in range(3):
+                response = await ask()
+                assert response["status"] == "completed", response
+            assert one.asked[kind] > before and two.asked[kind] > sooner, (one.asked, two.asked)
+            await settled(server)
+            assert metric(server, "parley_engine_hedges_won_total", kind=kind) >= 1
+            assert metric(server, "parley_engine_breaker_open") == 0
+            assert metric(server, "parley_engine_failures_total") == 0
+    one.stop()
+    two.stop()
+
+
+async def test_second_request_to_a_slow_model():
+    await hedged("llm")
+
+
+async def test_second_request_to_a_slow_voice():
+    await hedged("tts")
+
+
+async def test_second_request_to_a_slow_recogniser():
+    await hedged("stt")
+
+
 async def test_cancel_ends_the_request():
     script = Scripted()
     with running(edge(*far(script.url, *KINDS), "engine.first_byte_ms=600000")) as (server,):
@@ -532,5 +580,6 @@ if __name__ == "__main__":
         test_faults_of_a_vllm_recogniser,
         test_every_fault_of_a_recogniser, test_every_fault_of_a_recogniser_that_streams,
         test_images_and_stop_texts_reach_a_model_elsewhere, test_falls_back_within_the_answer_and_returns,
-        test_work_is_shared_and_a_dead_address_is_no_matter, test_cancel_ends_the_request,
+        test_work_is_shared_and_a_dead_address_is_no_matter, test_second_request_to_a_slow_model,
+        test_second_request_to_a_slow_voice, test_second_request_to_a_slow_recogniser, test_cancel_ends_the_request,
         test_our_endpoints_and_a_node_that_uses_them]))
