@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "net/tls.h"
 #include "net/wsc.h"
 
 enum {
@@ -35,8 +36,9 @@ struct prl_link {
 
 struct prl_links {
     struct prl_links_conf conf;
-    char *ca_file;            // owned
-    struct prl_timer *reaper; // owned
+    char *ca_file;             // owned
+    struct prl_tls_ctx *trust; // owned; NULL until a wss:// needs it
+    struct prl_timer *reaper;  // owned
     struct prl_link *first;
     size_t count;
     uint64_t gives;
@@ -175,6 +177,7 @@ void prl_links_destroy(struct prl_links **links)
         free_link(link);
     }
     prl_timer_destroy(&(*links)->reaper);
+    prl_tls_ctx_destroy(&(*links)->trust);
     prl_mem_free((*links)->ca_file);
     prl_mem_free(*links);
     *links = NULL;
@@ -200,6 +203,7 @@ static enum prl_err connect_link(struct prl_link *link)
                                 .header_count = link->bearer[0] ? 1 : 0,
                                 .ca_file = link->links->conf.ca_file,
                                 .insecure = link->links->conf.insecure,
+                                .trust = &link->links->trust,
                                 .message_size_max = MESSAGE_MAX,
                                 .queue_size_max = QUEUE_MAX,
                                 .connect_timeout_ms = link->links->conf.connect_ms,

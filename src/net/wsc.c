@@ -53,10 +53,11 @@ struct prl_wsc {
     const struct prl_wsc_ops *ops;
     void *arg;
     struct prl_url url;
+    struct prl_tls_ctx *tls; // NULL: plain
     // Owned.
     struct prl_str request;
-    struct prl_tls_ctx *tls;
-    struct resolve *resolve; // while it runs
+    struct prl_tls_ctx *own_tls; // NULL: `tls` is borrowed
+    struct resolve *resolve;     // while it runs
     struct addrinfo *list;
     struct prl_watch *watch; // while connecting
     struct prl_stream *stream;
@@ -487,8 +488,12 @@ static enum prl_err prepare(struct prl_wsc *client, const struct prl_wsc_conf *c
         return err;
     int32_t limit_ms = conf->connect_timeout_ms > 0 ? conf->connect_timeout_ms : CONNECT_TIMEOUT_MS;
     prl_timer_start(client->timer, prl_clock_now_us() + limit_ms * 1000LL);
-    if (client->url.tls &&
-        prl_tls_ctx_create_client(&client->tls, conf->ca_file, conf->insecure, client->error)) {
+    struct prl_tls_ctx **trust = conf->trust ? conf->trust : &client->own_tls;
+    enum prl_err trusted = PRL_OK;
+    if (client->url.tls && !*trust)
+        trusted = prl_tls_ctx_create_client(trust, conf->ca_file, conf->insecure, client->error);
+    client->tls = client->url.tls ? *trust : NULL;
+    if (trusted) {
         char why[256]; // an unreadable CA file is told like every other failure to connect
         snprintf(why, sizeof(why), "%.255s", client->error);
         fail(client, "TLS", why);
@@ -528,7 +533,7 @@ void prl_wsc_destroy(struct prl_wsc **client_at)
     drop_connection(client);
     prl_timer_destroy(&client->timer);
     prl_ws_core_destroy(&client->ws);
-    prl_tls_ctx_destroy(&client->tls);
+    prl_tls_ctx_destroy(&client->own_tls);
     if (client->list)
         freeaddrinfo(client->list);
     prl_str_free(&client->request);

@@ -16,6 +16,7 @@
 #include "net/http.h"
 #include "net/loop.h"
 
+struct prl_tls_ctx;
 struct prl_wsc;
 
 struct prl_wsc_ops {
@@ -35,9 +36,13 @@ struct prl_wsc_conf {
     const char *url; // "wss://host:port/path?query"; all strings are copied
     const struct prl_http_header *headers;
     size_t header_count;
-    const char *subprotocols;   // comma separated, or NULL
-    const char *ca_file;        // further trusted certificates (PEM), or NULL: the system's
-    bool insecure;              // accept any certificate (self-signed)
+    const char *subprotocols; // comma separated, or NULL
+    const char *ca_file;      // further trusted certificates (PEM), or NULL: the system's
+    bool insecure;            // accept any certificate (self-signed)
+    // Where the clients of one owner, with one ca_file and insecure, keep what they trust: made by the
+    // first that needs it, borrowed by the others, destroyed by the owner after all of them
+    // (prl_tls_ctx_destroy). Reading the system's certificates costs 20 ms and more. NULL: each its own.
+    struct prl_tls_ctx **trust;
     size_t message_size_max;    // 0: 16 MiB; closes with 1009 above
     size_t queue_size_max;      // 0: 32 MiB
     int32_t connect_timeout_ms; // resolve, connect, TLS and upgrade together; 0: 10,000

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "net/tls.h"
 #include "net/url.h"
 #include "stt/stt.h"
 #include "upstream/upstream_state.h"
@@ -133,6 +134,7 @@ void prl_upstream_kit_destroy(struct prl_upstream_kit **kit)
     prl_mem_free((*kit)->transcription_model);
     prl_mem_free((*kit)->voice);
     prl_mem_free((*kit)->ca_file);
+    prl_tls_ctx_destroy(&(*kit)->trust);
     prl_mem_free(*kit);
     *kit = NULL;
 }
@@ -380,7 +382,7 @@ static const struct prl_wsc_ops wsc_ops = {
 
 static enum prl_err connect_to(struct prl_upstream *up, int index)
 {
-    const struct prl_upstream_kit *kit = up->kit;
+    struct prl_upstream_kit *kit = up->kit;
     const struct prl_upstream_server *server = &kit->servers[index];
     struct prl_http_header headers[1] = {
         {server->api_key ? "api-key" : "Authorization", server->api_key ? kit->key : kit->header}};
@@ -389,6 +391,7 @@ static enum prl_err connect_to(struct prl_upstream *up, int index)
                                 .header_count = kit->key[0] ? 1 : 0,
                                 .ca_file = kit->ca_file,
                                 .insecure = kit->conf.insecure,
+                                .trust = &kit->trust,
                                 .message_size_max = PRL_UPSTREAM_MESSAGE_MAX,
                                 .queue_size_max = QUEUE_MAX,
                                 .connect_timeout_ms = (int32_t)kit->conf.connect_ms,

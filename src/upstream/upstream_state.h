@@ -34,6 +34,7 @@ struct prl_upstream_kit {
     size_t count;
     char *key, *header; // owned; "Bearer …"
     char *transcription_model, *voice, *ca_file;
+    struct prl_tls_ctx *trust; // owned; NULL until a connection over TLS needs it
     struct prl_chain chain;
     size_t sessions;
     uint64_t connections, failures, lost, answers;

@@ -307,6 +307,18 @@ PRL_TEST(wsc_over_tls)
         EXPECT(await_count(&f, &f.closed, 1));
         EXPECT_INT(f.code, 4001);
     }
+    // What is trusted is read once, and then the file is needed no more.
+    struct prl_tls_ctx *trust = NULL;
+    for (int i = 0; i < 2; i++) {
+        struct prl_wsc_conf conf = {.ca_file = i == 0 ? ca : "/nonexistent", .trust = &trust};
+        EXPECT_OK(connect_to(&f, "wss", "127.0.0.1", f.tls_port, &conf));
+        EXPECT(trust != NULL);
+        EXPECT_OK(prl_wsc_send_text(f.client, "bye", 3));
+        EXPECT(await_count(&f, &f.closed, 1));
+        EXPECT_INT(f.code, 4001);
+    }
+    prl_wsc_destroy(&f.client);
+    prl_tls_ctx_destroy(&trust);
     // Plain HTTP at the TLS port ends without harm.
     EXPECT_OK(connect_to(&f, "ws", "127.0.0.1", f.tls_port, &(struct prl_wsc_conf){0}));
     expect_failure(&f, "upgrade: ");
