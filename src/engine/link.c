@@ -14,6 +14,10 @@
 
 enum {
     MESSAGE_MAX = 4 << 20,
+    GREETING_MAX = 64 << 10,
+    CODE_NORMAL = 1000, // what a server that has waited long enough closes with
+    CODE_GOING = 1001,
+    CODE_LOST = 1006,
     QUEUE_MAX = 8 << 20, // two minutes of sound in base64 at 24 kHz
     KEY_MAX = 2048,
 };
@@ -31,7 +35,15 @@ struct prl_link {
     bool fresh;                  // nobody has had it
     enum prl_fetch_failure late; // what it is when nothing comes
     uint64_t idle_since;         // order of giving back
-    char note[PRL_LINK_NOTE_SIZE];
+    struct prl_str greeting;     // what it was told last
+    // Of a loan of a connection that was idle, until something comes.
+    bool doubtful;
+    struct prl_str said; // struct head and bytes, message by message
+};
+
+struct head {
+    size_t len;
+    bool binary;
 };
 
 struct prl_links {
@@ -53,6 +65,8 @@ static void free_link(struct prl_link *link)
     if (link->bearer)
         explicit_bzero(link->bearer, strlen(link->bearer));
     prl_mem_free(link->bearer);
+    prl_str_free(&link->greeting);
+    prl_str_free(&link->said);
     prl_mem_free(link->url);
     prl_mem_free(link);
 }
@@ -98,6 +112,13 @@ static void on_late(void *arg)
     fail(link, link->late, why);
 }
 
+// It is known to live, or is too long ago.
+static void trust(struct prl_link *link)
+{
+    link->doubtful = false;
+    prl_str_free(&link->said);
+}
+
 // ---- what the connection tells ----
 
 static void on_open(void *arg, const char *subprotocol)
@@ -110,6 +131,7 @@ static void on_open(void *arg, const char *subprotocol)
 static void on_text(void *arg, const char *data, size_t len)
 {
     struct prl_link *link = arg;
+    trust(link);
     if (link->ops)
         link->ops->text(link->arg, data, len);
     else if (!link->fresh)
@@ -119,17 +141,50 @@ static void on_text(void *arg, const char *data, size_t len)
 static void on_binary(void *arg, const char *data, size_t len)
 {
     struct prl_link *link = arg;
+    trust(link);
     if (link->ops)
         link->ops->binary(link->arg, data, len);
     else if (!link->fresh)
         bury(link);
 }
 
+static enum prl_err connect_link(struct prl_link *link);
+
+static enum prl_err say_again(struct prl_link *link)
+{
+    struct head head;
+    enum prl_err err = PRL_OK;
+    if (link->greeting.len > 0)
+        err = prl_wsc_send_text(link->wsc, link->greeting.data, link->greeting.len);
+    for (size_t at = 0; at < link->said.len && !err; at += sizeof(head) + head.len) {
+        memcpy(&head, link->said.data + at, sizeof(head));
+        const char *data = link->said.data + at + sizeof(head);
+        err = head.binary ? prl_wsc_send_binary(link->wsc, data, head.len)
+                          : prl_wsc_send_text(link->wsc, data, head.len);
+    }
+    return err;
+}
+
+// A connection that its server had closed while it was idle says so only when it is used.
+static bool begin_anew(struct prl_link *link, uint16_t code)
+{
+    if (!link->doubtful || !link->ops ||
+        (code != CODE_NORMAL && code != CODE_GOING && code != CODE_LOST))
+        return false;
+    link->open = link->doubtful = false;
+    prl_wsc_destroy(&link->wsc); // allowed in on_close
+    enum prl_err err = connect_link(link);
+    if (!err)
+        err = say_again(link);
+    trust(link);
+    return !err;
+}
+
 static void on_close(void *arg, uint16_t code, const char *reason)
 {
     struct prl_link *link = arg;
     char why[160];
-    if (link->dead)
+    if (link->dead || begin_anew(link, code))
         return;
     if (code == 0 && strncmp(reason, "HTTP ", 5) == 0) {
         snprintf(why, sizeof(why), "%.8s", reason); // its body may repeat the key
@@ -225,6 +280,8 @@ static enum prl_err make_link(struct prl_links *links, const char *url, const ch
     link->links = links;
     link->url = prl_mem_strdup(url);
     link->bearer = prl_mem_strdup(bearer);
+    prl_str_init(&link->greeting, GREETING_MAX);
+    prl_str_init(&link->said, PRL_LINK_AGAIN_MAX);
     enum prl_err err = link->url && link->bearer ? PRL_OK : PRL_ERR_NOMEM;
     if (!err)
         err = prl_timer_create(&link->timer, links->conf.loop, "engine link", on_late, link);
@@ -258,9 +315,11 @@ enum prl_err prl_link_take(struct prl_links *links, const char *url, const char 
     PRL_CHECK(links != NULL && url != NULL && bearer != NULL && ops != NULL && out != NULL);
     struct prl_link *link = find_idle(links, url, bearer);
     *out = NULL;
-    enum prl_err err = link ? PRL_OK : make_link(links, url, bearer, &link);
+    bool idle = link != NULL;
+    enum prl_err err = idle ? PRL_OK : make_link(links, url, bearer, &link);
     if (err)
         return err;
+    link->doubtful = idle;
     link->ops = ops;
     link->arg = arg;
     link->fresh = false;
@@ -268,14 +327,45 @@ enum prl_err prl_link_take(struct prl_links *links, const char *url, const char 
     return PRL_OK;
 }
 
+static void note_said(struct prl_link *link, const void *data, size_t len, bool binary)
+{
+    struct head head = {.len = len, .binary = binary};
+    if (!link->doubtful)
+        return;
+    enum prl_err err = prl_str_add(&link->said, (const char *)&head, sizeof(head));
+    if (!err)
+        err = prl_str_add(&link->said, data, len);
+    if (err)
+        trust(link); // too much to say it again
+}
+
+// A connection that is closing refuses; its on_close is yet to come and begins anew.
+static enum prl_err said(struct prl_link *link, enum prl_err err)
+{
+    return err == PRL_ERR_CANCELED && link->doubtful ? PRL_OK : err;
+}
+
 enum prl_err prl_link_send_text(struct prl_link *link, const char *data, size_t len)
 {
-    return prl_wsc_send_text(link->wsc, data, len);
+    note_said(link, data, len, false);
+    return said(link, prl_wsc_send_text(link->wsc, data, len));
 }
 
 enum prl_err prl_link_send_binary(struct prl_link *link, const void *data, size_t len)
 {
-    return prl_wsc_send_binary(link->wsc, data, len);
+    note_said(link, data, len, true);
+    return said(link, prl_wsc_send_binary(link->wsc, data, len));
+}
+
+enum prl_err prl_link_greet(struct prl_link *link, const char *data, size_t len)
+{
+    if (len == link->greeting.len && len > 0 && memcmp(data, link->greeting.data, len) == 0)
+        return PRL_OK;
+    prl_str_clear(&link->greeting);
+    enum prl_err err = prl_str_add(&link->greeting, data, len);
+    if (!err)
+        err = said(link, prl_wsc_send_text(link->wsc, data, len));
+    return err;
 }
 
 void prl_link_await(struct prl_link *link, int32_t ms, enum prl_fetch_failure failure)
@@ -285,11 +375,6 @@ void prl_link_await(struct prl_link *link, int32_t ms, enum prl_fetch_failure fa
         prl_timer_start(link->timer, prl_clock_now_us() + ms * INT64_C(1000));
     else
         prl_timer_stop(link->timer);
-}
-
-char *prl_link_note(struct prl_link *link)
-{
-    return link->note;
 }
 
 // The idle one that was given back first goes when there are too many.
@@ -328,6 +413,7 @@ void prl_link_give(struct prl_link **link)
     if (!given)
         return;
     prl_timer_stop(given->timer);
+    trust(given);
     given->ops = NULL;
     given->idle_since = ++given->links->gives;
     trim_idle(given->links);

@@ -186,15 +186,11 @@ static enum prl_err greet(struct prl_live *live, const struct prl_live_conf *con
                                    .prompt = conf->prompt,
                                    .extra = engine->extra};
     // A kept connection was told already, unless this session's words and language are others.
-    char *note = prl_link_note(live->link);
-    char now[PRL_LINK_NOTE_SIZE];
-    int size = snprintf(now, sizeof(now), "%s %s", conf->language, conf->prompt);
-    bool fits = size > 0 && (size_t)size < sizeof(now);
-    if (fits && strcmp(now, note) == 0)
-        return PRL_OK;
-    (void)prl_str_copy(note, PRL_LINK_NOTE_SIZE, fits ? now : "");
     enum prl_err err = prl_wire_open(live->wire, &start, &live->message);
-    return err ? err : send(live, false);
+    if (!err)
+        err = prl_link_greet(live->link, live->message.data, live->message.len);
+    prl_str_clear(&live->message);
+    return err;
 }
 
 enum prl_err prl_live_open(const struct prl_live_conf *conf, struct prl_live **out)

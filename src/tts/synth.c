@@ -72,30 +72,19 @@ static void on_failed(void *arg, enum prl_fetch_failure failure, const char *why
 
 static const struct prl_link_ops link_ops = {on_text, on_binary, on_failed};
 
-static enum prl_err send_object(struct prl_link *link, struct prl_str *text)
-{
-    enum prl_err err = text->err;
-    if (!err)
-        err = prl_link_send_text(link, prl_str_text(text), text->len);
-    prl_str_clear(text);
-    return err;
-}
-
 static enum prl_err set_voice(struct prl_link *link, const char *voice, struct prl_str *text)
 {
     struct prl_json_write json;
-    char *note = prl_link_note(link);
-    if (!voice[0] || strcmp(note, voice) == 0)
+    if (!voice[0])
         return PRL_OK;
-    // A name that does not fit is told anew each time.
-    if (!prl_str_copy(note, PRL_LINK_NOTE_SIZE, voice))
-        note[0] = '\0';
     prl_json_write_init(&json, text);
     prl_json_write_object(&json, NULL);
     prl_json_write_string(&json, "type", "set_voice");
     prl_json_write_string(&json, "voice", voice);
     prl_json_write_end_object(&json);
-    return send_object(link, text);
+    enum prl_err err = text->err ? text->err : prl_link_greet(link, text->data, text->len);
+    prl_str_clear(text);
+    return err;
 }
 
 static enum prl_err synthesize(struct prl_link *link, const struct prl_synth_ask *ask,
@@ -116,7 +105,7 @@ static enum prl_err synthesize(struct prl_link *link, const struct prl_synth_ask
         text->data[--text->len] = '\0'; // the last brace
         (void)prl_str_addf(text, ",%s}", engine->extra);
     }
-    return send_object(link, text);
+    return text->err ? text->err : prl_link_send_text(link, prl_str_text(text), text->len);
 }
 
 enum prl_err prl_synth_start(const struct prl_synth_ask *ask, struct prl_synth **out)

@@ -92,9 +92,12 @@ static void answer(struct peer *peer)
         reply(peer, "HTTP/1.1 302 Found\r\nLocation: /ok\r\nContent-Length: 0\r\n\r\n");
     else if (strstr(request, " /spoilt ") && peer->f->accepted > 1)
         reply(peer, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nclean");
+    else if (strstr(request, " /left ") && peer->f->accepted > 1)
+        reply(peer, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nback");
     else if (strstr(request, " /garbage ") || strstr(request, " /spoilt "))
         reply(peer, "\x16\x03\x01 what is this\r\n\r\n");
-    if (strstr(request, " /lies ") || strstr(request, " /shut "))
+    bool left = strstr(request, " /left ") && peer->f->accepted == 1;
+    if (strstr(request, " /lies ") || strstr(request, " /shut ") || left)
         peer_close(peer);
 }
 
@@ -281,6 +284,29 @@ PRL_TEST(fetch_asks_again_after_a_spoilt_connection)
     result = get(&f, "/garbage", &(struct prl_fetch_ask){0});
     EXPECT_INT(result.failure, PRL_FETCH_CUT);
     EXPECT_INT(f.accepted, 3);
+    tear_down(&f);
+}
+
+// The server closes a kept connection just when a request is on its way.
+PRL_TEST(fetch_asks_again_after_a_kept_connection_died)
+{
+    struct fixture f;
+    REQUIRE(set_up(&f) == PRL_OK);
+    struct prl_fetch_ask post = {.content_type = "text/plain", .body = "words", .body_size = 5};
+    struct result result = get(&f, "/ok", &post);
+    EXPECT_INT(result.failure, PRL_FETCH_OK);
+    result = get(&f, "/left", &post);
+    EXPECT_INT(result.failure, PRL_FETCH_OK);
+    EXPECT_TEXT(result.data, "back");
+    EXPECT_INT(f.accepted, 2);
+    EXPECT(strstr(f.last, "POST /left ") && strstr(f.last, "\r\n\r\nwords"));
+    // A connection of its own is no such case.
+    f.accepted = 0;
+    prl_fetch_destroy(&f.fetch);
+    REQUIRE(prl_fetch_create(&f.fetch, f.loop, NULL) == PRL_OK);
+    result = get(&f, "/left", &post);
+    EXPECT_INT(result.failure, PRL_FETCH_CUT);
+    EXPECT_INT(f.accepted, 1);
     tear_down(&f);
 }
 

@@ -100,9 +100,8 @@ PRL_TEST(link_is_lent_again)
     static struct bench bench;
     REQUIRE(open_bench(&bench) == PRL_OK);
     EXPECT_OK(take(&bench));
-    EXPECT_TEXT(prl_link_note(bench.link), "");
-    snprintf(prl_link_note(bench.link), PRL_LINK_NOTE_SIZE, "alloy");
-    EXPECT_OK(prl_link_send_text(bench.link, "hello", 5)); // before it is open
+    EXPECT_OK(prl_link_greet(bench.link, "hush", 4)); // before it is open
+    EXPECT_OK(prl_link_send_text(bench.link, "hello", 5));
     EXPECT(wait_for(&bench, &bench.texts, 1));
     EXPECT_OK(prl_link_send_binary(bench.link, "\0\1\2", 3));
     EXPECT(wait_for(&bench, &bench.binaries, 1));
@@ -111,10 +110,11 @@ PRL_TEST(link_is_lent_again)
     prl_link_give(&bench.link);
     EXPECT(bench.link == NULL);
     EXPECT_OK(take(&bench));
-    EXPECT_TEXT(prl_link_note(bench.link), "alloy");
+    EXPECT_OK(prl_link_greet(bench.link, "hush", 4)); // it knows that
     EXPECT_OK(prl_link_send_text(bench.link, "hello", 5));
     EXPECT(wait_for(&bench, &bench.texts, 2));
     EXPECT_INT(bench.server.opened, 1);
+    EXPECT_TEXT(prl_str_text(&bench.server.said), "hush\nhello\nhello\n");
     // While it is lent, another is opened.
     struct prl_link *other;
     EXPECT_OK(prl_link_take(bench.links, bench.url, "the-key", &ops, &bench, &other));
@@ -210,6 +210,54 @@ PRL_TEST(link_failures_have_names)
     EXPECT(prl_link_take(bench.links, "none of these", "", &ops, &bench, &bench.link) ==
            PRL_ERR_INVALID);
     EXPECT(bench.link == NULL);
+    close_bench(&bench);
+}
+
+// Closes each connection that is used for the second time, before it says anything.
+static void close_used(struct ws_fake *fake, struct prl_ws *ws, const char *text, size_t len)
+{
+    struct bench *bench = fake->arg;
+    if (bench->texts > 0 && bench->server.opened == 1)
+        prl_ws_abort(ws);
+    else
+        echo(fake, ws, text, len);
+}
+
+PRL_TEST(link_that_died_idle_is_replaced)
+{
+    static struct bench bench;
+    REQUIRE(open_bench(&bench) == PRL_OK);
+    bench.server.fn = close_used;
+    bench.server.arg = &bench;
+    EXPECT_OK(take(&bench));
+    EXPECT_OK(prl_link_greet(bench.link, "hush", 4));
+    EXPECT_OK(prl_link_send_text(bench.link, "hello", 5));
+    EXPECT(wait_for(&bench, &bench.texts, 1));
+    prl_link_give(&bench.link);
+    EXPECT_OK(take(&bench));
+    EXPECT_OK(prl_link_greet(bench.link, "hush", 4));
+    EXPECT_OK(prl_link_send_text(bench.link, "one", 3));
+    EXPECT_OK(prl_link_send_binary(bench.link, "\0\1\2", 3));
+    EXPECT(wait_for(&bench, &bench.binaries, 1));
+    EXPECT(bench.texts == 2 && bench.failed == 0 && bench.server.opened == 2);
+    EXPECT(strstr(prl_str_text(&bench.server.said), "one\nhush\none\n") != NULL);
+    // Not what has been heard of, nor a new one, nor one that was told too much.
+    bench.server.fn = echo;
+    EXPECT_OK(prl_link_send_text(bench.link, "leave", 5));
+    EXPECT(wait_for(&bench, &bench.failed, 1));
+    EXPECT_OK(take(&bench));
+    EXPECT_OK(prl_link_send_text(bench.link, "leave", 5));
+    EXPECT(wait_for(&bench, &bench.failed, 2));
+    static const char much[PRL_LINK_AGAIN_MAX];
+    EXPECT_OK(take(&bench));
+    EXPECT_OK(prl_link_send_text(bench.link, "hello", 5));
+    EXPECT(wait_for(&bench, &bench.texts, 3));
+    prl_link_give(&bench.link);
+    EXPECT_OK(take(&bench));
+    EXPECT_OK(prl_link_send_binary(bench.link, much, sizeof(much)));
+    EXPECT_OK(prl_link_send_text(bench.link, "leave", 5));
+    EXPECT(wait_for(&bench, &bench.failed, 3));
+    EXPECT_INT(bench.failure, PRL_FETCH_CUT);
     close_bench(&bench);
 }
 
