@@ -33,6 +33,10 @@
       "Words that were sent and cut from the history, unheard")                                    \
     X(EMPTY_TURNS, COUNTER, "parley_empty_turns_total", "Utterances without words")                \
     X(FILLERS, COUNTER, "parley_fillers_total", "Waits that got a filler")                         \
+    X(PHRASES_HIT, COUNTER, "parley_phrases_total{result=\"hit\"}",                                \
+      "Apologies and fillers that were to sound, by whether their sound was at hand")              \
+    X(PHRASES_MISSED, COUNTER, "parley_phrases_total{result=\"miss\"}",                            \
+      "Apologies and fillers that were to sound, by whether their sound was at hand")              \
     X(EOT_ASKS, COUNTER, "parley_eot_asks_total", "Questions to the end-of-turn model")            \
     X(EOT_SKIPPED, COUNTER, "parley_eot_skipped_total",                                            \
       "Pauses judged without the end-of-turn model, because it was busy or absent")                \

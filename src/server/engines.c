@@ -23,6 +23,7 @@
 #include "server/far.h"
 #include "stt/scripted.h"
 #include "stt/stt.h"
+#include "tts/phrases.h"
 #include "tts/scripted.h"
 #include "tts/tts.h"
 #include "tts/tts_lane.h"
@@ -77,9 +78,10 @@ struct prl_engines {
     struct prl_eot *eot;         // NULL: not wanted, or not there
     struct prl_speaker *speaker; // the same
     struct prl_stt *stt;
-    struct prl_llm *llm;       // what sessions ask: remote, which may ask local, or local itself
-    struct prl_llm *local_llm; // the embedded one; NULL: there is none
-    struct prl_tts *tts;       // NULL: an upstream speaks, and there is no voice for apologies
+    struct prl_llm *llm;         // what sessions ask: remote, which may ask local, or local itself
+    struct prl_llm *local_llm;   // the embedded one; NULL: there is none
+    struct prl_tts *tts;         // NULL: an upstream speaks, and there is no voice for apologies
+    struct prl_phrases *phrases; // NULL: none are kept
     struct prl_upstream_kit *upstream; // NULL: there is none
     struct prl_engines_state state;
     struct prl_timer *settled;         // with an upstream nothing may be left to wait for
@@ -632,7 +634,11 @@ static enum prl_err start_tts(struct prl_engines *engines)
     if (engines->state.tts)
         return PRL_OK;
     struct prl_tts_conf conf = tts_conf(engines);
-    return prl_tts_create(&engines->tts, &conf);
+    enum prl_err err = prl_tts_create(&engines->tts, &conf);
+    size_t bytes_max = (size_t)engines->conf.settings->tts_phrases_kib * 1024;
+    if (!err && bytes_max > 0)
+        err = prl_phrases_create(&engines->phrases, engines->tts, bytes_max);
+    return err;
 }
 
 enum prl_err prl_engines_create(struct prl_engines **out, const struct prl_engines_conf *conf,
@@ -687,6 +693,7 @@ void prl_engines_stop(struct prl_engines *engines)
         engines->llm = NULL;
     prl_llm_destroy(&engines->llm);
     prl_llm_destroy(&engines->local_llm);
+    prl_phrases_destroy(&engines->phrases);
     prl_tts_destroy(&engines->tts);
     prl_upstream_kit_destroy(&engines->upstream);
 }
@@ -771,6 +778,7 @@ void prl_engines_session(const struct prl_engines *engines, struct prl_session_e
                                         .stt = engines->stt,
                                         .llm = engines->llm,
                                         .tts = engines->tts,
+                                        .phrases = engines->phrases,
                                         .echo = engines->echo,
                                         .upstream = engines->upstream,
                                         .speaker = engines->speaker};
@@ -785,4 +793,6 @@ void prl_engines_metrics(const struct prl_engines *engines, struct prl_str *out)
 {
     prl_pool_render(engines->pools, KIND_COUNT, out);
     prl_upstream_kit_render(engines->upstream, out);
+    if (engines->phrases)
+        prl_phrases_render(engines->phrases, out);
 }

@@ -248,6 +248,10 @@ static const struct prl_conf_key keys[] = {
     CHOICE("tts.quality", tts_quality, "auto", qualities,
            "English voice: fast (hibari), best (Kokoro), or auto by what the machine can do."),
     REAL("tts.speed", tts_speed, "1", 0.25, 1.5, "Speed of speech where the client sets none."),
+    INT("tts.phrases_kib", tts_phrases_kib, "4096", 0, 1048576,
+        "KiB of sound of apologies and fillers, each made once and kept, so that they sound at "
+        "once; "
+        "0: none is."),
     INT("tts.threads", tts_threads, "0", 0, 64,
         "Threads of the voice; 0: two where there are two cores."),
     TEXT("tts.voice", tts_voice, "alloy",

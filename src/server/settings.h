@@ -107,7 +107,7 @@ struct prl_settings {
     bool tts_fast_chinese;
     int64_t tts_quality;
     double tts_speed;
-    int64_t tts_threads;
+    int64_t tts_threads, tts_phrases_kib;
     char *tts_voice;
     // turn
     int64_t turn_apology_max_ms, turn_engine_first_byte_ms, turn_input_stall_ms;

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "tts/cut.h"
+#include "tts/phrases.h"
 #include "tts/tts.h"
 
 enum {
@@ -51,6 +52,7 @@ struct prl_answer {
     uint32_t inflight_count;
     uint32_t clause_next;
     bool held;
+    bool said;      // all its sound was at hand
     bool own_voice; // the model speaks by itself
     bool flowing;   // and is not held back
     bool chinese;
@@ -113,6 +115,7 @@ void prl_answer_stop(struct prl_answer *answer)
     answer->inflight_count = 0;
     answer->clause_next = 0;
     answer->own_voice = false;
+    answer->said = false;
     answer->failed = false;
 }
 
@@ -232,7 +235,7 @@ static void feed_cut(struct prl_answer *answer)
 
 static void finish_if_all_made(struct prl_answer *answer)
 {
-    bool sound_made = !answer->view.audio || answer->own_voice ||
+    bool sound_made = !answer->view.audio || answer->own_voice || answer->said ||
                       (answer->cut_empty && answer->inflight_count == 0);
     if (!answer->view.text_done || !sound_made || answer->view.done || answer->failed)
         return;
@@ -257,6 +260,10 @@ void prl_answer_pump(struct prl_answer *answer)
         return;
     if (answer->own_voice) {
         pump_own_voice(answer);
+        return;
+    }
+    if (answer->said) {
+        finish_if_all_made(answer);
         return;
     }
     uint32_t generation = answer->view.generation;
@@ -481,6 +488,27 @@ static void on_tts(void *arg, const struct prl_tts_event *event)
         fail(answer, PRL_FLOOR_STAGE_TTS, prl_err_name(err));
 }
 
+// The whole text, which is one of ours, from the store of phrases. NOTFOUND: it is to be said.
+static enum prl_err take_phrase(struct prl_answer *answer, const struct prl_answer_start *start)
+{
+    struct prl_phrase_wish wish = {.text = start->text,
+                                   .voice = start->voice ? start->voice : "",
+                                   .speed = (float)start->speed,
+                                   .chinese = start->chinese};
+    struct prl_phrase phrase;
+    if (!answer->conf.phrases || start->prompt || !start->audio)
+        return PRL_ERR_NOTFOUND;
+    if (!prl_phrases_get(answer->conf.phrases, &wish, &phrase))
+        return PRL_ERR_NOTFOUND;
+    const struct prl_tts_event event = {.pcm = phrase.pcm,
+                                        .samples = phrase.samples,
+                                        .marks = phrase.marks,
+                                        .mark_count = phrase.mark_count};
+    struct clause clause = {.end = strlen(start->text)};
+    enum prl_err err = take_audio(answer, &clause, &event);
+    return err ? err : end_clause(answer, &clause);
+}
+
 static enum prl_err start_model(struct prl_answer *answer, const struct prl_answer_start *start)
 {
     enum prl_err err = open_llm(answer);
@@ -506,8 +534,10 @@ enum prl_err prl_answer_start(struct prl_answer *answer, const struct prl_answer
     answer->own_voice =
         start->audio && start->prompt && answer->conf.llm && prl_llm_speaks(answer->conf.llm);
     answer->flowing = true;
-    enum prl_err err = PRL_OK;
-    if (start->audio && !answer->own_voice)
+    enum prl_err err = take_phrase(answer, start);
+    answer->said = !err;
+    err = err == PRL_ERR_NOTFOUND ? PRL_OK : err;
+    if (!err && start->audio && !answer->own_voice && !answer->said)
         err = open_voice(answer, start);
     if (!err && start->prompt)
         err = start_model(answer, start);
@@ -521,6 +551,8 @@ enum prl_err prl_answer_start(struct prl_answer *answer, const struct prl_answer
         return PRL_OK;
     answer->view.text_done = true;
     tell(answer, PRL_ANSWER_TEXT);
+    if (answer->said && answer->view.generation == start->generation)
+        tell(answer, PRL_ANSWER_AUDIO);
     if (answer->view.generation != start->generation)
         return PRL_OK;
     if (answer->view.audio)

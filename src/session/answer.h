@@ -21,6 +21,7 @@
 #include "session/speech.h"
 
 struct prl_tts;
+struct prl_phrases;
 struct prl_answer;
 
 enum {
@@ -43,8 +44,9 @@ enum prl_answer_news {
 typedef void (*prl_answer_fn)(void *arg, struct prl_answer *answer, enum prl_answer_news news);
 
 struct prl_answer_conf {
-    struct prl_llm *llm; // borrowed, may be NULL
-    struct prl_tts *tts; // borrowed, may be NULL
+    struct prl_llm *llm;         // borrowed, may be NULL
+    struct prl_tts *tts;         // borrowed, may be NULL
+    struct prl_phrases *phrases; // borrowed, may be NULL: where the sound of a `text` may be
     prl_answer_fn fn;
     void *arg;
 };

@@ -287,6 +287,7 @@ enum prl_err prl_session_create(struct prl_session **out, const struct prl_sessi
         return err;
     }
     prl_session_warm(session);
+    prl_session_want_phrases(session);
     prl_session_prefill(session, NULL);
     return PRL_OK;
 }
@@ -366,6 +367,7 @@ void prl_session_prefill(struct prl_session *session, const char *said)
         return;
     struct prl_answer_conf place = {.llm = session->engines.llm,
                                     .tts = session->engines.tts,
+                                    .phrases = session->engines.phrases,
                                     .fn = prl_session_on_answer,
                                     .arg = session};
     if (!session->answers[0] && prl_answer_create(&session->answers[0], &place) != PRL_OK)

@@ -29,6 +29,7 @@ struct prl_eot;
 struct prl_stt;
 struct prl_llm;
 struct prl_tts;
+struct prl_phrases;
 struct prl_echo_kit;
 struct prl_upstream_kit;
 struct prl_speaker;
@@ -50,6 +51,7 @@ struct prl_session_engines {
     struct prl_stt *stt;
     struct prl_llm *llm;
     struct prl_tts *tts;
+    struct prl_phrases *phrases; // sound of what is always the same; NULL: made when it is needed
     const struct prl_echo_kit *echo;
     // Realtime servers elsewhere (upstream/upstream.h), in place of stt and llm; else NULL.
     struct prl_upstream_kit *upstream;

@@ -155,6 +155,7 @@ static struct prl_answer *free_place(struct prl_session *session, struct prl_ans
 {
     struct prl_answer_conf conf = {.llm = session->engines.llm,
                                    .tts = session->engines.tts,
+                                   .phrases = session->engines.phrases,
                                    .fn = prl_session_on_answer,
                                    .arg = session};
     for (size_t i = 0; i < count; i++) {
@@ -475,6 +476,7 @@ static void played(struct prl_session *session, const struct prl_floor_action *a
     prl_session_tell_output(session, work, PRL_SESSION_OUTPUT_STOPPED);
     prl_session_latency(session, work, true);
     prl_session_free_work(session, work);
+    prl_session_want_phrases(session); // by now the language is known
     prl_session_prefill(session, NULL);
 }
 

@@ -1,12 +1,30 @@
 // session_filler.c -- something short that is said while the user waits (rule 10). For the client it
 // is a response of its own outside the conversation: it has sound and a transcript, and no history.
 #include "base/clock.h"
+#include "llm/persona.h"
 #include "session/session_state.h"
+#include "tts/phrases.h"
 #include "tts/tts.h"
 
 static const char *filler_text(const struct prl_session *session)
 {
     return prl_session_chinese(session) ? "嗯，我看看。" : "Let me see.";
+}
+
+void prl_session_want_phrases(struct prl_session *session)
+{
+    const struct prl_session_conf *conf = &session->conf.conf;
+    bool chinese = prl_session_chinese(session);
+    if (!session->engines.phrases || !conf->audio || !conf->voice)
+        return;
+    struct prl_phrase_wish wish = {.text = prl_llm_persona_apology(chinese ? "zh" : "en"),
+                                   .voice = conf->voice,
+                                   .speed = (float)conf->speed,
+                                   .chinese = chinese};
+    prl_phrases_want(session->engines.phrases, &wish);
+    wish.text = filler_text(session);
+    if (conf->floor.filler_after_ms > 0)
+        prl_phrases_want(session->engines.phrases, &wish);
 }
 
 // Nothing will sound; the floor forgets it.

@@ -229,6 +229,8 @@ uint32_t prl_session_turn_flags(struct prl_session *session, const char *text,
 void prl_session_ask_eot(struct prl_session *session, const struct prl_floor_action *action);
 
 // session_filler.c
+// What may have to sound at once is made ahead (tts/phrases.h).
+void prl_session_want_phrases(struct prl_session *session);
 void prl_session_filler(struct prl_session *session, const struct prl_floor_action *action);
 // Its first sound is made: it becomes visible and may leave.
 void prl_session_filler_sounds(struct prl_session *session, struct prl_work *work);

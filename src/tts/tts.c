@@ -249,7 +249,8 @@ static void on_far_audio(void *arg, const struct prl_tts_chunk *chunk, uint32_t 
                                   .sample_start = start,
                                   .marks = chunk->marks,
                                   .mark_count = chunk->mark_count,
-                                  .engine = "openai"};
+                                  .engine = prl_pool_name(stream->tts->pool, clause->engine),
+                                  .far = true};
     stream->fn(stream->arg, &event);
 }
 
@@ -269,7 +270,8 @@ static void on_far_end(void *arg, enum prl_err err, const char *why, uint32_t sa
                                   .generation = clause->generation,
                                   .clause_id = clause->id,
                                   .sample_start = samples,
-                                  .engine = "openai",
+                                  .engine = prl_pool_name(stream->tts->pool, clause->engine),
+                                  .far = true,
                                   .queued_us = clause->asked_us - clause->queued_us,
                                   .first_us =
                                       clause->sounded ? clause->first_us - clause->asked_us : 0,
@@ -480,6 +482,12 @@ void prl_tts_destroy(struct prl_tts **tts)
         prl_port_destroy(&(*tts)->port);
     prl_mem_free(*tts);
     *tts = NULL;
+}
+
+const char *prl_tts_next(const struct prl_tts *tts)
+{
+    int index = tts->far ? prl_pool_peek(tts->pool, 0) : -1;
+    return index >= 0 && prl_pool_at(tts->pool, index)->url ? prl_pool_name(tts->pool, index) : "";
 }
 
 void prl_tts_warm(struct prl_tts *tts)

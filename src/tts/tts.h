@@ -86,13 +86,16 @@ struct prl_tts_event {
     // AUDIO: words that end in this chunk or before and were not yet told; positions in the clause.
     const struct prl_tts_mark *marks;
     size_t mark_count;
-    const char *engine; // static name of the backend that spoke (the last one of the clause)
-    int64_t queued_us;  // DONE: waited for the lane
-    int64_t first_us;   // DONE: from the start of work to the first sound
-    int64_t work_us;    // DONE: spent computing
-    uint32_t unknown;   // DONE: characters without a sound
-    enum prl_err err;   // ERROR
-    const char *why;    // ERROR: one line
+    const char
+        *engine; // name of the backend that spoke (the last one of the clause), or, `far`, of
+                 // the engine elsewhere (prl_pool_name)
+    bool far;
+    int64_t queued_us; // DONE: waited for the lane
+    int64_t first_us;  // DONE: from the start of work to the first sound
+    int64_t work_us;   // DONE: spent computing
+    uint32_t unknown;  // DONE: characters without a sound
+    enum prl_err err;  // ERROR
+    const char *why;   // ERROR: one line
 };
 
 // May call prl_tts_* on the stream except close.
@@ -116,6 +119,8 @@ size_t prl_tts_backlog(const struct prl_tts *tts);
 // PRL_TTS_LANG_* that can be spoken now; 0 before on_ready.
 unsigned prl_tts_languages(const struct prl_tts *tts);
 
+// Name of the engine elsewhere that would say the next clause; "": an embedded one.
+const char *prl_tts_next(const struct prl_tts *tts);
 // An answer will come soon: voices elsewhere get their connections opened (prl_pool_warm_next).
 void prl_tts_warm(struct prl_tts *tts);
 

@@ -166,6 +166,37 @@ async def test_prompts_keep_to_their_tokens_and_to_their_beginning():
     assert 2 <= moved <= 10, (moved, sizes)
 
 
+def plain_metric(server, name):
+    with urllib.request.urlopen(server.http("/metrics"), timeout=30 * PATIENCE) as answer:
+        lines = answer.read().decode().splitlines()
+    return next((float(line.rsplit(" ", 1)[1]) for line in lines if line.rsplit(" ", 1)[0] == name), None)
+
+
+async def test_an_apology_sounds_though_the_voice_hangs():
+    for kept in (True, False):
+        script = Scripted()
+        with running(edge(*far(script.url, *KINDS), f"tts.phrases_kib={4096 if kept else 0}")) as (server,):
+            async with Client(server.ws()) as talk:
+                await talk.session(audio={"input": {"turn_detection": None}})
+                if kept:  # made once, when a conversation begins
+                    await waited(lambda: plain_metric(server, "parley_phrases") == 1, "no phrase")  # noqa: B023
+                await settled(server)
+                asked = script.asked["tts"]
+                script.fault = {"llm": "500", "tts": "hang"}
+                for _ in range(2):
+                    response, sound = await turn(talk)
+                    assert response["status"] == "failed", response
+                    assert (loudness(sound) > 1000 and len(sound) >= len(TONE)) == kept, (kept, len(sound))
+                assert (script.asked["tts"] == asked) == kept, (kept, asked, script.asked)
+                script.fault = {}
+                response, sound = await turn(talk)
+                assert response["status"] == "completed" and loudness(sound) > 1000, response
+            if kept:
+                assert plain_metric(server, 'parley_phrases_total{result="hit"}') == 2
+                assert plain_metric(server, "parley_phrases_bytes") >= len(TONE)
+        script.stop()
+
+
 async def faults_of(kind, *settings, events=False):
     """Each fault in turn: the conversation goes on after it, in time, and nothing is left behind."""
     script = Scripted()
@@ -573,7 +604,7 @@ async def test_our_endpoints_and_a_node_that_uses_them():
 if __name__ == "__main__":
     raise SystemExit(run([
         test_conversation_without_any_model, test_connections_are_opened_when_a_conversation_begins,
-        test_prompts_keep_to_their_tokens_and_to_their_beginning, test_every_fault_of_a_model, test_every_fault_of_a_voice,
+        test_an_apology_sounds_though_the_voice_hangs, test_prompts_keep_to_their_tokens_and_to_their_beginning, test_every_fault_of_a_model, test_every_fault_of_a_voice,
         test_every_fault_of_a_voice_in_opus, test_sound_in_every_form,
         test_every_fault_of_a_voice_over_a_websocket,
         test_every_fault_of_a_plain_recogniser_over_a_websocket, test_faults_of_a_realtime_recogniser,
