@@ -1,8 +1,9 @@
 # Set-up, engines' modules and the two commands of the README. Included by the Makefile.
 PARLEY_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/parley
 # The same versions stand in tools/setup, which builds the libraries.
-LLAMA_DIR := $(PARLEY_CACHE)/engines/llama-0.3.36
-WHISPER_DIR := $(PARLEY_CACHE)/engines/whisper-1.8.5
+CPU_LEVEL := $(or $(shell tools/cpu_level),$(error PARLEY_CPU names no processor that this one can build for))
+LLAMA_DIR := $(PARLEY_CACHE)/engines/llama-0.3.36-$(CPU_LEVEL)
+WHISPER_DIR := $(PARLEY_CACHE)/engines/whisper-1.8.5-$(CPU_LEVEL)
 SHERPA_DIR := $(PARLEY_CACHE)/engines/sherpa-2.0.1
 AEC3_DIR := $(PARLEY_CACHE)/engines/aec3-1.0.1
 STD += -isystem $(SHERPA_DIR)/include
@@ -33,11 +34,18 @@ e2e:
 MODULE_SAN := $(if $(filter dev,$(MODE)),-fsanitize=address -fsanitize=undefined)$(if $(filter tsan,$(MODE)),-fsanitize=thread)
 MODULE_CFLAGS = $(filter-out -fprofile-instr-generate -fcoverage-mapping -fPIE,$(CFLAGS)) -fPIC
 
+# Modules, and what engine/cpu.c asks of a processor, are made anew when that is another one.
+DEFS_cpu := $(if $(filter avx512,$(CPU_LEVEL)),-DPRL_CPU_WIDE)
+$(B)/src/engine/cpu.o: $(B)/cpu_level
+$(B)/cpu_level: .always
+	@mkdir -p $(@D)
+	@echo '$(CPU_LEVEL)' | cmp -s - $@ || echo '$(CPU_LEVEL)' > $@
+
 define engine_module
 ifneq ($$(wildcard $(2)),)
 all: $$(B)/lib/libparley_$(1).so
 
-$$(B)/lib/libparley_$(1).so: $(2) $$(wildcard $(3)/lib/*.a) Makefile tools/setup.mk
+$$(B)/lib/libparley_$(1).so: $(2) $$(wildcard $(3)/lib/*.a) Makefile tools/setup.mk $$(B)/cpu_level
 	@[ -d $(3)/lib ] || { echo "parley: the $(1) library is not in $(3); run 'make setup' first" >&2; exit 1; }
 	@mkdir -p $$(@D) $$(B)/$$(dir $(2))
 	@echo "  MODULE $$@"

@@ -136,6 +136,11 @@ static void send_session(struct prl_caller *caller)
     if (conf->language)
         prl_json_write_string(&json, "language", conf->language);
     prl_json_write_end_object(&json);
+    if (conf->turns) {
+        prl_json_write_object(&json, "turn_detection");
+        prl_json_write_string(&json, "type", conf->turns);
+        prl_json_write_end_object(&json);
+    }
     prl_json_write_end_object(&json);
     if (conf->voice) {
         prl_json_write_object(&json, "output");

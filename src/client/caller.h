@@ -31,6 +31,7 @@ struct prl_caller_conf {
     struct prl_ring *speaker;    // at 24 kHz, or NULL
     const char *voice;           // or NULL
     const char *language;        // or NULL
+    const char *turns;           // type of turn detection, or NULL for the server's
     const char *instructions;    // or NULL
     bool text;                   // answers as text
     int64_t timeout_us;          // recording: longest wait for the answer's end behind its end

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "engine/cpu.h"
 #include "llm/gguf.h"
 #include "llm/llama_module.h"
 
@@ -147,6 +148,8 @@ enum prl_err prl_llama_open(const struct prl_llm_model_ops **ops,
         (void)snprintf(path, sizeof(path), "%s", source->module_path);
     else if (!default_module(path, sizeof(path)))
         return say(error, error_size, "libparley_llama.so", "not found beside the program");
+    if (!prl_cpu_suits(path, error, error_size))
+        return PRL_ERR_ENGINE;
     void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!module) {
         // glibc keeps dlerror's text per thread.

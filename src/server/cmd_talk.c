@@ -25,6 +25,7 @@ static const char usage[] =
     "  --out FILE         write the answer's sound to this WAV file\n"
     "  --voice NAME       voice of the answer\n"
     "  --language CODE    language of the speaker; default: found out by the server\n"
+    "  --turns MODE       server_vad or semantic_vad: what ends a turn; default: the server's\n"
     "  --instructions T   who the assistant is\n"
     "  --text             answers as text only\n"
     "  --timeout SECONDS  longest wait for the end of the answer (default 60)\n"
@@ -36,7 +37,7 @@ static const char usage[] =
 
 struct talk_cmd {
     // Options.
-    const char *url, *wav, *out, *voice, *language, *instructions;
+    const char *url, *wav, *out, *voice, *language, *turns, *instructions;
     bool text, insecure, json;
     double timeout_s;
     // State.
@@ -58,6 +59,7 @@ static int read_options(int *argc, char **argv, struct talk_cmd *cmd)
         {"out", .text = &cmd->out},
         {"voice", .text = &cmd->voice},
         {"language", .text = &cmd->language},
+        {"turns", .text = &cmd->turns},
         {"instructions", .text = &cmd->instructions},
         {"text", .flag = &cmd->text},
         {"timeout", .real = &cmd->timeout_s, .low = 0.001, .high = 86400},
@@ -162,6 +164,7 @@ static enum prl_err start(struct talk_cmd *cmd)
                                    .speaker = cmd->speaker,
                                    .voice = cmd->voice,
                                    .language = cmd->language,
+                                   .turns = cmd->turns,
                                    .instructions = cmd->instructions,
                                    .text = cmd->text,
                                    .timeout_us = (int64_t)(cmd->timeout_s * 1e6),

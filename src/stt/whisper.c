@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "engine/cpu.h"
 #include "stt/backend.h"
 #include "stt/ggml_file.h"
 #include "stt/whisper_module.h"
@@ -68,6 +69,8 @@ static enum prl_err load_module(struct whisper *whisper, const char *path, char 
         (void)snprintf(why, why_size, "cannot read %s; build it with 'make'", path);
         return PRL_ERR_NOTFOUND;
     }
+    if (!prl_cpu_suits(path, why, why_size))
+        return PRL_ERR_ENGINE;
     // Never closed: ggml keeps state for the life of the process.
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     const struct prl_whisper_ops *(*get)(void) = NULL;

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """make bench: the numbers of the README, on a quiet machine. Prints Markdown.
 
-    bench.py [--force] [--rounds N] [--only en-small,en-default,zh-default,zh-fast,memory] [--set KEY=VALUE]...
+    bench.py [--force] [--rounds N] [--only en-small,en-default,zh-default,zh-fast,memory] [--turns semantic_vad]
+             [--set KEY=VALUE]...
 
 A turn is `parley talk --wav` in real time against a server of its own; zero is the last loud sample of the
 recording (30 dB below its loudest 10 ms, see prl_caller_speech_end), not what the VAD says. The parts are the
@@ -44,7 +45,7 @@ def clips(language, folder):
     return [synthesise(line, folder / f"zh{i}.wav") for i, line in enumerate(lines)], "synthesised Chinese"
 
 
-def measure(title, language, rounds, *settings):
+def measure(title, language, rounds, turns, *settings):
     with tempfile.TemporaryDirectory() as folder:
         files, kind = clips(language, pathlib.Path(folder))
         server = Server(*settings)
@@ -53,7 +54,7 @@ def measure(title, language, rounds, *settings):
         for round_ in range(rounds):
             for path in files:
                 out = subprocess.run([PARLEY, "talk", "--url", server.ws(), "--wav", str(path), "--language", language,
-                                      "--json"], capture_output=True, text=True, timeout=180)
+                                      "--turns", turns, "--json"], capture_output=True, text=True, timeout=180)
                 if out.returncode != 0 or not out.stdout.strip():
                     failed += 1
                     continue
@@ -113,6 +114,7 @@ def main():
     parser.add_argument("--force", action="store_true")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--only", default="en-small,en-default,zh-default,zh-fast,memory")
+    parser.add_argument("--turns", default="server_vad", choices=["server_vad", "semantic_vad"])
     parser.add_argument("--set", action="append", default=[], help="a further setting of the server, to compare")
     options = parser.parse_args()
     load = os.getloadavg()[0]
@@ -122,7 +124,7 @@ def main():
     model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
     print(f"`make bench`, {time.strftime('%Y-%m-%d')}, commit {commit}, {os.cpu_count()} cores of {model}, load "
           f"{load:.2f} at the start. Milliseconds from the last loud sample of the recording to the first byte of the "
-          "answer's sound at the client, `silence_duration_ms` 500, language configured.\n")
+          f"answer's sound at the client, `{options.turns}`, `silence_duration_ms` 500, language configured.\n")
     print("| configuration | turns | clips | best / median / p95 | median of the server's parts | memory |")
     print("|---|---|---|---|---|---|")
     runs = {"en-small": ("English, small model", "en", "llm.model=small"),
@@ -132,7 +134,7 @@ def main():
                         "tts.fast_chinese=true")}
     for name, (title, language, *settings) in runs.items():
         if name in options.only.split(","):
-            measure(title, language, options.rounds * (1 if language == "en" else 2), *settings, *options.set)
+            measure(title, language, options.rounds * (1 if language == "en" else 2), options.turns, *settings, *options.set)
     if "memory" in options.only.split(","):
         asyncio.run(memory_and_churn())
 

@@ -22,7 +22,7 @@ struct fixture {
     // Server side.
     const char *answer; // sent once, for the first append
     bool hang_up;       // the server closes instead
-    int appends;
+    int appends, turns_asked;
     int server_closed;
     uint16_t server_code;
     // Client side.
@@ -44,6 +44,8 @@ static void server_text(void *owner, struct prl_ws *ws, const char *data, size_t
 {
     struct fixture *f = owner;
     (void)last;
+    static const char turns[] = "\"turn_detection\":{\"type\":\"semantic_vad\"}";
+    f->turns_asked += memmem(data, len, turns, sizeof(turns) - 1) != NULL;
     static const char append[] = "{\"type\":\"input_audio_buffer.append\"";
     if (!first || len < sizeof(append) || memcmp(data, append, sizeof(append) - 1) != 0)
         return;
@@ -100,6 +102,7 @@ static enum prl_err set_up(struct fixture *f, struct prl_ring *microphone)
                                    .pcm = microphone ? NULL : f->pcm,
                                    .samples = microphone ? 0 : SAMPLES,
                                    .microphone = microphone,
+                                   .turns = "semantic_vad",
                                    .timeout_us = PRL_TEST_WAIT_US,
                                    .line = on_line,
                                    .done = on_done,
@@ -132,6 +135,7 @@ PRL_TEST(caller_closes_the_connection_when_it_is_answered)
     // The server saw a close frame, before the talk said that it is over.
     EXPECT_INT(f.server_closed, 1);
     EXPECT_INT(f.server_code, 1000);
+    EXPECT_INT(f.turns_asked, 1);
     struct prl_caller_result result;
     prl_caller_result(f.caller, &result);
     EXPECT_INT(result.turns, 1);
