@@ -171,6 +171,29 @@ async def test_nothing_is_left(server):
         await asyncio.sleep(0.2)
 
 
+async def test_loops_share_the_processes():
+    """Sessions of two loops have one child a kind, and each hears its own answers, also of the next child."""
+    kinds = ["stt", "llm", "tts"]
+    server = Server(f"engine.isolate={','.join(kinds)}", "loops=2", "session.language=en", "eot.enabled=false")
+    try:
+        async with Client(server.ws()) as one, Client(server.ws()) as two:
+            for client in (one, two):
+                await client.session(audio={"input": {"turn_detection": None,
+                                                      "transcription": {"model": "whisper-1"}}})
+            await asyncio.gather(good_turn(one), good_turn(two))
+            for kind in kinds:
+                await reborn(server, kind, kill(server, kind))
+            await asyncio.gather(good_turn(one), good_turn(two))
+            await asyncio.gather(*(transcript_of(client, pcm24(jfk())) for client in (one, two)))
+            for client in (one, two):
+                done = await client.until("conversation.item.input_audio_transcription.completed", 120)
+                assert share_of_words(SPOKEN, done["transcript"]) >= 0.7, done
+            assert set(children(server)) == set(kinds), children(server)
+        assert server.stop() == 0
+    finally:
+        server.stop()
+
+
 async def test_hang_is_noticed():
     server = Server("engine.isolate=llm", "engine.hang_s=10")
     try:
@@ -208,6 +231,7 @@ if __name__ == "__main__":
     try:
         run([test_language_model_dies, test_language_model_dies_in_its_answer, test_voice_dies,
              test_voice_dies_while_it_speaks, test_recogniser_dies, test_end_of_turn_model_dies, test_nothing_is_left,
-             test_hang_is_noticed, test_children_follow_a_server_that_dies], isolated)
+             test_loops_share_the_processes, test_hang_is_noticed,
+             test_children_follow_a_server_that_dies], isolated)
     finally:
         isolated.stop()
