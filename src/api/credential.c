@@ -23,6 +23,11 @@ bool prl_credential_owns(const struct prl_credential *asker, const struct prl_cr
            prl_credential_same(asker->id, maker->issuer);
 }
 
+const char *prl_credential_owner(const struct prl_credential *credential)
+{
+    return credential->kind == PRL_CREDENTIAL_SECRET ? credential->issuer : credential->id;
+}
+
 bool prl_credential_read(const struct prl_auth *auth, struct prl_secrets *secrets,
                          const struct prl_http_request *request, struct prl_credential *out,
                          const struct prl_secret **secret)

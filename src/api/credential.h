@@ -34,6 +34,8 @@ bool prl_credential_read(const struct prl_auth *auth, struct prl_secrets *secret
                          const struct prl_secret **secret);
 // May `asker` steer what `maker` made? The same credential may, and the key that made the secret.
 bool prl_credential_owns(const struct prl_credential *asker, const struct prl_credential *maker);
+// Who it is in the end: the key's id, also for the secrets that it made; "" for anybody.
+const char *prl_credential_owner(const struct prl_credential *credential);
 // Constant-time comparison of two hashes.
 bool prl_credential_same(const char a[PRL_HASH_TEXT_SIZE], const char b[PRL_HASH_TEXT_SIZE]);
 

@@ -2,12 +2,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/auth.h"
 #include "api/serve.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/json_write.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "engine/hash.h"
 #include "llm/llm.h"
 #include "net/http.h"
 
@@ -18,6 +20,7 @@ struct chat {
     struct prl_llm_stream *llm;
     char id[40];
     char model[NAME_SIZE];
+    char owner[PRL_HASH_TEXT_SIZE]; // of the key that was shown; "": none is needed
     int64_t created_s;
     bool stream, usage_wanted;
     bool begun;           // the stream's head is sent
@@ -553,6 +556,7 @@ static enum prl_err generate(struct chat *chat, struct draft *draft, const struc
     read_stops(draft, prl_json_get(root, "stop"), &prompt);
     refuse_unknown(draft, root);
     read_params(chat, root, &params);
+    params.owner = chat->owner;
     if (draft->message || draft->texts.err)
         return draft->texts.err ? draft->texts.err : PRL_ERR_INVALID;
     struct prl_llm_stream_conf conf = {.fn = on_llm, .arg = chat};
@@ -572,6 +576,17 @@ static void refuse(struct chat *chat, const struct draft *draft, enum prl_err er
         prl_serve_refuse(&chat->order, 503, "server_error", NULL, "No model takes this now.");
 }
 
+// Where no key is needed all are one.
+static void read_owner(struct chat *chat, const struct prl_http_request *request)
+{
+    char shown[PRL_AUTH_KEY_MAX] = "";
+    bool any = prl_auth_count(prl_serve_conf(chat->order.serve)->auth) > 0 &&
+               prl_auth_shown(request, shown);
+    if (any && prl_hash_bytes(shown, strlen(shown), chat->owner) != PRL_OK)
+        chat->owner[0] = '\0';
+    explicit_bzero(shown, sizeof(shown));
+}
+
 void prl_serve_chat(void *arg, struct prl_http_request *request)
 {
     struct prl_serve *serve = arg;
@@ -585,6 +600,7 @@ void prl_serve_chat(void *arg, struct prl_http_request *request)
     int64_t wall_us = prl_clock_wall_us();
     chat->created_s = wall_us / 1000000;
     snprintf(chat->id, sizeof(chat->id), "chatcmpl-%016llx", (unsigned long long)wall_us);
+    read_owner(chat, request);
     prl_str_init(&chat->text, REPLY_MAX);
     prl_str_init(&chat->calls, REPLY_MAX);
     if (prl_json_parse(&root, body ? body : "", size, problem, sizeof(problem)) != PRL_OK) {

@@ -280,6 +280,7 @@ static enum prl_err create_parts(struct prl_talk *talk, const struct prl_talk_co
     if (err)
         return err;
     prl_session_on_room(talk->session, on_room, talk);
+    prl_session_own(talk->session, prl_credential_owner(&talk->maker));
     if (conf->life_us == 0)
         return PRL_OK;
     err = prl_timer_create(&talk->life, conf->engines->loop, "session life", on_life_end, talk);

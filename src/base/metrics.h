@@ -37,6 +37,10 @@
       "Apologies and fillers that were to sound, by whether their sound was at hand")              \
     X(PHRASES_MISSED, COUNTER, "parley_phrases_total{result=\"miss\"}",                            \
       "Apologies and fillers that were to sound, by whether their sound was at hand")              \
+    X(ANSWERS_HIT, COUNTER, "parley_answers_total{result=\"hit\"}",                                \
+      "Prompts that might have been answered before, by whether they had been")                    \
+    X(ANSWERS_MISSED, COUNTER, "parley_answers_total{result=\"miss\"}",                            \
+      "Prompts that might have been answered before, by whether they had been")                    \
     X(EOT_ASKS, COUNTER, "parley_eot_asks_total", "Questions to the end-of-turn model")            \
     X(EOT_SKIPPED, COUNTER, "parley_eot_skipped_total",                                            \
       "Pauses judged without the end-of-turn model, because it was busy or absent")                \

@@ -162,7 +162,9 @@ struct prl_llm_params {
     double temperature;    // 0: always the likeliest token; 0..2; negative: 0.7
     double top_p;          // 0 < p <= 1; 0: 0.9
     uint32_t seed;         // 0: from the generation and the stream
-    bool committed;        // false: a speculation, which yields to committed work
+    const char *owner; // who asks, as nobody else does (llm/answers.h); NULL: anybody. Borrowed for
+                       // the call
+    bool committed;    // false: a speculation, which yields to committed work
     // For a model that speaks (prl_llm_speaks); others take no notice.
     bool audio;        // the answer is to be spoken
     bool aside;        // it is none of the conversation's

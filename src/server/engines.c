@@ -15,6 +15,7 @@
 #include "engine/models.h"
 #include "engine/ort.h"
 #include "eot/eot.h"
+#include "llm/answers.h"
 #include "llm/llm.h"
 #include "llm/remote.h"
 #include "llm/scripted.h"
@@ -59,6 +60,8 @@ enum path {
     PATH_COUNT
 };
 
+enum { ANSWERS_NAME_MAX = 32 << 10 };
+
 // Kinds that may be elsewhere.
 enum kind { KIND_STT, KIND_LLM, KIND_TTS, KIND_COUNT };
 enum { HELLO_MAX = 256 << 10 };
@@ -79,6 +82,7 @@ struct prl_engines {
     struct prl_speaker *speaker; // the same
     struct prl_stt *stt;
     struct prl_llm *llm;         // what sessions ask: remote, which may ask local, or local itself
+    struct prl_llm *answers;     // in front of llm; NULL: none are kept
     struct prl_llm *local_llm;   // the embedded one; NULL: there is none
     struct prl_tts *tts;         // NULL: an upstream speaks, and there is no voice for apologies
     struct prl_phrases *phrases; // NULL: none are kept
@@ -570,6 +574,31 @@ static enum prl_err start_local_llm(struct prl_engines *engines)
     return prl_llm_create(&engines->local_llm, &conf);
 }
 
+// Answers that were given before come from memory. A key names the whole chain: which of its engines
+// answered is nobody's business.
+static enum prl_err start_answers(struct prl_engines *engines)
+{
+    const struct prl_settings *settings = engines->conf.settings;
+    struct prl_str name;
+    prl_str_init(&name, ANSWERS_NAME_MAX);
+    (void)prl_str_addf(&name, "%s", settings->llm_model);
+    for (int i = 0; i < PRL_SETTINGS_CHAIN; i++)
+        (void)prl_str_addf(&name, " %d %s %s %s", (int)settings->llm[i].backend,
+                           settings->llm[i].url,
+                           settings->llm[i].model ? settings->llm[i].model : "",
+                           settings->llm[i].extra ? settings->llm[i].extra : "");
+    struct prl_answers_conf conf = {.loop = engines->conf.loop,
+                                    .model = engines->llm,
+                                    .name = prl_str_text(&name),
+                                    .entries_max = (size_t)settings->llm_cache_entries,
+                                    .bytes_max = (size_t)settings->llm_cache_kib * 1024,
+                                    .age_us_max = settings->llm_cache_s * 1000000,
+                                    .sampled = settings->llm_cache_sampled};
+    enum prl_err err = name.err ? name.err : prl_answers_create(&engines->answers, &conf);
+    prl_str_free(&name);
+    return err;
+}
+
 static enum prl_err start_llm(struct prl_engines *engines)
 {
     engines->state.llm = has_upstream(engines);
@@ -579,9 +608,10 @@ static enum prl_err start_llm(struct prl_engines *engines)
     if (prl_far_embedded(engines->conf.settings->llm) >= 0)
         err = start_local_llm(engines);
     if (!err && engines->pools[KIND_LLM])
-        return start_remote_llm(engines);
-    engines->llm = engines->local_llm;
-    return err;
+        err = start_remote_llm(engines);
+    else
+        engines->llm = engines->local_llm;
+    return !err && engines->conf.settings->llm_cache_answers ? start_answers(engines) : err;
 }
 
 // Kokoro gains from a second thread and, as ONNX Runtime's threads do not spin, harms nobody.
@@ -689,6 +719,7 @@ void prl_engines_stop(struct prl_engines *engines)
     prl_eot_destroy(&engines->eot);
     prl_speaker_destroy(&engines->speaker);
     prl_stt_destroy(&engines->stt);
+    prl_llm_destroy(&engines->answers);
     if (engines->llm == engines->local_llm)
         engines->llm = NULL;
     prl_llm_destroy(&engines->llm);
@@ -776,7 +807,7 @@ void prl_engines_session(const struct prl_engines *engines, struct prl_session_e
                                         .vad = engines->vad,
                                         .eot = engines->eot,
                                         .stt = engines->stt,
-                                        .llm = engines->llm,
+                                        .llm = engines->answers ? engines->answers : engines->llm,
                                         .tts = engines->tts,
                                         .phrases = engines->phrases,
                                         .echo = engines->echo,
@@ -793,6 +824,8 @@ void prl_engines_metrics(const struct prl_engines *engines, struct prl_str *out)
 {
     prl_pool_render(engines->pools, KIND_COUNT, out);
     prl_upstream_kit_render(engines->upstream, out);
+    if (engines->answers)
+        prl_answers_render(engines->answers, out);
     if (engines->phrases)
         prl_phrases_render(engines->phrases, out);
 }

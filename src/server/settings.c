@@ -149,6 +149,17 @@ static const struct prl_conf_key keys[] = {
         "Tokens of instructions, tools and conversation shown to the model; oldest whole turns go "
         "first, several at a time. 0: what llm.context_tokens leaves beside llm.max_output_tokens "
         "where an embedded model is in the chain, else no limit but session.history_bytes."),
+    BOOL("llm.cache_answers", llm_cache_answers, "false",
+         "Keep whole answers and give them again to the same API key for the same prompt and "
+         "sampling, "
+         "never with tools or images; see OPERATIONS.md on what that means for privacy."),
+    BOOL("llm.cache_sampled", llm_cache_sampled, "false",
+         "Keep answers also where the temperature is above 0, whose words would else differ."),
+    INT("llm.cache_entries", llm_cache_entries, "1000", 1, 10000,
+        "Most answers kept, of each loop."),
+    INT("llm.cache_kib", llm_cache_kib, "4096", 1, 1048576,
+        "Most KiB of answers kept, of each loop."),
+    INT("llm.cache_s", llm_cache_s, "3600", 1, 604800, "Longest time that an answer is kept."),
     INT("llm.sequences", llm_sequences, "4", 1, 16, "Conversations that the model keeps in mind."),
     INT("llm.threads", llm_threads, "0", 0, 64,
         "Most threads of the language model at a time; 0: as many as the other engines leave."),

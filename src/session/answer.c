@@ -516,6 +516,7 @@ static enum prl_err start_model(struct prl_answer *answer, const struct prl_answ
         return err;
     struct prl_llm_params params = {.max_output_tokens = start->max_output_tokens,
                                     .temperature = start->temperature,
+                                    .owner = start->owner,
                                     .committed = !start->held,
                                     .audio = start->audio,
                                     .aside = start->aside,

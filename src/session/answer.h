@@ -56,8 +56,9 @@ struct prl_answer_start {
     const struct prl_llm_prompt *prompt; // NULL: `text` is said as it is
     const char *text;
     bool audio;
-    bool aside; // out of band
-    bool held;  // a speculation: yields to committed work, little sound ahead
+    bool aside;        // out of band
+    bool held;         // a speculation: yields to committed work, little sound ahead
+    const char *owner; // see prl_llm_params
     const char *voice;
     double speed;
     bool chinese; // the user's language, where the answer's own words do not decide

@@ -695,6 +695,11 @@ void prl_session_back(struct prl_session *session)
     prl_session_step(session, &(struct prl_floor_event){.fact = PRL_FACT_BACK});
 }
 
+void prl_session_own(struct prl_session *session, const char *owner)
+{
+    PRL_CHECK(prl_str_copy(session->owner, sizeof(session->owner), owner));
+}
+
 const struct prl_history *prl_session_history(const struct prl_session *session)
 {
     return session->history;

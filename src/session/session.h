@@ -37,6 +37,7 @@ struct prl_session;
 
 enum {
     PRL_SESSION_ID_SIZE = 32,
+    PRL_SESSION_OWNER_SIZE = 72,
     PRL_SESSION_METADATA_MAX = 16,
     PRL_SESSION_OUTPUT_MAX = 16, // items of one response
     PRL_SESSION_TEXT_MAX = 64 << 10,
@@ -274,6 +275,10 @@ void prl_session_set_playout_delay(struct prl_session *session, uint32_t delay_m
 // the session freezes: it takes no facts until `back`. Both may be called in any state.
 void prl_session_gone(struct prl_session *session);
 void prl_session_back(struct prl_session *session);
+
+// Whose conversation it is: a text that no other owner has, at most PRL_SESSION_OWNER_SIZE - 1 bytes.
+// Answers that are kept for one are given to no other. "" at first: anybody's.
+void prl_session_own(struct prl_session *session, const char *owner);
 
 const struct prl_history *prl_session_history(const struct prl_session *session);
 // An answer is being made or sounds.

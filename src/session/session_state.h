@@ -121,6 +121,7 @@ struct prl_session {
     void *arg;
     void (*room_fn)(void *arg);
     void *room_arg;
+    char owner[PRL_SESSION_OWNER_SIZE];
     int64_t created_wall_us;
     // Owned.
     struct prl_session_conf_copy conf;

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import tempfile
 import time
 import urllib.request
 
@@ -195,6 +196,46 @@ async def test_an_apology_sounds_though_the_voice_hangs():
                 assert plain_metric(server, 'parley_phrases_total{result="hit"}') == 2
                 assert plain_metric(server, "parley_phrases_bytes") >= len(TONE)
         script.stop()
+
+
+async def test_answers_are_given_again_to_whom_they_were_given():
+    script = Scripted()
+    with tempfile.NamedTemporaryFile("w", suffix=".keys") as keys:  # mode 0600
+        keys.write("key-of-b\n")
+        keys.flush()
+        with running(Server(*LIMITS, *far(script.url, *KINDS), "llm.cache_answers=true", "llm.temperature=0",
+                            f"api.key_file={keys.name}", "session.language=en",
+                            env={"SCRIPTED_KEY": SECRET, "PARLEY_API_KEY": "key-of-a"})) as (server,):
+            def ask(key, **members):
+                asked = script.asked["llm"]
+                client = openai.OpenAI(base_url=server.http("/v1"), api_key=key, max_retries=0)
+                done = client.chat.completions.create(model="m", messages=[{"role": "user", "content": "Count."}],
+                                                      **{"temperature": 0, **members})
+                if members.get("stream"):
+                    pieces = list(done)
+                    text = "".join(p.choices[0].delta.content or "" for p in pieces if p.choices)
+                    assert pieces[-1].usage.completion_tokens == 6, pieces[-1]
+                else:
+                    text = done.choices[0].message.content
+                    assert done.usage.prompt_tokens == 7 and done.choices[0].finish_reason == "stop", done
+                assert text.split() == ANSWER.split(), text
+                return script.asked["llm"] == asked  # nobody was asked
+            tool = {"type": "function", "function": {"name": "light", "parameters": {"type": "object", "properties": {}}}}
+            again = await asyncio.to_thread(lambda: [
+                ask("key-of-a"), ask("key-of-a"), ask("key-of-a", stream=True, stream_options={"include_usage": True}),
+                ask("key-of-b"), ask("key-of-b"), ask("key-of-a", temperature=0.7), ask("key-of-a", temperature=0.7),
+                ask("key-of-a", tools=[tool]), ask("key-of-a", tools=[tool])])
+            assert again == [False, True, True, False, True, False, False, False, False], again
+            # Conversations of one key with the same words; the store is the same.
+            for key, kept in (("key-of-a", False), ("key-of-a", True), ("key-of-b", False)):
+                async with Client(server.ws(), additional_headers={"Authorization": f"Bearer {key}"}) as talk:
+                    await talk.session(output_modalities=["text"], audio={"input": {"turn_detection": None}})
+                    asked = script.asked["llm"]
+                    response, _ = await turn(talk)
+                    assert response["status"] == "completed" and said(response).split() == ANSWER.split(), response
+                    assert response["usage"]["output_tokens"] == 6, response["usage"]
+                    assert (script.asked["llm"] == asked) == kept, (key, kept)
+    script.stop()
 
 
 async def faults_of(kind, *settings, events=False):
@@ -604,7 +645,7 @@ async def test_our_endpoints_and_a_node_that_uses_them():
 if __name__ == "__main__":
     raise SystemExit(run([
         test_conversation_without_any_model, test_connections_are_opened_when_a_conversation_begins,
-        test_an_apology_sounds_though_the_voice_hangs, test_prompts_keep_to_their_tokens_and_to_their_beginning, test_every_fault_of_a_model, test_every_fault_of_a_voice,
+        test_answers_are_given_again_to_whom_they_were_given, test_an_apology_sounds_though_the_voice_hangs, test_prompts_keep_to_their_tokens_and_to_their_beginning, test_every_fault_of_a_model, test_every_fault_of_a_voice,
         test_every_fault_of_a_voice_in_opus, test_sound_in_every_form,
         test_every_fault_of_a_voice_over_a_websocket,
         test_every_fault_of_a_plain_recogniser_over_a_websocket, test_faults_of_a_realtime_recogniser,
