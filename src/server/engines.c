@@ -713,8 +713,14 @@ enum prl_err prl_engines_create(struct prl_engines **out, const struct prl_engin
     return err;
 }
 
+void prl_engines_leave(struct prl_engines *engines)
+{
+    prl_phrases_destroy(&engines->phrases);
+}
+
 void prl_engines_stop(struct prl_engines *engines)
 {
+    prl_engines_leave(engines);
     prl_timer_destroy(&engines->settled);
     prl_eot_destroy(&engines->eot);
     prl_speaker_destroy(&engines->speaker);
@@ -724,7 +730,6 @@ void prl_engines_stop(struct prl_engines *engines)
         engines->llm = NULL;
     prl_llm_destroy(&engines->llm);
     prl_llm_destroy(&engines->local_llm);
-    prl_phrases_destroy(&engines->phrases);
     prl_tts_destroy(&engines->tts);
     prl_upstream_kit_destroy(&engines->upstream);
 }

@@ -28,8 +28,11 @@ struct prl_engines_conf {
 // can be served.
 enum prl_err prl_engines_create(struct prl_engines **out, const struct prl_engines_conf *conf,
                                 char *why) PRL_MUST_USE;
-// With several loops all have ended: first prl_engines_stop for all of them, the first loop's first, then
-// destroy for all of them, the first loop's last. With one loop destroy alone will do.
+// With several loops all have ended: first prl_engines_leave for all of them, then prl_engines_stop for all of
+// them, the first loop's first, then destroy for all of them, the first loop's last. With one loop destroy
+// alone will do.
+// Ends what these engines ask each other on their own account, while the lanes are there.
+void prl_engines_leave(struct prl_engines *engines);
 void prl_engines_stop(struct prl_engines *engines);
 void prl_engines_destroy(struct prl_engines **engines);
 void prl_engines_session(const struct prl_engines *engines, struct prl_session_engines *out);

@@ -576,6 +576,8 @@ static void end_sessions(struct prl_server *server)
     prl_talks_destroy(&server->talks);
     prl_tracer_destroy(&server->tracer);
     prl_secrets_destroy(&server->secrets);
+    if (server->engines)
+        prl_engines_leave(server->engines);
 }
 
 static void destroy_one(struct prl_server **server)
