@@ -14,7 +14,9 @@ static void write_message_part(const struct prl_item *item, uint32_t index,
     // A cut answer shows what was heard.
     size_t len = assistant ? prl_item_heard_bytes(item, index) : part.len;
     prl_json_write_object(json, NULL);
-    if (part.audio) {
+    if (part.image) {
+        prl_json_write_string(json, "type", "input_image"); // the client has it
+    } else if (part.audio) {
         const char *type = assistant ? (beta ? "audio" : "output_audio") : "input_audio";
         prl_json_write_string(json, "type", type);
         if (!assistant && len == 0)

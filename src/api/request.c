@@ -60,19 +60,46 @@ struct new_item {
     size_t part_count;
 };
 
+static void read_image(struct request *request, const struct prl_fields *part, struct new_item *out)
+{
+    static const char scheme[] = "data:image/";
+    const char *url = "";
+    size_t images = 0;
+    for (size_t i = 0; i < out->part_count; i++)
+        images += out->parts[i].image;
+    if (!prl_session_sees(request->target->session))
+        prl_problem_set(&request->problem, "unsupported_content_type", "item.content.type",
+                        "The language model that is configured sees no images.");
+    else if (out->item.kind != PRL_ITEM_USER || images == PRL_LLM_IMAGES_MAX)
+        prl_problem_set(&request->problem, "invalid_value", "item.content",
+                        "Expected at most %d images in a message, and of the user only.",
+                        PRL_LLM_IMAGES_MAX);
+    else if (!prl_fields_string(part, "image_url", PRL_HISTORY_IMAGE_MAX, &url) ||
+             strncmp(url, scheme, sizeof(scheme) - 1) != 0)
+        prl_problem_set(&request->problem, "invalid_value", "item.content.image_url",
+                        "Expected an image as a data URL: data:image/…;base64,….");
+    else
+        out->parts[out->part_count++] =
+            (struct prl_history_part){.text = url, .len = strlen(url), .image = true};
+}
+
 static void read_part(struct request *request, const struct prl_json *value, struct new_item *out)
 {
     struct prl_fields fields = {value, "item.content", &request->problem};
     const char *type = "";
     const char *text = NULL;
     (void)prl_fields_need_string(&fields, "type", 32, &type);
+    if (strcmp(type, "input_image") == 0) {
+        read_image(request, &fields, out);
+        return;
+    }
     bool audio = prl_str_ends(type, "audio");
     bool plain = strcmp(type, "input_text") == 0 || strcmp(type, "output_text") == 0 ||
                  strcmp(type, "text") == 0;
     if (!audio && !plain) {
         prl_problem_set(&request->problem, "unsupported_content_type", "item.content.type",
-                        "Content of type '%s' is not supported: use input_text, output_text, or "
-                        "audio with a transcript.",
+                        "Content of type '%s' is not supported: use input_text, output_text, "
+                        "input_image, or audio with a transcript.",
                         type);
         return;
     }
@@ -118,7 +145,8 @@ static void read_text_part(const struct prl_fields *item, const char *name, stru
 {
     const char *text = "";
     if (prl_fields_need_string(item, name, TEXT_MAX, &text))
-        out->parts[out->part_count++] = (struct prl_history_part){text, strlen(text), false};
+        out->parts[out->part_count++] =
+            (struct prl_history_part){.text = text, .len = strlen(text)};
 }
 
 static void read_item(struct request *request, const struct prl_fields *item, struct new_item *out)
@@ -238,6 +266,8 @@ struct input {
     struct prl_llm_message messages[INPUT_MAX];
     struct prl_llm_call calls[INPUT_MAX];
     struct prl_str texts[INPUT_MAX]; // joined parts and texts of referenced items
+    const char *images[INPUT_MAX];   // of all messages, in order; the request's
+    size_t image_count;
     size_t count;
 };
 
@@ -246,6 +276,19 @@ static void add_text(struct input *input, size_t at, const char *text, size_t le
     if (input->texts[at].len > 0)
         (void)prl_str_addc(&input->texts[at], '\n');
     (void)prl_str_add(&input->texts[at], text, len);
+}
+
+static void add_image(struct request *request, struct input *input, size_t at, const char *url)
+{
+    struct prl_llm_message *message = &input->messages[at];
+    if (input->image_count == INPUT_MAX) {
+        prl_problem_set(&request->problem, "invalid_value", "response.input",
+                        "More than %d images.", INPUT_MAX);
+        return;
+    }
+    input->images[input->image_count++] = url;
+    message->images = &input->images[input->image_count - 1 - message->image_count];
+    message->image_count++;
 }
 
 static void add_reference(struct request *request, const char *id, struct new_item *out,
@@ -281,13 +324,16 @@ static void read_input_item(struct request *request, const struct prl_json *valu
     } else {
         read_item(request, &item, &new_item);
         for (size_t i = 0; i < new_item.part_count; i++)
-            add_text(input, at, new_item.parts[i].text, new_item.parts[i].len);
+            if (new_item.parts[i].image)
+                add_image(request, input, at, new_item.parts[i].text);
+            else
+                add_text(input, at, new_item.parts[i].text, new_item.parts[i].len);
     }
     if (request->problem.code)
         return;
     struct prl_llm_message *message = &input->messages[at];
     const char *text = prl_str_text(&input->texts[at]);
-    *message = (struct prl_llm_message){.role = roles[new_item.item.kind]};
+    message->role = roles[new_item.item.kind];
     if (new_item.item.kind == PRL_ITEM_CALL) {
         input->calls[at] = (struct prl_llm_call){new_item.item.call_id, new_item.item.name, text};
         message->calls = &input->calls[at];

@@ -43,7 +43,8 @@ size_t prl_llm_estimate_prompt(const struct prl_llm_prompt *prompt)
     size_t tokens = 0;
     for (size_t i = 0; i < prompt->message_count; i++) {
         const struct prl_llm_message *message = &prompt->messages[i];
-        tokens += PRL_LLM_ESTIMATE_MESSAGE + prl_llm_estimate_text(message->text, message->len);
+        tokens += PRL_LLM_ESTIMATE_MESSAGE + prl_llm_estimate_text(message->text, message->len) +
+                  message->image_count * PRL_LLM_ESTIMATE_IMAGE;
         for (size_t k = 0; k < message->call_count; k++)
             tokens +=
                 CALL_TOKENS + count(message->calls[k].name) + count(message->calls[k].arguments);

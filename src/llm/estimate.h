@@ -16,11 +16,14 @@
 
 #include "llm/prompt.h"
 
-enum { PRL_LLM_ESTIMATE_MESSAGE = 4 };
+enum {
+    PRL_LLM_ESTIMATE_MESSAGE = 4,
+    PRL_LLM_ESTIMATE_IMAGE = 1000 // one of a megapixel, where servers count 700 to 1,300
+};
 
 // Rounded up; 0 for no text.
 size_t prl_llm_estimate_text(const char *text, size_t len);
-// Messages with their calls, and tools where they are shown. Images are not counted.
+// Messages with their calls, and tools where they are shown.
 size_t prl_llm_estimate_prompt(const struct prl_llm_prompt *prompt);
 
 // Real tokens for each estimated one: what was believed (1 at first) after a prompt of `estimated`

@@ -508,10 +508,11 @@ enum prl_err prl_llm_remote_create(struct prl_llm **out, const struct prl_llm_re
     struct remote *remote = prl_mem_zalloc(sizeof(*remote));
     if (!remote)
         return PRL_ERR_NOMEM;
-    *remote = (struct remote){
-        .base = {.ops = &remote_ops, .loop = conf->loop, .sees = prl_pool_has_far(conf->pool)},
-        .pool = conf->pool,
-        .local = conf->local};
+    *remote = (struct remote){.base = {.ops = &remote_ops,
+                                       .loop = conf->loop,
+                                       .sees = prl_pool_has_far(conf->pool) && !conf->blind},
+                              .pool = conf->pool,
+                              .local = conf->local};
     *out = &remote->base;
     return PRL_OK;
 }

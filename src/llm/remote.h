@@ -16,6 +16,7 @@ struct prl_llm_remote_conf {
     struct prl_loop *loop; // borrowed
     struct prl_pool *pool; // borrowed; outlives the model
     struct prl_llm *local; // borrowed: the pool's embedded engine; NULL when it has none
+    bool blind;            // no engine of the pool looks at images
 };
 
 enum prl_err prl_llm_remote_create(struct prl_llm **out,

@@ -538,8 +538,10 @@ static enum prl_err start_far(struct prl_engines *engines, char *why)
 
 static enum prl_err start_remote_llm(struct prl_engines *engines)
 {
-    struct prl_llm_remote_conf conf = {
-        .loop = engines->conf.loop, .pool = engines->pools[KIND_LLM], .local = engines->local_llm};
+    struct prl_llm_remote_conf conf = {.loop = engines->conf.loop,
+                                       .pool = engines->pools[KIND_LLM],
+                                       .local = engines->local_llm,
+                                       .blind = !engines->conf.settings->llm_images};
     if (!engines->local_llm)
         engines->state.llm = true;
     return prl_llm_remote_create(&engines->llm, &conf);

@@ -149,6 +149,8 @@ static const struct prl_conf_key keys[] = {
         "Tokens of instructions, tools and conversation shown to the model; oldest whole turns go "
         "first, several at a time. 0: what llm.context_tokens leaves beside llm.max_output_tokens "
         "where an embedded model is in the chain, else no limit but session.history_bytes."),
+    BOOL("llm.images", llm_images, "true",
+         "A model elsewhere looks at images; where it does not, they are refused."),
     BOOL("llm.cache_answers", llm_cache_answers, "false",
          "Keep whole answers and give them again to the same API key for the same prompt and "
          "sampling, "

@@ -68,7 +68,7 @@ struct prl_settings {
     char *llm_model;
     int64_t llm_context_tokens, llm_sequences, llm_threads, llm_max_output_tokens,
         llm_prompt_tokens;
-    bool llm_cache_answers, llm_cache_sampled;
+    bool llm_cache_answers, llm_cache_sampled, llm_images;
     int64_t llm_cache_entries, llm_cache_kib, llm_cache_s;
     double llm_temperature;
     // log

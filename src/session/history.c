@@ -12,7 +12,7 @@ enum { MARKS_FIRST = 64, MARKS_MAX = 65536 };
 
 struct part {
     struct prl_str text;
-    bool audio;
+    bool audio, image;
 };
 
 struct prl_item {
@@ -211,8 +211,8 @@ fail:
     return err;
 }
 
-enum prl_err prl_history_add_part(struct prl_history *history, const char *id, bool audio,
-                                  const char *text, size_t len)
+static enum prl_err add_part(struct prl_history *history, const char *id, struct part kind,
+                             const char *text, size_t len)
 {
     struct prl_item *item = find(history, id);
     if (!item)
@@ -227,8 +227,8 @@ enum prl_err prl_history_add_part(struct prl_history *history, const char *id, b
         return PRL_ERR_NOMEM;
     item->parts = parts;
     struct part *part = &parts[item->part_count];
-    part->audio = audio;
-    prl_str_init(&part->text, history->conf.item_text_max);
+    *part = kind;
+    prl_str_init(&part->text, kind.image ? PRL_HISTORY_IMAGE_MAX : history->conf.item_text_max);
     err = len > 0 ? prl_str_add(&part->text, text, len) : PRL_OK;
     if (err) {
         prl_str_free(&part->text);
@@ -237,6 +237,18 @@ enum prl_err prl_history_add_part(struct prl_history *history, const char *id, b
     item->part_count++;
     history->bytes += sizeof(*part) + len;
     return PRL_OK;
+}
+
+enum prl_err prl_history_add_part(struct prl_history *history, const char *id, bool audio,
+                                  const char *text, size_t len)
+{
+    return add_part(history, id, (struct part){.audio = audio}, text, len);
+}
+
+enum prl_err prl_history_add_image(struct prl_history *history, const char *id, const char *url,
+                                   size_t len)
+{
+    return add_part(history, id, (struct part){.image = true}, url, len);
 }
 
 static enum prl_err find_part(struct prl_history *history, const char *id, uint32_t index,
@@ -443,6 +455,7 @@ struct prl_history_part prl_item_part(const struct prl_item *item, uint32_t inde
         .text = prl_str_text(&part->text),
         .len = part->text.len,
         .audio = part->audio,
+        .image = part->image,
     };
 }
 
@@ -464,6 +477,8 @@ uint64_t prl_item_sent_samples(const struct prl_item *item)
 size_t prl_item_heard_bytes(const struct prl_item *item, uint32_t index)
 {
     struct prl_history_part part = prl_item_part(item, index);
+    if (part.image)
+        return 0;
     if (!item->cut || !part.audio)
         return part.len;
     if (item->mark_count > 0)

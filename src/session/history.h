@@ -19,7 +19,8 @@
 enum {
     PRL_HISTORY_ID_MAX = 64,   // bytes of an item id or call id, with the terminating zero
     PRL_HISTORY_NAME_MAX = 65, // bytes of a function's name, with the terminating zero
-    PRL_HISTORY_PARTS_MAX = 16
+    PRL_HISTORY_PARTS_MAX = 16,
+    PRL_HISTORY_IMAGE_MAX = 1 << 20 // bytes of an image's data URL
 };
 
 enum prl_item_kind {
@@ -38,11 +39,12 @@ struct prl_history_conf {
     size_t item_text_max; // text of one part; [64 KiB]
 };
 
-// A part of an item: text, or sound with its transcript as text.
+// A part of an item: text, sound with its transcript as text, or an image with its data URL.
 struct prl_history_part {
     const char *text; // zero-terminated, never NULL
     size_t len;
     bool audio;
+    bool image;
 };
 
 struct prl_item_new {
@@ -68,6 +70,9 @@ enum prl_err prl_history_add(struct prl_history *history, const char *after_id,
                              const struct prl_item_new *item) PRL_MUST_USE;
 enum prl_err prl_history_add_part(struct prl_history *history, const char *id, bool audio,
                                   const char *text, size_t len) PRL_MUST_USE;
+// LIMIT: more than PRL_HISTORY_IMAGE_MAX.
+enum prl_err prl_history_add_image(struct prl_history *history, const char *id, const char *url,
+                                   size_t len) PRL_MUST_USE;
 // Appends to the text of part `index` (assistant text as it is made; a transcript).
 enum prl_err prl_history_append(struct prl_history *history, const char *id, uint32_t index,
                                 const char *text, size_t len) PRL_MUST_USE;
@@ -114,7 +119,8 @@ struct prl_history_part prl_item_part(const struct prl_item *item, uint32_t inde
 bool prl_item_cut(const struct prl_item *item);             // was it truncated
 uint64_t prl_item_cut_samples(const struct prl_item *item); // where; its sent sound when not
 uint64_t prl_item_sent_samples(const struct prl_item *item);
-// Bytes of part `index` that count as said: all, or the words of which more than half was heard.
+// Bytes of part `index` that count as said: all, or the words of which more than half was heard; of an
+// image none.
 size_t prl_item_heard_bytes(const struct prl_item *item, uint32_t index);
 
 // Bytes of `text` up to the end of the last word of which more than half lies before `samples`,

@@ -136,6 +136,14 @@ size_t prl_history_words_heard(const char *text, size_t len, const struct prl_hi
     return heard;
 }
 
+static bool has_image(const struct prl_item *item)
+{
+    for (uint32_t i = 0; i < prl_item_part_count(item); i++)
+        if (prl_item_part(item, i).image)
+            return true;
+    return false;
+}
+
 static size_t entry_bytes(const struct prl_item *item)
 {
     size_t bytes = 0;
@@ -150,7 +158,7 @@ static bool is_shown(const struct prl_item *item, const char *open_id)
     if (prl_item_status(item) == PRL_ITEM_IN_PROGRESS && !open)
         return false;
     bool tool = prl_item_kind(item) == PRL_ITEM_CALL || prl_item_kind(item) == PRL_ITEM_OUTPUT;
-    return tool || entry_bytes(item) > 0;
+    return tool || entry_bytes(item) > 0 || has_image(item);
 }
 
 struct amount {
@@ -166,7 +174,9 @@ static struct amount shown_amount(const struct prl_item *item, const char *open_
     for (uint32_t i = 0; i < prl_item_part_count(item); i++) {
         size_t len = prl_item_heard_bytes(item, i);
         amount.bytes += len;
-        amount.tokens += prl_llm_estimate_text(prl_item_part(item, i).text, len);
+        amount.tokens += prl_item_part(item, i).image
+                             ? PRL_LLM_ESTIMATE_IMAGE
+                             : prl_llm_estimate_text(prl_item_part(item, i).text, len);
     }
     return amount;
 }

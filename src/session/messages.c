@@ -14,9 +14,10 @@ enum { NO_TEXT = -1 };
 
 struct draft {
     enum prl_llm_role role;
-    size_t text, len;    // in `texts`
-    ptrdiff_t tool_call; // offset of the id, NO_TEXT: none
-    size_t call, calls;  // range in `calls`
+    size_t text, len;     // in `texts`
+    ptrdiff_t tool_call;  // offset of the id, NO_TEXT: none
+    size_t call, calls;   // range in `calls`
+    size_t image, images; // range in `images`
 };
 
 struct call_draft {
@@ -29,6 +30,9 @@ struct prl_messages {
     size_t count, capacity;
     struct call_draft *calls;
     size_t call_count, call_capacity;
+    size_t *images; // offsets
+    size_t image_count, image_capacity;
+    const char **image_list;      // owned, made at the end, as is what follows
     struct prl_llm_message *list; // owned, made at the end
     struct prl_llm_call *call_list;
     struct prl_llm_prompt prompt;
@@ -59,8 +63,11 @@ static enum prl_err add_text(struct prl_messages *messages, const char *text, si
 static enum prl_err add_draft(struct prl_messages *messages, enum prl_llm_role role,
                               const char *text, size_t len)
 {
-    struct draft draft = {
-        .role = role, .len = len, .tool_call = NO_TEXT, .call = messages->call_count};
+    struct draft draft = {.role = role,
+                          .len = len,
+                          .tool_call = NO_TEXT,
+                          .call = messages->call_count,
+                          .image = messages->image_count};
     enum prl_err err = add_text(messages, text, len, &draft.text);
     if (err)
         return err;
@@ -110,6 +117,34 @@ static enum prl_err add_tool_result(struct prl_messages *messages, const char *c
     return err;
 }
 
+// Belongs to the last message.
+static enum prl_err add_image(struct prl_messages *messages, const char *url, size_t len)
+{
+    size_t at = 0;
+    enum prl_err err = add_text(messages, url, len, &at);
+    void *array = messages->images;
+    if (!err)
+        err = grow(&array, &messages->image_capacity, messages->image_count, sizeof(at));
+    messages->images = array;
+    if (err)
+        return err;
+    messages->images[messages->image_count++] = at;
+    messages->drafts[messages->count - 1].images++;
+    return PRL_OK;
+}
+
+static enum prl_err add_user(struct prl_messages *messages, const struct prl_item *item,
+                             const char *text, size_t len)
+{
+    enum prl_err err = add_draft(messages, PRL_LLM_USER, text, len);
+    for (uint32_t i = 0; i < prl_item_part_count(item) && !err; i++) {
+        struct prl_history_part part = prl_item_part(item, i);
+        if (part.image)
+            err = add_image(messages, part.text, part.len);
+    }
+    return err;
+}
+
 static enum prl_err add_entry(struct prl_messages *messages, const struct prl_prompt_entry *entry)
 {
     size_t len = prl_prompt_text(entry, NULL, 0);
@@ -123,7 +158,7 @@ static enum prl_err add_entry(struct prl_messages *messages, const struct prl_pr
         err = add_draft(messages, PRL_LLM_SYSTEM, text, len);
         break;
     case PRL_ITEM_USER:
-        err = add_draft(messages, PRL_LLM_USER, text, len);
+        err = add_user(messages, entry->item, text, len);
         break;
     case PRL_ITEM_ASSISTANT:
         err = add_draft(messages, PRL_LLM_ASSISTANT, text, len);
@@ -181,6 +216,8 @@ static enum prl_err add_input(struct prl_messages *messages, const struct prl_me
             err = add_tool_result(messages, in->tool_call_id, text, in->len);
         else if (in->len > 0 || in->call_count == 0)
             err = add_draft(messages, in->role, text, in->len);
+        for (size_t k = 0; k < in->image_count && !err; k++)
+            err = add_image(messages, in->images[k], strlen(in->images[k]));
         for (size_t k = 0; k < in->call_count && !err; k++)
             err = add_call(messages, in->calls[k].id, in->calls[k].name, in->calls[k].arguments);
     }
@@ -219,9 +256,12 @@ static enum prl_err finish(struct prl_messages *messages, const struct prl_messa
 {
     messages->list = prl_mem_array(messages->count, sizeof(*messages->list));
     messages->call_list = prl_mem_array(messages->call_count, sizeof(*messages->call_list));
-    if (!messages->list || !messages->call_list)
+    messages->image_list = prl_mem_array(messages->image_count, sizeof(*messages->image_list));
+    if (!messages->list || !messages->call_list || !messages->image_list)
         return PRL_ERR_NOMEM;
     const char *texts = prl_str_text(&messages->texts);
+    for (size_t i = 0; i < messages->image_count; i++)
+        messages->image_list[i] = texts + messages->images[i];
     for (size_t i = 0; i < messages->call_count; i++) {
         const struct call_draft *call = &messages->calls[i];
         messages->call_list[i] =
@@ -236,6 +276,8 @@ static enum prl_err finish(struct prl_messages *messages, const struct prl_messa
             .tool_call_id = draft->tool_call == NO_TEXT ? NULL : texts + draft->tool_call,
             .calls = draft->calls ? &messages->call_list[draft->call] : NULL,
             .call_count = draft->calls,
+            .images = draft->images ? &messages->image_list[draft->image] : NULL,
+            .image_count = draft->images,
         };
     }
     messages->prompt = (struct prl_llm_prompt){
@@ -283,6 +325,8 @@ void prl_messages_destroy(struct prl_messages **messages)
     prl_mem_free((*messages)->calls);
     prl_mem_free((*messages)->list);
     prl_mem_free((*messages)->call_list);
+    prl_mem_free((*messages)->images);
+    prl_mem_free((*messages)->image_list);
     prl_mem_free(*messages);
     *messages = NULL;
 }

@@ -570,8 +570,10 @@ static void add_item(struct prl_session *session, const char *after_id,
         return;
     }
     for (size_t i = 0; i < part_count && !err; i++)
-        err = prl_history_add_part(session->history, own.id, parts[i].audio, parts[i].text,
-                                   parts[i].len);
+        err = parts[i].image
+                  ? prl_history_add_image(session->history, own.id, parts[i].text, parts[i].len)
+                  : prl_history_add_part(session->history, own.id, parts[i].audio, parts[i].text,
+                                         parts[i].len);
     if (err) {
         enum prl_err gone = prl_history_delete(session->history, own.id);
         (void)gone; // it was added above
@@ -708,6 +710,11 @@ const struct prl_history *prl_session_history(const struct prl_session *session)
 bool prl_session_busy(const struct prl_session *session)
 {
     return prl_floor_answer(session->floor) != PRL_FLOOR_NONE;
+}
+
+bool prl_session_sees(const struct prl_session *session)
+{
+    return session->engines.llm && prl_llm_sees(session->engines.llm);
 }
 
 bool prl_session_voiced(const struct prl_session *session)

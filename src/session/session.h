@@ -283,6 +283,8 @@ void prl_session_own(struct prl_session *session, const char *owner);
 const struct prl_history *prl_session_history(const struct prl_session *session);
 // An answer is being made or sounds.
 bool prl_session_busy(const struct prl_session *session);
+// The model looks at images; where it does not an item may have none.
+bool prl_session_sees(const struct prl_session *session);
 // Voice was sent already, so the protocol no longer lets the voice change.
 bool prl_session_voiced(const struct prl_session *session);
 

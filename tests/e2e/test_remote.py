@@ -167,6 +167,47 @@ async def test_prompts_keep_to_their_tokens_and_to_their_beginning():
     assert 2 <= moved <= 10, (moved, sizes)
 
 
+async def test_images_in_a_conversation():
+    url = "data:image/png;base64," + "iVBORw0KGgo=" * 1000
+    look = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "What is this?"},
+                                                           {"type": "input_image", "image_url": url, "detail": "low"}]}
+    for sees in (True, False):
+        script = Scripted()
+        with running(edge(*far(script.url, *KINDS), f"llm.images={str(sees).lower()}")) as (server,):
+            async with Client(server.ws()) as talk:
+                await talk.session(output_modalities=["text"], audio={"input": {"turn_detection": None}})
+                await talk.send("conversation.item.create", item=look)
+                if not sees:
+                    error = (await talk.until("error"))["error"]
+                    assert error["code"] == "unsupported_content_type" and "sees no images" in error["message"], error
+                    continue
+                item = (await talk.until("conversation.item.added"))["item"]
+                assert [part["type"] for part in item["content"]] == ["input_text", "input_image"], item
+                await talk.send("response.create")
+                response = (await talk.until("response.done"))["response"]
+                assert response["status"] == "completed", response
+                asked = json.loads(script.bodies["llm"])["messages"][-1]
+                assert asked["role"] == "user" and asked["content"] == [
+                    {"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": url}}], asked
+                # It stays in the conversation; beside it, in input.
+                await turn(talk)
+                asked = json.loads(script.bodies["llm"])["messages"]
+                assert [m for m in asked if isinstance(m["content"], list)], asked
+                await talk.send("response.create", response={"conversation": "none", "input": [look]})
+                await talk.until("response.done")
+                asked = json.loads(script.bodies["llm"])["messages"]
+                assert len([m for m in asked if isinstance(m["content"], list)]) == 1 and len(asked) <= 2, asked
+                # What is no image of the user's.
+                for bad in ({"role": "assistant", "content": [{"type": "input_image", "image_url": url}]},
+                            {"role": "user", "content": [{"type": "input_image", "image_url": "https://example.org/a.png"}]},
+                            {"role": "user", "content": [{"type": "input_image", "image_url": url}] * 9},
+                            {"role": "user", "content": [{"type": "input_image"}]}):
+                    await talk.send("conversation.item.create", item={"type": "message", **bad})
+                    error = (await talk.until("error"))["error"]
+                    assert error["code"] == "invalid_value", error
+        script.stop()
+
+
 def plain_metric(server, name):
     with urllib.request.urlopen(server.http("/metrics"), timeout=30 * PATIENCE) as answer:
         lines = answer.read().decode().splitlines()
@@ -645,7 +686,7 @@ async def test_our_endpoints_and_a_node_that_uses_them():
 if __name__ == "__main__":
     raise SystemExit(run([
         test_conversation_without_any_model, test_connections_are_opened_when_a_conversation_begins,
-        test_answers_are_given_again_to_whom_they_were_given, test_an_apology_sounds_though_the_voice_hangs, test_prompts_keep_to_their_tokens_and_to_their_beginning, test_every_fault_of_a_model, test_every_fault_of_a_voice,
+        test_images_in_a_conversation, test_answers_are_given_again_to_whom_they_were_given, test_an_apology_sounds_though_the_voice_hangs, test_prompts_keep_to_their_tokens_and_to_their_beginning, test_every_fault_of_a_model, test_every_fault_of_a_voice,
         test_every_fault_of_a_voice_in_opus, test_sound_in_every_form,
         test_every_fault_of_a_voice_over_a_websocket,
         test_every_fault_of_a_plain_recogniser_over_a_websocket, test_faults_of_a_realtime_recogniser,

@@ -291,6 +291,29 @@ PRL_TEST(history_prompt_drops_whole_turns)
     prl_history_destroy(&history);
 }
 
+PRL_TEST(history_keeps_images_beside_the_words)
+{
+    static char large[PRL_HISTORY_IMAGE_MAX + 1];
+    struct prl_history *history = create(0, 0);
+    add_text(history, "u1", PRL_ITEM_USER, "look");
+    EXPECT_OK(prl_history_add_image(history, "u1", "data:image/png;base64,AA==", 26));
+    EXPECT_OK(add(history, NULL, "u2", PRL_ITEM_USER));
+    EXPECT_OK(prl_history_add_image(history, "u2", "data:image/png;base64,BB==", 26));
+    const struct prl_item *item = prl_history_find(history, "u1");
+    EXPECT(prl_item_part(item, 1).image && !prl_item_part(item, 0).image);
+    EXPECT_TEXT(prl_item_part(item, 1).text, "data:image/png;base64,AA==");
+    EXPECT_INT(prl_item_heard_bytes(item, 1), 0);
+    // They are no words and no bytes of the conversation; an image alone is shown.
+    EXPECT_TEXT(prompt(history, 4, NULL), "1:look|1:");
+    // But they are tokens.
+    struct prl_prompt_room room = {.bytes_max = 1000, .tokens_max = 1500};
+    EXPECT_TEXT(prompt_in(history, &room, NULL), "1:");
+    memset(large, 'x', sizeof(large));
+    EXPECT_INT(prl_history_add_image(history, "u1", large, sizeof(large)), PRL_ERR_LIMIT);
+    EXPECT_INT(prl_history_add_image(history, "none", large, 10), PRL_ERR_NOTFOUND);
+    prl_history_destroy(&history);
+}
+
 // Turns of 10 bytes, 3 tokens and 4 for the message, in a window that moves in steps.
 static int moves_of_window(struct prl_prompt_room *room, int turns, size_t bytes_max,
                            size_t tokens_max)
