@@ -282,6 +282,23 @@ static const char *const EN_BACKCHANNELS[] = {
     " i see",   " got it", " of course", " good",   " great", " cool", " nice",    " wow",
     " exactly", " true",   " indeed",    " really", NULL};
 
+// ---- what takes the floor, in both languages ----
+
+// A recogniser hears 听 for 停. Of two characters or more where one is in other words as well.
+static const char *const ZH_TAKES[] = {
+    "等",   "停",   "听",   "不",   "别",   "慢",   "快点", "够",   "闭嘴", "安静", "什么",
+    "怎么", "为什", "谁",   "哪",   "几",   "多少", "吗",   "但是", "可是", "你",   "您",
+    "喂",   "问",   "错",   "重复", "再说", "换",   "算了", "请",   "帮我", "我要", "我想",
+    "取消", "退出", "继续", "下一", "上一", "大声", "小声", NULL};
+static const char *const EN_TAKES[] = {
+    " stop",   " wait",     " no",     " not",      " don't",   " hold",   " hey",    " what",
+    " what's", " why",      " who",    " who's",    " where",   " when",   " which",  " how",
+    " can",    " could",    " excuse", " sorry",    " pause",   " cancel", " quit",   " enough",
+    " but",    " actually", " listen", " question", " next",    " again",  " repeat", " louder",
+    " slower", " faster",   " quiet",  " quieter",  " silence", " hello",  " help",   " never",
+    " please", " skip",     " back",   " shut",     " you",     " your",   " tell",   " let",
+    " change", " switch",   NULL};
+
 // ---- the line ----
 
 static void put(struct line *line, char c, const char *text, size_t len)
@@ -552,10 +569,26 @@ static bool is_backchannel(const struct line *line, bool chinese, bool english)
     return count >= 1 && count <= BACKCHANNEL_TOKENS;
 }
 
-// "M. H. M.": a recogniser spells out a hum.
+static bool takes_floor(const struct line *line, bool chinese, bool english)
+{
+    for (list entry = ZH_TAKES; chinese && *entry; entry++)
+        if (strstr(line->text, *entry))
+            return true;
+    for (list entry = EN_TAKES; english && *entry; entry++) {
+        size_t n = strlen(*entry);
+        for (const char *at = strstr(line->text, *entry); at; at = strstr(at + 1, *entry))
+            if (at[n] == ' ' || at[n] == '\n' || at[n] == '\0')
+                return true;
+    }
+    return false;
+}
+
+// "M. H. M.", "M. E. Chum": a recogniser spells out a hum.
 static bool is_hum(const char *text, size_t len)
 {
-    bool hums = false;
+    bool hums = len > 1 && (text[0] | 32) == 'm' && text[1] == '.';
+    if (hums)
+        return true;
     for (size_t i = 0; i < len; i++) {
         char c = (char)(text[i] | 32);
         if (((unsigned char)text[i] & 0x80) || (c >= 'a' && c <= 'z' && c != 'm' && c != 'h'))
@@ -584,5 +617,7 @@ uint32_t prl_eot_words(const char *text, size_t len, const char *language)
                  is_language(language, "yue") || is_language(language, "cmn");
     bool chinese = known && !line.foreign;
     bool listens = is_backchannel(&line, chinese, known) || (known && is_hum(text, len));
-    return judge_turn(&line, chinese, known, listens) | (listens ? PRL_EOT_BACKCHANNEL : 0);
+    uint32_t flags = judge_turn(&line, chinese, known, listens);
+    flags |= listens ? PRL_EOT_BACKCHANNEL : 0;
+    return flags | (takes_floor(&line, chinese, known) ? PRL_EOT_TAKES : 0);
 }

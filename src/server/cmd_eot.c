@@ -143,7 +143,8 @@ static const struct {
 } FLAGS[] = {{PRL_EOT_OPEN_ENDED, "open_ended"},
              {PRL_EOT_COMPLETE, "complete"},
              {PRL_EOT_BACKCHANNEL, "backchannel"},
-             {PRL_EOT_QUESTION, "question"}};
+             {PRL_EOT_QUESTION, "question"},
+             {PRL_EOT_TAKES, "takes"}};
 enum { FLAG_COUNT = sizeof(FLAGS) / sizeof(*FLAGS) };
 
 static void print_json(const struct run *run, const char *path, size_t samples, uint32_t flags)

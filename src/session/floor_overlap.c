@@ -12,6 +12,14 @@ enum {
     WHOLE_MS = 250,  // the whole of a sound that is over
     PHRASE_MS = 300, // two words or more while the voice goes on
     WORD_MS = 450,   // one word
+    // Of a sound this short that is over, one word or two prove nothing: of hums and sighs a recogniser
+    // makes them too, unless they ask to stop, or something.
+    SHORT_MS = 650,
+    FEW_WORDS = 2,
+    WORD_LEAST_MS = 120, // nobody says a word or a Chinese character in less
+    // Voice that goes on so long is no hum any more.
+    PHRASE_VOICED_MS = 550,
+    WORD_VOICED_MS = 600,
     // A recogniser that follows is asked here, because its next transcript would come too late.
     EARLY_JUDGE_MS = 350,
     // A verdict that is late still counts, up to so many times verdict_max_ms.
@@ -108,8 +116,17 @@ static bool words_interrupt(const struct prl_floor *floor, int64_t silence_us)
     if (utterance->words == 0 || words_listen(floor))
         return false;
     uint64_t heard_ms = utterance->words_voiced / SAMPLES_PER_MS;
-    bool whole = silence_us > 0 && is_judged(floor) && heard_ms >= WHOLE_MS;
-    return whole || heard_ms >= (utterance->words > 1 ? PHRASE_MS : WORD_MS);
+    uint64_t voiced_ms = prl_floor_voiced(floor) / SAMPLES_PER_MS;
+    bool many =
+        utterance->words > FEW_WORDS && (uint64_t)utterance->words * WORD_LEAST_MS <= heard_ms;
+    bool sure = many || floor->current.asked || (utterance->flags & PRL_FLOOR_TAKES);
+    if (silence_us > 0 && is_judged(floor))
+        return heard_ms >= WHOLE_MS && (sure || voiced_ms >= SHORT_MS);
+    bool two = utterance->words > 1;
+    if (heard_ms < (two ? PHRASE_MS : WORD_MS))
+        return false;
+    bool lasts = voiced_ms >= (two ? PHRASE_VOICED_MS : WORD_VOICED_MS);
+    return sure || (silence_us == 0 && lasts);
 }
 
 static void ask_verdict(struct prl_floor *floor)
@@ -153,14 +170,16 @@ static void judge_fallen_silent(struct prl_floor *floor, uint64_t voiced_ms, int
             decide_false(floor);
         return;
     }
-    if (utterance->judge == 0 && silence_us < LATE_VERDICTS * verdict_us)
+    // A line that stands still under the voice brings no more of it to judge.
+    bool over = floor->user == PRL_FLOOR_PENDING && silence_us < LATE_VERDICTS * verdict_us;
+    if (utterance->judge == 0 && over)
         ask_verdict(floor);
     if (silence_us < verdict_us)
         return;
     bool listens = words_listen(floor);
     if (voiced_ms >= floor->conf.interrupt_unjudged_ms && !listens)
         decide_real(floor);
-    else if (listens || utterance->judged || silence_us >= LATE_VERDICTS * verdict_us)
+    else if (listens || utterance->judged || !over)
         decide_false(floor);
     else if (!prl_floor_is_excused(floor))
         excuse(floor);
@@ -176,7 +195,10 @@ static void semantic_rules(struct prl_floor *floor, uint64_t voiced_ms, int64_t 
         return;
     }
     bool echo = utterance->flags & PRL_FLOOR_ECHO;
-    bool lasting = voiced_ms > floor->conf.interrupt_max_ms && !echo;
+    // A long "mhm" is still one while its words say so.
+    uint64_t most_ms = floor->conf.interrupt_max_ms;
+    most_ms += words_listen(floor) ? most_ms / 2 : 0;
+    bool lasting = voiced_ms > most_ms && !echo;
     bool awaited = speaker_awaited(floor, prl_floor_voiced(floor) / SAMPLES_PER_MS, silence_us);
     if ((words_interrupt(floor, silence_us) || lasting) && !awaited) {
         decide_real(floor);

@@ -505,6 +505,21 @@ static void check_resume(struct sim_world *world, const struct prl_floor_action 
     g->paused = false;
 }
 
+// Rule 5: a word is believed later than two, both later than more or than such as take the floor, and all
+// sooner when they are the whole of a sound that is over.
+static bool words_are_believed(const struct sim_world *world)
+{
+    const struct sim_generation *g = &world->generations[world->active];
+    uint64_t voiced = sim_voiced_ms(world);
+    uint64_t heard = world->open_heard_ms;
+    bool two = world->open_words > 1;
+    bool sure = (world->open_words > 2 && world->open_words * 120ULL <= heard) ||
+                (world->open_flags & PRL_FLOOR_TAKES) || g->fate == SIM_QUESTION;
+    if (!world->voice && world->judged)
+        return heard >= 250 && (sure || voiced >= 650);
+    return heard >= (two ? 300 : 450) && (sure || (world->voice && voiced >= (two ? 550 : 600)));
+}
+
 // Rules 4 and 5: does what was heard of the overlap justify the end of an answer?
 static void check_interruption(struct sim_world *world)
 {
@@ -520,11 +535,11 @@ static void check_interruption(struct sim_world *world)
     }
     bool echo = world->open_flags & PRL_FLOOR_ECHO;
     bool none = world->open_words == 0 || words_are_nothing(world);
-    // A word is believed later than two, and sooner when it is all that was said.
-    bool heard = world->open_heard_ms >= (world->open_words > 1 ? 300 : 450) ||
-                 (world->judged && world->open_heard_ms >= 250);
-    bool words = !none && heard;
-    bool lasting = fresh_ms(world) > conf->interrupt_max_ms && !echo;
+    bool words = !none && words_are_believed(world);
+    uint64_t most = conf->interrupt_max_ms; // and half as much again of a long "mhm"
+    if (world->open_words > 0 && words_are_nothing(world))
+        most += most / 2;
+    bool lasting = fresh_ms(world) > most && !echo;
     bool unjudged = fresh_ms(world) >= conf->interrupt_unjudged_ms &&
                     (world->open_words == 0 || !none) && silence_ms(world) >= conf->verdict_max_ms;
     MUST(words || lasting || unjudged || !world->strict, "interrupted without a reason");
@@ -908,6 +923,8 @@ static void check_voice(struct sim_world *world, enum prl_floor_answer answer)
         bool echo = world->open_flags & PRL_FLOOR_ECHO;
         uint32_t most =
             conf->lock_ms > conf->interrupt_max_ms ? conf->lock_ms : conf->interrupt_max_ms;
+        if (world->open_words > 0 && (world->open_flags & PRL_FLOOR_BACKCHANNEL))
+            most += conf->interrupt_max_ms / 2;
         if (!echo && lasted > (int64_t)most + SLACK_MS)
             MUST(answer != PRL_FLOOR_PAUSED, "the answer still waits for a verdict");
     }

@@ -73,15 +73,17 @@ uint32_t sim_words_between(const struct sim_world *world, uint64_t start, uint64
 {
     uint32_t count = 0;
     uint32_t all = PRL_FLOOR_BACKCHANNEL | PRL_FLOOR_ECHO;
+    uint32_t any = 0;
     uint32_t last = 0;
     for (uint32_t i = 0; i < world->said_count; i++) {
         if (world->said_at[i] <= start || world->said_at[i] > end)
             continue;
         count++;
         all &= world->said_flags[i];
+        any |= world->said_flags[i] & PRL_FLOOR_TAKES;
         last = world->said_flags[i] & (PRL_FLOOR_OPEN_ENDED | PRL_FLOOR_COMPLETE);
     }
-    *flags = count > 0 ? all | last : 0;
+    *flags = count > 0 ? all | any | last : 0;
     return count;
 }
 

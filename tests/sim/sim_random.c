@@ -110,6 +110,8 @@ static void random_words(struct dice *dice, struct sim_op *op)
     } else if (kind == 5) {
         op->flags = chance(dice, 50) ? PRL_FLOOR_COMPLETE : PRL_FLOOR_ECHO;
     }
+    if (!(op->flags & PRL_FLOOR_BACKCHANNEL) && chance(dice, 20))
+        op->flags |= PRL_FLOOR_TAKES;
     uint32_t words_max = (uint32_t)op->ms / 150;
     op->words = op->words < words_max ? op->words : words_max;
 }

@@ -596,7 +596,7 @@ PRL_TEST(floor_the_locked_speaker_interrupts)
     voice(&talk, false);
     wait_ms(&talk, 100);
     SAID(&talk, "open u2, pause g1, judge u2 g2");
-    words(&talk, 2, 1, 0);
+    words(&talk, 2, 1, PRL_FLOOR_TAKES);
     wait_ms(&talk, 290);
     SAID(&talk, "");
     wait_ms(&talk, 10);
@@ -884,8 +884,26 @@ PRL_TEST(floor_semantic_pauses_before_it_believes)
     SAID(&talk, "open u3, pause g1");
     wait_ms(&talk, 10);
     partial(&talk, 3, 2, 0);
-    SAID(&talk, "started u3, cancel g1 turn");
+    SAID(&talk, "");
+    wait_ms(&talk, 240);
+    SAID(&talk, "judge u3 g3");
+    wait_ms(&talk, 10); // so long no hum lasts
+    SAID(&talk, "drop g3, started u3, cancel g1 turn");
     end_talk(&talk);
+
+    // Three words, or two of which one takes the floor, need no more.
+    for (uint32_t takes = 0; takes < 2; takes++) {
+        begin(&talk, PRL_FLOOR_SEMANTIC_VAD);
+        until_speaking(&talk);
+        voice(&talk, true);
+        wait_ms(&talk, 360);
+        partial(&talk, 2, takes ? 2 : 4, takes ? PRL_FLOOR_TAKES : 0);
+        SAID(&talk, takes ? "open u2, pause g1, started u2, cancel g1 turn"
+                          : "open u2, pause g1, judge u2 g2");
+        partial(&talk, 2, takes ? 2 : 3, 0); // four in that time are made up
+        SAID(&talk, takes ? "" : "drop g2, started u2, cancel g1 turn");
+        end_talk(&talk);
+    }
 }
 
 PRL_TEST(floor_semantic_believes_one_word_later)
@@ -903,6 +921,9 @@ PRL_TEST(floor_semantic_believes_one_word_later)
     wait_ms(&talk, 100);
     SAID(&talk, "");
     partial(&talk, 2, 1, 0);
+    wait_ms(&talk, 140);
+    SAID(&talk, "");
+    wait_ms(&talk, 10);
     SAID(&talk, "started u2, cancel g1 turn");
     end_talk(&talk);
 
@@ -919,8 +940,18 @@ PRL_TEST(floor_semantic_believes_one_word_later)
     voice(&talk, false);
     wait_ms(&talk, 10);
     SAID(&talk, "drop g2, judge u2 g3");
-    words(&talk, 3, 1, 0);
+    words(&talk, 3, 1, PRL_FLOOR_TAKES);
     SAID(&talk, "started u2, cancel g1 turn");
+    end_talk(&talk);
+
+    // Two words of a short sound are what a recogniser makes of a hum.
+    begin(&talk, PRL_FLOOR_SEMANTIC_VAD);
+    until_speaking(&talk);
+    speak(&talk, 500);
+    wait_ms(&talk, 10);
+    words(&talk, 2, 2, 0);
+    wait_ms(&talk, 190);
+    SAID(&talk, "open u2, pause g1, judge u2 g2, discard u2, resume g1");
     end_talk(&talk);
 
     // All that was said is a word, but too short to be one.
@@ -928,7 +959,7 @@ PRL_TEST(floor_semantic_believes_one_word_later)
     until_speaking(&talk);
     speak(&talk, 240);
     wait_ms(&talk, 10);
-    words(&talk, 2, 1, 0);
+    words(&talk, 2, 1, PRL_FLOOR_TAKES);
     wait_ms(&talk, 190);
     SAID(&talk, "open u2, pause g1, judge u2 g2, discard u2, resume g1");
     end_talk(&talk);
@@ -976,7 +1007,7 @@ PRL_TEST(floor_a_late_verdict_still_counts)
     speak(&talk, 290);
     wait_ms(&talk, 1000);
     SAID(&talk, "open u2, pause g1, judge u2 g2, resume g1");
-    words(&talk, 2, 1, 0);
+    words(&talk, 2, 1, PRL_FLOOR_TAKES);
     SAID(&talk, "started u2, cancel g1 turn, speculate u2 g3, commit u2 g3");
     end_talk(&talk);
 
