@@ -30,6 +30,7 @@ struct prl_link {
     char *url, *bearer;             // owned
     const struct prl_link_ops *ops; // NULL: idle, or dead
     void *arg;
+    int32_t connect_ms;
     bool dead;
     bool open;
     bool fresh;                  // nobody has had it
@@ -261,7 +262,7 @@ static enum prl_err connect_link(struct prl_link *link)
                                 .trust = &link->links->trust,
                                 .message_size_max = MESSAGE_MAX,
                                 .queue_size_max = QUEUE_MAX,
-                                .connect_timeout_ms = link->links->conf.connect_ms,
+                                .connect_timeout_ms = link->connect_ms,
                                 .ops = &wsc_ops,
                                 .arg = link};
     enum prl_err err = prl_wsc_create(&link->wsc, link->links->conf.loop, &conf);
@@ -269,7 +270,7 @@ static enum prl_err connect_link(struct prl_link *link)
     return err;
 }
 
-static enum prl_err make_link(struct prl_links *links, const char *url, const char *bearer,
+static enum prl_err make_link(struct prl_links *links, const struct prl_link_to *to,
                               struct prl_link **out)
 {
     if (links->count >= PRL_LINKS_MAX)
@@ -278,8 +279,9 @@ static enum prl_err make_link(struct prl_links *links, const char *url, const ch
     if (!link)
         return PRL_ERR_NOMEM;
     link->links = links;
-    link->url = prl_mem_strdup(url);
-    link->bearer = prl_mem_strdup(bearer);
+    link->url = prl_mem_strdup(to->url);
+    link->bearer = prl_mem_strdup(to->bearer);
+    link->connect_ms = to->connect_ms;
     prl_str_init(&link->greeting, GREETING_MAX);
     prl_str_init(&link->said, PRL_LINK_AGAIN_MAX);
     enum prl_err err = link->url && link->bearer ? PRL_OK : PRL_ERR_NOMEM;
@@ -299,24 +301,23 @@ static enum prl_err make_link(struct prl_links *links, const char *url, const ch
 }
 
 // One to this engine that nobody has.
-static struct prl_link *find_idle(const struct prl_links *links, const char *url,
-                                  const char *bearer)
+static struct prl_link *find_idle(const struct prl_links *links, const struct prl_link_to *to)
 {
     struct prl_link *link = links->first;
     while (link && (link->dead || link->ops || (!link->open && !link->fresh) ||
-                    strcmp(link->url, url) != 0 || strcmp(link->bearer, bearer) != 0))
+                    strcmp(link->url, to->url) != 0 || strcmp(link->bearer, to->bearer) != 0))
         link = link->next;
     return link;
 }
 
-enum prl_err prl_link_take(struct prl_links *links, const char *url, const char *bearer,
+enum prl_err prl_link_take(struct prl_links *links, const struct prl_link_to *to,
                            const struct prl_link_ops *ops, void *arg, struct prl_link **out)
 {
-    PRL_CHECK(links != NULL && url != NULL && bearer != NULL && ops != NULL && out != NULL);
-    struct prl_link *link = find_idle(links, url, bearer);
+    PRL_CHECK(links != NULL && to != NULL && ops != NULL && out != NULL);
+    struct prl_link *link = find_idle(links, to);
     *out = NULL;
     bool idle = link != NULL;
-    enum prl_err err = idle ? PRL_OK : make_link(links, url, bearer, &link);
+    enum prl_err err = idle ? PRL_OK : make_link(links, to, &link);
     if (err)
         return err;
     link->doubtful = idle;
@@ -393,11 +394,11 @@ static void trim_idle(struct prl_links *links)
         bury(oldest);
 }
 
-bool prl_links_warm(struct prl_links *links, const char *url, const char *bearer)
+bool prl_links_warm(struct prl_links *links, const struct prl_link_to *to)
 {
-    PRL_CHECK(links != NULL && url != NULL && bearer != NULL);
-    struct prl_link *link = find_idle(links, url, bearer);
-    if (link || make_link(links, url, bearer, &link) != PRL_OK)
+    PRL_CHECK(links != NULL && to != NULL);
+    struct prl_link *link = find_idle(links, to);
+    if (link || make_link(links, to, &link) != PRL_OK)
         return false;
     link->fresh = true;
     link->idle_since = ++links->gives;

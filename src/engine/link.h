@@ -30,7 +30,13 @@ struct prl_links_conf {
     struct prl_loop *loop; // borrowed
     const char *ca_file;   // further trusted certificates (PEM), or NULL; copied
     bool insecure;
-    int32_t connect_ms; // resolve, connect, TLS and upgrade
+};
+
+// Where to; strings are copied.
+struct prl_link_to {
+    const char *url;    // "ws://…"
+    const char *bearer; // "": none
+    int32_t connect_ms; // resolve, connect, TLS and upgrade, if a connection must be made
 };
 
 // Each may take, give back and drop links.
@@ -46,13 +52,13 @@ enum prl_err prl_links_create(struct prl_links **out,
 void prl_links_destroy(struct prl_links **links);
 size_t prl_links_count(const struct prl_links *links); // lent and idle
 
-// `url` "ws://…", `bearer` "" for none. What is sent before it is open waits. INVALID: the URL.
-enum prl_err prl_link_take(struct prl_links *links, const char *url, const char *bearer,
+// What is sent before it is open waits. INVALID: the URL.
+enum prl_err prl_link_take(struct prl_links *links, const struct prl_link_to *to,
                            const struct prl_link_ops *ops, void *arg,
                            struct prl_link **out) PRL_MUST_USE;
 // Opens a connection that the next take may have, unless one idles or is being opened already; says
 // whether it did. What comes on it before it is taken is a greeting, and dropped.
-bool prl_links_warm(struct prl_links *links, const char *url, const char *bearer);
+bool prl_links_warm(struct prl_links *links, const struct prl_link_to *to);
 enum prl_err prl_link_send_text(struct prl_link *link, const char *data, size_t len) PRL_MUST_USE;
 enum prl_err prl_link_send_binary(struct prl_link *link, const void *data, size_t len) PRL_MUST_USE;
 // Fails with `failure` when no message has come in `ms` from now; 0: nothing is awaited.

@@ -101,7 +101,7 @@ static enum prl_err start_probe(struct engine *engine)
     struct prl_fetch_ask ask = {.method = "GET",
                                 .url = url,
                                 .bearer = engine->conf.key,
-                                .limits = {.connect_ms = engine->pool->limits.connect_ms,
+                                .limits = {.connect_ms = engine->conf.limits.connect_ms,
                                            .first_byte_ms = PROBE_MS,
                                            .gap_ms = PROBE_MS,
                                            .total_ms = 2 * PROBE_MS,
@@ -142,7 +142,8 @@ static void warm_engine(struct engine *engine, const char *(*path)(enum prl_pool
     if (conf->way != PRL_POOL_HTTP) {
         char url[URL_MAX];
         snprintf(url, sizeof(url), "%s%s", conf->url, path ? path(conf->way) : "");
-        engine->warmed += prl_links_warm(pool->links, url, conf->key);
+        const struct prl_link_to to = {url, conf->key, conf->limits.connect_ms};
+        engine->warmed += prl_links_warm(pool->links, &to);
     } else if (!engine->probe &&
                prl_loop_now_us(pool->loop) - engine->contact_us >= pool->warm_us) {
         engine->warming = start_probe(engine) == PRL_OK;
@@ -185,6 +186,22 @@ static bool name_engine(struct engine *engine)
     return true;
 }
 
+// An engine's own limits, else the pool's.
+static struct prl_fetch_limits limits_of(const struct prl_pool *pool,
+                                         const struct prl_fetch_limits *own)
+{
+    struct prl_fetch_limits limits = pool->limits;
+    if (own->connect_ms > 0)
+        limits.connect_ms = own->connect_ms;
+    if (own->first_byte_ms > 0)
+        limits.first_byte_ms = own->first_byte_ms;
+    if (own->gap_ms > 0)
+        limits.gap_ms = own->gap_ms;
+    if (own->total_ms > 0)
+        limits.total_ms = own->total_ms;
+    return limits;
+}
+
 static enum prl_err copy_engine(struct prl_pool *pool, const struct prl_pool_engine *conf)
 {
     struct engine *engine = &pool->engines[pool->count++];
@@ -213,6 +230,7 @@ static enum prl_err copy_engine(struct prl_pool *pool, const struct prl_pool_eng
                                             .extra = engine->texts[4],
                                             .format = engine->texts[5],
                                             .rank = conf->rank,
+                                            .limits = limits_of(pool, &conf->limits),
                                             .hedge = conf->hedge};
     if (url && conf->way == PRL_POOL_HTTP)
         pool->tail.engines[engine - pool->engines].percentile = conf->hedge;
@@ -224,10 +242,8 @@ static enum prl_err copy_engine(struct prl_pool *pool, const struct prl_pool_eng
 
 static enum prl_err create_links(struct prl_pool *pool, const struct prl_pool_conf *conf)
 {
-    struct prl_links_conf links = {.loop = conf->loop,
-                                   .ca_file = conf->ca_file,
-                                   .insecure = conf->insecure,
-                                   .connect_ms = conf->limits.connect_ms};
+    struct prl_links_conf links = {
+        .loop = conf->loop, .ca_file = conf->ca_file, .insecure = conf->insecure};
     return prl_links_create(&pool->links, &links);
 }
 
@@ -424,7 +440,7 @@ enum prl_err prl_pool_post(struct prl_pool *pool, int index, const char *path,
     full.method = "POST";
     full.url = url;
     full.bearer = engine->key;
-    full.limits = pool->limits;
+    full.limits = engine->limits;
     return prl_fetch_start(pool->fetch, &full, out);
 }
 
@@ -435,12 +451,13 @@ enum prl_err prl_pool_link(struct prl_pool *pool, int index, const char *path,
     PRL_CHECK(engine->url != NULL && engine->way != PRL_POOL_HTTP);
     char url[URL_MAX];
     snprintf(url, sizeof(url), "%s%s", engine->url, path);
-    return prl_link_take(pool->links, url, engine->key, ops, arg, out);
+    const struct prl_link_to to = {url, engine->key, engine->limits.connect_ms};
+    return prl_link_take(pool->links, &to, ops, arg, out);
 }
 
-const struct prl_fetch_limits *prl_pool_limits(const struct prl_pool *pool)
+const struct prl_fetch_limits *prl_pool_limits(const struct prl_pool *pool, int index)
 {
-    return &pool->limits;
+    return &prl_pool_at(pool, index)->limits;
 }
 
 int prl_pool_peek(const struct prl_pool *pool, uint32_t tried)

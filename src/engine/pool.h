@@ -33,14 +33,15 @@ enum prl_pool_way {
 
 struct prl_pool_engine {
     enum prl_pool_way way;
-    const char *url;    // "https://host/v1"; NULL: the embedded engine
-    const char *model;  // name to ask for, or ""
-    const char *voice;  // TTS: a name, or "" to pass the client's on
-    const char *format; // TTS: of the sound to ask for, or ""
-    const char *key;    // bearer, or ""
-    const char *extra;  // members for the request's JSON object ("\"a\":1"), or ""
-    int rank;           // lower first; equal ones share
-    int hedge;          // percentile of its times after which a second request is sent; 0: never
+    const char *url;                // "https://host/v1"; NULL: the embedded engine
+    const char *model;              // name to ask for, or ""
+    const char *voice;              // TTS: a name, or "" to pass the client's on
+    const char *format;             // TTS: of the sound to ask for, or ""
+    const char *key;                // bearer, or ""
+    const char *extra;              // members for the request's JSON object ("\"a\":1"), or ""
+    int rank;                       // lower first; equal ones share
+    struct prl_fetch_limits limits; // 0: the pool's
+    int hedge; // percentile of its times after which a second request is sent; 0: never
 };
 
 struct prl_pool_conf {
@@ -50,8 +51,8 @@ struct prl_pool_conf {
     bool insecure;
     const char *kind; // static: "stt", "llm", "tts"
     const struct prl_pool_engine *engines;
-    size_t count; // 1..PRL_CHAIN_MAX
-    struct prl_fetch_limits limits;
+    size_t count;                   // 1..PRL_CHAIN_MAX
+    struct prl_fetch_limits limits; // of engines that have none of their own
     struct prl_chain_conf chain;
     int64_t warm_us; // prl_pool_warm_next opens no connection within so long of a contact; 0: never
     int hedge_share_percent; // second requests for a hundred requests; 0: 10
@@ -78,7 +79,7 @@ bool prl_pool_has_far(const struct prl_pool *pool);
 bool prl_pool_has_links(const struct prl_pool *pool); // any that is no HTTP
 
 // POSTs to `path` ("/chat/completions") of a far engine; `ask` needs body, content_type, ops, arg and
-// may have headers; url, key and limits are the pool's.
+// may have headers; url, key and limits are the engine's.
 enum prl_err prl_pool_post(struct prl_pool *pool, int index, const char *path,
                            const struct prl_fetch_ask *ask,
                            struct prl_fetch_request **out) PRL_MUST_USE;
@@ -97,7 +98,8 @@ struct prl_loop *prl_pool_loop(const struct prl_pool *pool);
 enum prl_err prl_pool_link(struct prl_pool *pool, int index, const char *path,
                            const struct prl_link_ops *ops, void *arg,
                            struct prl_link **out) PRL_MUST_USE;
-const struct prl_fetch_limits *prl_pool_limits(const struct prl_pool *pool);
+// All of them are set.
+const struct prl_fetch_limits *prl_pool_limits(const struct prl_pool *pool, int index);
 // The engine that pick would give now, without giving it.
 int prl_pool_peek(const struct prl_pool *pool, uint32_t tried);
 

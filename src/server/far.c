@@ -82,6 +82,14 @@ static enum prl_pool_way way_of(int64_t backend)
                                               : PRL_POOL_HTTP;
 }
 
+// Those of its own, 0 where it has none.
+static struct prl_fetch_limits limits_of(const struct prl_settings_engine *engine)
+{
+    return (struct prl_fetch_limits){.connect_ms = (int32_t)engine->connect_ms,
+                                     .first_byte_ms = (int32_t)engine->first_byte_ms,
+                                     .gap_ms = (int32_t)engine->gap_ms};
+}
+
 static enum prl_err add_far(struct draft *draft, const struct prl_far *far, int index, char *why)
 {
     const struct prl_settings_engine *engine = &far->chain[index];
@@ -106,6 +114,7 @@ static enum prl_err add_far(struct draft *draft, const struct prl_far *far, int 
                                                                   .key = draft->keys[index],
                                                                   .extra = engine->extra,
                                                                   .rank = index,
+                                                                  .limits = limits_of(engine),
                                                                   .hedge = (int)engine->hedge};
     }
     if (draft->count > before)

@@ -37,6 +37,12 @@
              "Name of the environment variable that holds its key."),                              \
         TEXT(prefix ".api_key_file", kind[index].api_key_file, "",                                 \
              "File whose first line is its key."),                                                 \
+        INT(prefix ".connect_ms", kind[index].connect_ms, "0", 0, 60000,                           \
+            "As engine.connect_ms, for this one; 0: the same."),                                   \
+        INT(prefix ".first_byte_ms", kind[index].first_byte_ms, "0", 0, 600000,                    \
+            "As engine.first_byte_ms, for this one; 0: the same."),                                \
+        INT(prefix ".gap_ms", kind[index].gap_ms, "0", 0, 600000,                                  \
+            "As engine.gap_ms, for this one; 0: the same."),                                       \
         INT(prefix ".hedge", kind[index].hedge, "0", 0, 99,                                        \
             "Percentile of its first-byte times, e.g. 95, after which a slow request is sent a "   \
             "second time; 0: never.")

@@ -30,9 +30,10 @@ enum prl_settings_format { PRL_SETTINGS_PCM, PRL_SETTINGS_WAV, PRL_SETTINGS_OPUS
 
 // One engine of a chain.
 struct prl_settings_engine {
-    int64_t backend; // enum prl_settings_backend
-    int64_t format;  // tts: enum prl_settings_format
-    int64_t hedge;   // percentile; 0: never
+    int64_t backend;                           // enum prl_settings_backend
+    int64_t format;                            // tts: enum prl_settings_format
+    int64_t hedge;                             // percentile; 0: never
+    int64_t connect_ms, first_byte_ms, gap_ms; // 0: engine_…
     char *url, *model, *api_key_env, *api_key_file;
     char *extra; // llm, tts; else NULL
     char *voice; // tts, not [0]; else NULL

@@ -140,7 +140,8 @@ static void on_text(void *arg, const char *data, size_t len)
         prl_pool_first_byte(live->pool, live->engine, prl_clock_now_us() - live->commit_us);
     live->timed = true;
     if (live->committed)
-        prl_link_await(live->link, prl_pool_limits(live->pool)->gap_ms, PRL_FETCH_GAP);
+        prl_link_await(live->link, prl_pool_limits(live->pool, live->engine)->gap_ms,
+                       PRL_FETCH_GAP);
     if (kind == PRL_WIRE_FINAL)
         take_final(live);
     else
@@ -262,7 +263,8 @@ enum prl_err prl_live_commit(struct prl_live *live)
     live->committed = true;
     live->timed = false;
     live->commit_us = prl_clock_now_us();
-    prl_link_await(live->link, prl_pool_limits(live->pool)->first_byte_ms, PRL_FETCH_FIRST_BYTE);
+    prl_link_await(live->link, prl_pool_limits(live->pool, live->engine)->first_byte_ms,
+                   PRL_FETCH_FIRST_BYTE);
     return PRL_OK;
 }
 

@@ -13,6 +13,7 @@ enum { MESSAGE_MAX = 64 * 1024, WHY_SIZE = 200 };
 
 struct prl_synth {
     struct prl_pool *pool; // borrowed
+    int engine;
     struct prl_link *link; // lent
     const struct prl_fetch_ops *ops;
     void *arg;
@@ -58,7 +59,7 @@ static void on_text(void *arg, const char *data, size_t len)
 static void on_binary(void *arg, const char *data, size_t len)
 {
     struct prl_synth *synth = arg;
-    prl_link_await(synth->link, prl_pool_limits(synth->pool)->gap_ms, PRL_FETCH_GAP);
+    prl_link_await(synth->link, prl_pool_limits(synth->pool, synth->engine)->gap_ms, PRL_FETCH_GAP);
     if (len > 0)
         synth->ops->on_data(synth->arg, data, len);
 }
@@ -117,6 +118,7 @@ enum prl_err prl_synth_start(const struct prl_synth_ask *ask, struct prl_synth *
     if (!synth)
         return PRL_ERR_NOMEM;
     synth->pool = ask->pool;
+    synth->engine = ask->engine;
     synth->ops = ask->ops;
     synth->arg = ask->arg;
     prl_str_init(&text, MESSAGE_MAX);
@@ -130,7 +132,8 @@ enum prl_err prl_synth_start(const struct prl_synth_ask *ask, struct prl_synth *
         prl_synth_cancel(&synth);
         return err;
     }
-    prl_link_await(synth->link, prl_pool_limits(ask->pool)->first_byte_ms, PRL_FETCH_FIRST_BYTE);
+    prl_link_await(synth->link, prl_pool_limits(ask->pool, ask->engine)->first_byte_ms,
+                   PRL_FETCH_FIRST_BYTE);
     *out = synth;
     return PRL_OK;
 }

@@ -325,7 +325,8 @@ async def test_every_fault_of_a_voice_in_opus():
 
 async def test_every_fault_of_a_voice_over_a_websocket():
     script, voice = Scripted(), ScriptedSocket()
-    settings = ("tts.backend=ws", f"tts.url={voice.url}", "tts.api_key_env=SCRIPTED_KEY", "tts.instructions=Be merry.")
+    settings = ("tts.backend=ws", f"tts.url={voice.url}", "tts.api_key_env=SCRIPTED_KEY", "tts.instructions=Be merry.",
+                "tts.phrases_kib=0")  # else it says those first
     with running(edge(*far(script.url, "stt", "llm"), *settings, "engine.failures_max=100")) as (server,):
         async with Client(server.ws(), check=False) as talk:
             await talk.session(audio={"input": {"turn_detection": None}, "output": {"voice": "marin"}})
@@ -466,6 +467,25 @@ async def test_falls_back_within_the_answer_and_returns():
                 assert response["status"] == "completed", response
         await settled(server)
     bad.stop()
+    good.stop()
+
+
+async def test_one_engine_has_limits_of_its_own():
+    slow, good = Scripted(), Scripted()
+    slow.fault = {kind: "hang" for kind in KINDS}
+    settings = [setting.replace(f"{kind}.", f"{kind}.fallback.", 1) for kind in KINDS for setting in far(good.url, kind)]
+    with running(edge(*far(slow.url, *KINDS), *settings, *(f"{kind}.first_byte_ms=500" for kind in KINDS),
+                      "engine.first_byte_ms=600000", "turn.engine_first_byte_ms=60000")) as (server,):
+        async with Client(server.ws()) as talk:
+            await talk.session(audio={"input": {"turn_detection": None, "transcription": {"model": "whisper-1"}}})
+            response, sound = await turn(talk)
+            assert response["status"] == "completed" and loudness(sound) > 1000, response
+            await spoken_turn(talk, pcm24(jfk())[:48000])
+            await talk.until("response.done")
+            assert talk.of("conversation.item.input_audio_transcription.completed")[-1]["transcript"] == TRANSCRIPT
+        await settled(server)
+        assert metric(server, "parley_engine_failures_total", failure="first_byte") >= 3
+    slow.stop()
     good.stop()
 
 
@@ -693,6 +713,6 @@ if __name__ == "__main__":
         test_faults_of_a_vllm_recogniser,
         test_every_fault_of_a_recogniser, test_every_fault_of_a_recogniser_that_streams,
         test_images_and_stop_texts_reach_a_model_elsewhere, test_falls_back_within_the_answer_and_returns,
-        test_work_is_shared_and_a_dead_address_is_no_matter, test_second_request_to_a_slow_model,
+        test_one_engine_has_limits_of_its_own, test_work_is_shared_and_a_dead_address_is_no_matter, test_second_request_to_a_slow_model,
         test_second_request_to_a_slow_voice, test_second_request_to_a_slow_recogniser, test_cancel_ends_the_request,
         test_our_endpoints_and_a_node_that_uses_them]))

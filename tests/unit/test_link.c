@@ -9,6 +9,9 @@
 #include "tests/unit.h"
 #include "tests/unit/ws_fake.h"
 
+#define TO(to_url, key)                                                                            \
+    (&(struct prl_link_to){.url = (to_url), .bearer = (key), .connect_ms = 100000})
+
 struct bench {
     struct prl_loop *loop;
     struct ws_fake server;
@@ -70,7 +73,7 @@ static enum prl_err open_bench(struct bench *bench)
     if (!err)
         err = ws_fake_open(&bench->server, bench->loop);
     snprintf(bench->url, sizeof(bench->url), "ws://127.0.0.1:%u/ear", bench->server.port);
-    struct prl_links_conf conf = {.loop = bench->loop, .connect_ms = 100000};
+    struct prl_links_conf conf = {.loop = bench->loop};
     return err ? err : prl_links_create(&bench->links, &conf);
 }
 
@@ -84,7 +87,7 @@ static void close_bench(struct bench *bench)
 
 static enum prl_err take(struct bench *bench)
 {
-    return prl_link_take(bench->links, bench->url, "the-key", &ops, bench, &bench->link);
+    return prl_link_take(bench->links, TO(bench->url, "the-key"), &ops, bench, &bench->link);
 }
 
 static bool wait_for(struct bench *bench, const int *count, int wanted)
@@ -117,7 +120,7 @@ PRL_TEST(link_is_lent_again)
     EXPECT_TEXT(prl_str_text(&bench.server.said), "hush\nhello\nhello\n");
     // While it is lent, another is opened.
     struct prl_link *other;
-    EXPECT_OK(prl_link_take(bench.links, bench.url, "the-key", &ops, &bench, &other));
+    EXPECT_OK(prl_link_take(bench.links, TO(bench.url, "the-key"), &ops, &bench, &other));
     EXPECT_OK(prl_link_send_text(other, "hello", 5));
     EXPECT(wait_for(&bench, &bench.texts, 3));
     EXPECT_INT(bench.server.opened, 2);
@@ -125,7 +128,7 @@ PRL_TEST(link_is_lent_again)
     EXPECT_INT(prl_links_count(bench.links), 2);
     // An idle one with another key is not for us.
     prl_link_give(&bench.link);
-    EXPECT_OK(prl_link_take(bench.links, bench.url, "", &ops, &bench, &bench.link));
+    EXPECT_OK(prl_link_take(bench.links, TO(bench.url, ""), &ops, &bench, &bench.link));
     EXPECT_OK(prl_link_send_text(bench.link, "hello", 5));
     EXPECT(wait_for(&bench, &bench.texts, 4));
     EXPECT_INT(bench.server.opened, 3);
@@ -138,27 +141,27 @@ PRL_TEST(link_is_opened_before_it_is_needed)
 {
     static struct bench bench;
     REQUIRE(open_bench(&bench) == PRL_OK);
-    EXPECT(prl_links_warm(bench.links, bench.url, "the-key"));
-    EXPECT(!prl_links_warm(bench.links, bench.url, "the-key")); // it is on its way
+    EXPECT(prl_links_warm(bench.links, TO(bench.url, "the-key")));
+    EXPECT(!prl_links_warm(bench.links, TO(bench.url, "the-key"))); // it is on its way
     EXPECT_INT(prl_links_count(bench.links), 1);
     EXPECT(wait_for(&bench, &bench.server.opened, 1));
-    EXPECT(!prl_links_warm(bench.links, bench.url, "the-key"));
+    EXPECT(!prl_links_warm(bench.links, TO(bench.url, "the-key")));
     EXPECT_OK(take(&bench));
     EXPECT_OK(prl_link_send_text(bench.link, "hello", 5));
     EXPECT(wait_for(&bench, &bench.texts, 1));
     EXPECT_INT(bench.server.opened, 1);
     // That one is lent: another is opened, and may be taken before it stands.
     struct prl_link *other;
-    EXPECT(prl_links_warm(bench.links, bench.url, "the-key"));
-    EXPECT_OK(prl_link_take(bench.links, bench.url, "the-key", &ops, &bench, &other));
+    EXPECT(prl_links_warm(bench.links, TO(bench.url, "the-key")));
+    EXPECT_OK(prl_link_take(bench.links, TO(bench.url, "the-key"), &ops, &bench, &other));
     EXPECT_INT(prl_links_count(bench.links), 2);
     EXPECT_OK(prl_link_send_text(other, "hello", 5));
     EXPECT(wait_for(&bench, &bench.texts, 2));
     EXPECT_INT(bench.server.opened, 2);
     prl_link_give(&other);
     // A key of another has no use for it; an address that is none is no harm.
-    EXPECT(prl_links_warm(bench.links, bench.url, "his-key"));
-    EXPECT(!prl_links_warm(bench.links, "no address", ""));
+    EXPECT(prl_links_warm(bench.links, TO(bench.url, "his-key")));
+    EXPECT(!prl_links_warm(bench.links, TO("no address", "")));
     EXPECT_INT(bench.failed, 0);
     close_bench(&bench);
 }
@@ -204,10 +207,10 @@ PRL_TEST(link_failures_have_names)
     prl_link_await(bench.link, 5, PRL_FETCH_GAP);
     EXPECT(wait_for(&bench, &bench.failed, 3));
     EXPECT_INT(bench.failure, PRL_FETCH_GAP);
-    EXPECT_OK(prl_link_take(bench.links, "ws://127.0.0.1:9/", "", &ops, &bench, &bench.link));
+    EXPECT_OK(prl_link_take(bench.links, TO("ws://127.0.0.1:9/", ""), &ops, &bench, &bench.link));
     EXPECT(wait_for(&bench, &bench.failed, 4));
     EXPECT_INT(bench.failure, PRL_FETCH_CONNECT);
-    EXPECT(prl_link_take(bench.links, "none of these", "", &ops, &bench, &bench.link) ==
+    EXPECT(prl_link_take(bench.links, TO("none of these", ""), &ops, &bench, &bench.link) ==
            PRL_ERR_INVALID);
     EXPECT(bench.link == NULL);
     close_bench(&bench);
@@ -268,7 +271,7 @@ PRL_TEST(link_idle_ones_are_few)
     int count = PRL_LINKS_IDLE_MAX + 3;
     REQUIRE(open_bench(&bench) == PRL_OK);
     for (int i = 0; i < count; i++) {
-        EXPECT_OK(prl_link_take(bench.links, bench.url, "", &ops, &bench, &links[i]));
+        EXPECT_OK(prl_link_take(bench.links, TO(bench.url, ""), &ops, &bench, &links[i]));
         EXPECT_OK(prl_link_send_text(links[i], "hello", 5));
     }
     EXPECT(wait_for(&bench, &bench.texts, count));

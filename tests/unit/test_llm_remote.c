@@ -31,6 +31,7 @@ struct world {
     struct prl_str text;
     int done, errors;
     bool cancel_at_first, close_at_first;
+    int32_t first_byte_ms; // of the first engine alone
     int64_t warm_us;
     struct prl_llm_event last;
 };
@@ -68,6 +69,7 @@ static enum prl_err open_world(struct world *world, const char *const *paths)
                  paths[count]);
         engines[count] = (struct prl_pool_engine){
             .url = near ? NULL : urls[count], .model = "m", .key = "sk-secret", .rank = (int)count};
+        engines[count].limits.first_byte_ms = count == 0 ? world->first_byte_ms : 0;
     }
     struct prl_llm_conf local = {
         .loop = world->loop, .context_tokens = 1024, .ops = &fake_llm_ops, .ops_arg = &world->fake};
@@ -233,6 +235,24 @@ PRL_TEST(llm_remote_falls_back_within_the_answer)
     EXPECT(wait_for(&world, &world.errors));
     EXPECT_TEXT(prl_str_text(&world.text), "Far ");
     EXPECT_INT(world.last.generation, 3);
+    close_world(&world);
+}
+
+PRL_TEST(llm_remote_waits_as_long_as_an_engine_may_take)
+{
+    static struct world world;
+    static const char *const paths[] = {"/a", "/b", NULL};
+    world.first_byte_ms = 50;
+    set_answer(&world, 0, "/a/chat/completions", 0, "");
+    set_answer(&world, 1, "/b/chat/completions", 200, GOOD);
+    REQUIRE(open_world(&world, paths) == PRL_OK);
+    EXPECT_INT(prl_pool_limits(world.pool, 0)->first_byte_ms, 50);
+    EXPECT_INT(prl_pool_limits(world.pool, 1)->first_byte_ms, 100000);
+    EXPECT_INT(prl_pool_limits(world.pool, 0)->gap_ms, 100000);
+    EXPECT_OK(ask(&world, 1));
+    EXPECT(wait_for(&world, &world.done));
+    EXPECT_TEXT(prl_str_text(&world.text), "Far away.");
+    EXPECT_INT(world.errors, 0);
     close_world(&world);
 }
 
