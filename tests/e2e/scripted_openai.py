@@ -76,7 +76,7 @@ def transcript_body():
 
 
 def certificate():
-    """TLS for 127.0.0.1, signed by itself."""
+    """TLS for 127.0.0.1, signed by itself: the context, and the certificate as PEM."""
     with tempfile.TemporaryDirectory() as place:
         key, chain = pathlib.Path(place) / "key.pem", pathlib.Path(place) / "chain.pem"
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
@@ -84,7 +84,7 @@ def certificate():
                        check=True, capture_output=True)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(chain, key)
-    return context
+        return context, chain.read_text()
 
 
 class Scripted:
@@ -92,7 +92,7 @@ class Scripted:
     connections; with `tls` they are encrypted."""
 
     def __init__(self, tls=False):
-        self.tls, self.accepted, self.writers = certificate() if tls else None, 0, set()
+        self.tls, self.accepted, self.writers = certificate()[0] if tls else None, 0, set()
         self.fault, self.asked, self.keys, self.bodies = {}, {"stt": 0, "llm": 0, "tts": 0, "models": 0}, set(), {}
         self.answered, self.count = 0, lambda body: 7  # count: the tokens of a prompt, as it is told
         self.open, self.events = 0, False  # events: transcriptions come as an event stream

@@ -5,7 +5,7 @@ import json
 import threading
 
 import websockets
-from scripted_openai import SECRET, TONE
+from scripted_openai import SECRET, TONE, certificate
 
 ANSWER = "One two three. Four five six."
 TRANSCRIPT = "What is the time?"
@@ -17,9 +17,12 @@ RIGHT = ("drip", "parts")           # slow or odd, but right
 
 
 class Realtime:
-    """Listens on a port of its own in a thread; `fault` is "stage:way", one of BEFORE or RIGHT, or ""."""
+    """Listens on a port of its own in a thread, with `tls` by a certificate that is in `pem`; `fault` is "stage:way", one of
+    BEFORE or RIGHT, or ""."""
 
-    def __init__(self):
+    def __init__(self, address="127.0.0.1", tls=False):
+        self.address = address
+        self.tls, self.pem = certificate() if tls else (None, None)
         self.fault, self.events, self.headers, self.paths, self.open, self.connections = "", [], [], [], 0, 0
         self.tool = False  # the next answer calls a tool
         self.long = 1      # how many times the tone
@@ -42,7 +45,7 @@ class Realtime:
         self.loop.close()
 
     async def listen(self):
-        return await websockets.serve(self.serve, "127.0.0.1", 0, process_request=self.look, max_size=None, max_queue=None,
+        return await websockets.serve(self.serve, self.address, 0, ssl=self.tls, process_request=self.look, max_size=None, max_queue=None,
                                       ping_interval=None)
 
     def stop(self):
@@ -51,7 +54,7 @@ class Realtime:
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"http{'s' if self.tls else ''}://{self.address}:{self.port}/v1"
 
     def of(self, type_):
         return [event for event in self.events if event["type"] == type_]

@@ -1,16 +1,25 @@
-"""A Realtime server elsewhere as the engine: a scripted one that behaves badly at every stage, and another parley with
-real models, in both languages, interrupted, killed and back."""
+"""A Realtime server elsewhere as the engine: a scripted one that behaves badly at every stage, also over TLS and for a caller
+by WebRTC, and another parley with real models, in both languages, interrupted, killed and back."""
 import array
 import asyncio
 import base64
 import json
 import os
+import pathlib
 import re
 import signal
+import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "net"))
+from netns import Network  # noqa: E402
+
+NETWORK = Network() if __name__ == "__main__" else None  # before anything opens a socket
+
+from callers import AiortcCaller  # noqa: E402
 from harness import PATIENCE, Client, Server, jfk, loudness, pcm24, run, share_of_words, synthesise
 from scripted_openai import SECRET, TONE
 from scripted_realtime import ANSWER, BEFORE, RIGHT, STAGES, TRANSCRIPT, WAYS, Realtime
@@ -20,10 +29,10 @@ QUICK = ("engine.connect_ms=20000", "engine.first_byte_ms=1500", "engine.gap_ms=
 WIDE = ("engine.connect_ms=60000", "engine.first_byte_ms=600000", "engine.gap_ms=600000")
 
 
-def edge(url, *settings, limits=QUICK):
+def edge(url, *settings, limits=QUICK, network=None):
     """A server without a model of its own but the one for voice activity."""
     return Server(*limits, f"upstream.url={url}", "upstream.api_key_env=SCRIPTED_KEY", "upstream.model=any",
-                  "tts.backend=none", "eot.enabled=false", *settings, env={"SCRIPTED_KEY": SECRET})
+                  "tts.backend=none", "eot.enabled=false", *settings, env={"SCRIPTED_KEY": SECRET}, network=network)
 
 
 def metric(server, name):
@@ -315,6 +324,81 @@ async def test_the_upstream_is_killed_and_comes_back():
                 assert response["status"] == "completed" and "anna" in said(response).lower(), response
 
 
+async def test_over_tls():
+    """The certificate is looked at; behind it all is the same, a lost connection too."""
+    script = Realtime(tls=True)
+    with tempfile.NamedTemporaryFile("w", suffix=".pem") as ca:
+        ca.write(script.pem)
+        ca.flush()
+        with running(edge(script.url)) as (server,):
+            async with Client(server.ws()) as talk:
+                await talk.session(output_modalities=["text"])
+                response, _ = await turn(talk)
+                assert response["status"] == "failed" and not script.paths, (response, script.paths)
+        for trust in (f"engine.ca_file={ca.name}", "engine.insecure=true"):
+            script.events.clear()
+            with running(edge(script.url, trust)) as (server,):
+                async with Client(server.ws()) as talk:
+                    await talk.session(audio=MANUAL)
+                    for fault in ("", *RIGHT):
+                        script.fault = fault
+                        response, sound = await turn(talk)
+                        assert response["status"] == "completed" and said(response).strip() == ANSWER, response
+                        assert len(sound) == len(TONE) and loudness(sound) > 1000, len(sound)
+                    for stage in ("commit", "transcript", "create", "text", "audio"):
+                        script.fault, script.times = f"{stage}:cut", 1
+                        await spoken(talk, pcm24(jfk())[:48000])
+                        response = (await talk.until("response.done"))["response"]
+                        # What had not been handed out is made up for.
+                        right = ("completed",) if stage != "audio" else ("completed", "incomplete", "failed")
+                        assert response["status"] in right, (stage, response)
+                    script.fault, script.times = "", None
+                    response, _ = await turn(talk)
+                    assert response["status"] == "completed", response
+                await until(lambda: script.open == 0, "the connection stays open")
+                assert SECRET not in server.log()
+    script.stop()
+
+
+async def test_a_call_by_webrtc():
+    """Opus and RTP on this side, a WebSocket over TLS on the other: heard, interrupted by voice, cut where it was heard."""
+    script = Realtime(NETWORK.client, tls=True)
+    script.long = 4  # 2 s
+    speech = pcm24(jfk())[:24000 * 3]
+    vad = {"turn_detection": {"type": "server_vad", "silence_duration_ms": 1200}, "transcription": {"model": "whisper-1"}}
+    with running(edge(script.url, "engine.insecure=true", f"rtc.address={NETWORK.server}", network=NETWORK)) as (server,):
+        async with AiortcCaller(server) as caller:
+            await caller.dial({"audio": {"input": vad}})
+            began = time.monotonic()
+            await caller.say(speech)
+            response = (await caller.until("response.done"))["response"]
+            assert response["status"] == "completed" and said(response).strip() == ANSWER, response
+            await caller.until("output_audio_buffer.stopped")
+            loud = sum(level > 500 for _, level in caller.levels(began))
+            assert 0.7 * 100 <= loud <= 1.3 * 100, loud  # packets of 20 ms
+            await caller.wait(lambda: script.of("input_audio_buffer.commit"), 10, "a commit upstream")
+            sent = sum(len(base64.b64decode(e["audio"])) for e in script.of("input_audio_buffer.append"))
+            assert sent >= 48000, sent
+            # An answer of 20 s is interrupted by voice.
+            script.long = 40
+            await caller.ask("Count for me.")
+            await caller.until("output_audio_buffer.started")
+            script.long = 1
+            await caller.say(speech)
+            first = (await caller.until("response.done"))["response"]
+            second = (await caller.until("response.done"))["response"]
+            states = {first["status"], second["status"]}
+            assert first["id"] != second["id"] and "completed" in states, (first, second)
+            await caller.until("output_audio_buffer.stopped")
+            cuts = script.of("conversation.item.truncate")
+            assert len(cuts) == 1 and 0 <= cuts[0]["audio_end_ms"] < 15000, (cuts, caller.types()[-40:])
+            assert caller.of("output_audio_buffer.cleared"), caller.types()[-40:]
+            await caller.hang_up()
+        await until(lambda: script.open == 0, "the connection stays open")
+        assert SECRET not in server.log()
+    script.stop()
+
+
 async def turn_about(talk, text):
     await talk.ask(text)
     done = await talk.until("response.done", 120, allow_error=True)
@@ -323,7 +407,7 @@ async def turn_about(talk, text):
 
 if __name__ == "__main__":
     raise SystemExit(run([
-        test_turns_in_text_and_speech, test_azure_form, test_a_tool, test_beside_the_conversation,
+        test_turns_in_text_and_speech, test_over_tls, test_a_call_by_webrtc, test_azure_form, test_a_tool, test_beside_the_conversation,
         test_an_interruption_is_told, test_every_fault, test_mute_and_left_out,
         test_a_lost_connection_before_the_answer_is_made_up_for, test_an_apology_where_there_is_a_voice,
         test_another_parley, test_the_upstream_is_killed_and_comes_back]))
