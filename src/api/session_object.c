@@ -293,6 +293,9 @@ static void read_extension(struct reader *reader, const struct prl_fields *field
     (void)prl_fields_bool(&own, "partials", &reader->object->partials);
     (void)prl_fields_bool(&own, "latency", &reader->object->latency);
     (void)prl_fields_bool(&own, "resume", &reader->object->resume);
+    const char *style;
+    if (prl_fields_string(&own, "voice_instructions", PRL_API_STYLE_SIZE - 1, &style))
+        (void)prl_str_copy(reader->object->style, sizeof(reader->object->style), style);
     bool echo = false;
     if (prl_fields_bool(&own, "echo_control", &echo))
         reader->object->echo_control = echo;
@@ -600,6 +603,7 @@ void prl_api_session_conf(const struct prl_api_session *object, struct prl_sessi
     conf->transcribe = object->transcribe;
     conf->partials = object->partials;
     conf->voice = object->voice;
+    conf->style = object->style;
     conf->speed = object->speed;
     conf->audio = object->audio;
     conf->max_output_tokens = (int)object->max_output_tokens;

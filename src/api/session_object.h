@@ -20,7 +20,11 @@ enum prl_api_format { PRL_API_PCM, PRL_API_PCMU, PRL_API_PCMA, PRL_API_FORMATS }
 enum prl_api_dialect { PRL_API_GA, PRL_API_BETA };
 enum prl_api_turns { PRL_API_TURNS_NONE, PRL_API_TURNS_SERVER, PRL_API_TURNS_SEMANTIC };
 
-enum { PRL_API_INSTRUCTIONS_MAX = 64 << 10, PRL_API_TOOLS_MAX = PRL_LLM_TOOLS_MAX };
+enum {
+    PRL_API_INSTRUCTIONS_MAX = 64 << 10,
+    PRL_API_TOOLS_MAX = PRL_LLM_TOOLS_MAX,
+    PRL_API_STYLE_SIZE = 512
+};
 
 // Tools as declared: parsed, and as JSON text for echoing.
 struct prl_api_tools {
@@ -52,17 +56,18 @@ struct prl_api_session {
     int64_t prefix_padding_ms, silence_duration_ms, idle_timeout_ms;
     char eagerness[8];
     bool create_response, interrupt_response;
-    bool transcription_only; // session type "transcription"
-    bool audio;              // output_modalities
-    bool transcribe;         // transcripts are reported
-    char *tracing_json;      // owned, echoed
-    char *truncation_json;   // owned, echoed
-    char *include_json;      // owned, echoed
-    char *prompt_json;       // owned, echoed
-    bool partials, latency;  // our extension: session.parley {partials, latency, resume}
-    bool resume;             // the client wants to be able to come back after a drop
-    int echo_control;        // session.parley.echo_control: 1, 0, or -1 when it was not given
-    int speaker_lock;        // session.parley.speaker_lock, the same
+    bool transcription_only;        // session type "transcription"
+    bool audio;                     // output_modalities
+    bool transcribe;                // transcripts are reported
+    char *tracing_json;             // owned, echoed
+    char *truncation_json;          // owned, echoed
+    char *include_json;             // owned, echoed
+    char *prompt_json;              // owned, echoed
+    bool partials, latency;         // our extension: session.parley {partials, latency, resume}
+    bool resume;                    // the client wants to be able to come back after a drop
+    char style[PRL_API_STYLE_SIZE]; // session.parley.voice_instructions
+    int echo_control; // session.parley.echo_control: 1, 0, or -1 when it was not given
+    int speaker_lock; // session.parley.speaker_lock, the same
 };
 
 // A new session as the server's configuration `base` has it; NOMEM.

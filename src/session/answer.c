@@ -538,8 +538,11 @@ enum prl_err prl_answer_start(struct prl_answer *answer, const struct prl_answer
     enum prl_err err = take_phrase(answer, start);
     answer->said = !err;
     err = err == PRL_ERR_NOTFOUND ? PRL_OK : err;
-    if (!err && start->audio && !answer->own_voice && !answer->said)
+    bool speaks = start->audio && !answer->own_voice && !answer->said;
+    if (!err && speaks)
         err = open_voice(answer, start);
+    if (!err && speaks)
+        err = prl_tts_set_style(answer->tts, start->style);
     if (!err && start->prompt)
         err = start_model(answer, start);
     else if (!err)

@@ -60,6 +60,7 @@ struct prl_answer_start {
     bool held;         // a speculation: yields to committed work, little sound ahead
     const char *owner; // see prl_llm_params
     const char *voice;
+    const char *style; // see prl_tts_set_style
     double speed;
     bool chinese; // the user's language, where the answer's own words do not decide
     int max_output_tokens;

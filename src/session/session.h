@@ -78,6 +78,7 @@ struct prl_session_conf {
     bool transcribe;               // report transcripts (they are always made for the answer)
     bool partials;                 // report TRANSCRIPT_PARTIAL
     const char *voice;             // name as in tts/voices.h
+    const char *style;             // emotion and style for voices elsewhere, or NULL
     double speed;                  // 0.25..1.5
     bool audio;                    // answers are spoken, else text
     int max_output_tokens;         // 0: no limit of its own

@@ -239,6 +239,7 @@ static enum prl_err start_answer(struct prl_session *session, struct prl_work *w
         .aside = work->out_of_band || work->input,
         .held = !work->visible,
         .owner = session->owner,
+        .style = conf->style,
         .voice = work->voice ? work->voice : conf->voice,
         .speed = conf->speed,
         .chinese = prl_session_chinese(session),

@@ -67,7 +67,8 @@ enum prl_err prl_session_conf_take(struct prl_session_conf_copy *copy,
     *copy = (struct prl_session_conf_copy){.conf = *conf};
     const char **texts[] = {&copy->conf.instructions, &copy->conf.locale,
                             &copy->conf.language,     &copy->conf.transcribe_prompt,
-                            &copy->conf.voice,        &copy->conf.tool_name};
+                            &copy->conf.voice,        &copy->conf.tool_name,
+                            &copy->conf.style};
     _Static_assert(sizeof(texts) / sizeof(texts[0]) == sizeof(copy->texts) / sizeof(copy->texts[0]),
                    "one slot a text");
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {

@@ -32,7 +32,7 @@ enum {
 // An owned copy of a configuration.
 struct prl_session_conf_copy {
     struct prl_session_conf conf; // its pointers point into the block or at `tools`
-    char *texts[6];
+    char *texts[7];
     struct prl_llm_tool *tools;
     size_t tool_count;
 };

@@ -397,6 +397,11 @@ static enum prl_err add_plain(struct prl_str *out, const char *text, size_t len)
     return out->err;
 }
 
+static const char *style_of(const struct prl_tts_far_job *job, const struct prl_tts_far_ask *ask)
+{
+    return ask->style && ask->style[0] ? ask->style : job->far->instructions;
+}
+
 static enum prl_err write_request(const struct prl_tts_far_job *job,
                                   const struct prl_tts_far_ask *ask, struct prl_str *body)
 {
@@ -413,8 +418,8 @@ static enum prl_err write_request(const struct prl_tts_far_job *job,
     prl_json_write_string(&json, "response_format", engine->format[0] ? engine->format : "pcm");
     if (ask->speed < 0.999F || ask->speed > 1.001F)
         prl_json_write_real(&json, "speed", (double)ask->speed);
-    if (job->far->instructions[0])
-        prl_json_write_string(&json, "instructions", job->far->instructions);
+    if (style_of(job, ask)[0])
+        prl_json_write_string(&json, "instructions", style_of(job, ask));
     prl_json_write_end_object(&json);
     if (!body->err && engine->extra[0]) {
         body->data[--body->len] = '\0'; // the last brace
@@ -452,7 +457,7 @@ static enum prl_err synthesize(struct prl_tts_far_job *job, const struct prl_tts
                                   .text = prl_str_text(&plain),
                                   .len = plain.len,
                                   .speed = ask->speed,
-                                  .instructions = job->far->instructions,
+                                  .instructions = style_of(job, ask),
                                   .ops = &fetch_ops,
                                   .arg = job};
     if (!err)

@@ -40,6 +40,7 @@ struct prl_tts_far_ask {
     size_t len;
     const char *voice;
     float speed;
+    const char *style; // emotion and style, in place of the front's; NULL or "": the front's
     const struct prl_tts_far_ops *ops;
     void *arg;
 };

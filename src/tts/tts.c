@@ -48,6 +48,7 @@ struct prl_tts_stream {
     char voice[PRL_TTS_VOICE_SIZE];
     enum prl_text_lang language;
     float speed;
+    char style[PRL_TTS_STYLE_SIZE];
     // state
     bool begun;          // a generation was said
     uint32_t generation; // the newest that was said
@@ -300,6 +301,7 @@ static enum prl_err ask_engine(struct prl_tts_stream *stream, struct clause *cla
                                       .len = clause->head.text_len,
                                       .voice = clause->head.voice,
                                       .speed = clause->head.speed,
+                                      .style = stream->style,
                                       .ops = &ops,
                                       .arg = stream};
         return prl_tts_far_say(tts->far, &ask, &stream->job);
@@ -599,6 +601,12 @@ enum prl_err prl_tts_configure(struct prl_tts_stream *stream, const char *voice,
     if (!keeps)
         stream->speed = speed;
     return PRL_OK;
+}
+
+enum prl_err prl_tts_set_style(struct prl_tts_stream *stream, const char *style)
+{
+    return prl_str_copy(stream->style, sizeof(stream->style), style ? style : "") ? PRL_OK
+                                                                                  : PRL_ERR_LIMIT;
 }
 
 void prl_tts_set_language(struct prl_tts_stream *stream, enum prl_text_lang language)

@@ -25,7 +25,7 @@
 #include "base/err.h"
 #include "tts/backend.h"
 
-enum { PRL_TTS_QUEUE_MAX = 64, PRL_TTS_VOICE_SIZE = 32 };
+enum { PRL_TTS_QUEUE_MAX = 64, PRL_TTS_VOICE_SIZE = 32, PRL_TTS_STYLE_SIZE = 512 };
 
 struct prl_cores;
 struct prl_lane_isolate;
@@ -132,6 +132,9 @@ void prl_tts_close(struct prl_tts_stream **stream);
 // outside 0.25..1.5.
 enum prl_err prl_tts_configure(struct prl_tts_stream *stream, const char *voice,
                                float speed) PRL_MUST_USE;
+// Emotion and style of clauses said from now on, for voices elsewhere, in place of the front's; NULL or
+// "": the front's. LIMIT: PRL_TTS_STYLE_SIZE bytes or more.
+enum prl_err prl_tts_set_style(struct prl_tts_stream *stream, const char *style) PRL_MUST_USE;
 void prl_tts_set_language(struct prl_tts_stream *stream, enum prl_text_lang language);
 
 // Queues one clause. Exactly one CLAUSE_DONE or ERROR follows, after its AUDIO (a clause with

@@ -214,6 +214,22 @@ def plain_metric(server, name):
     return next((float(line.rsplit(" ", 1)[1]) for line in lines if line.rsplit(" ", 1)[0] == name), None)
 
 
+async def test_style_of_a_conversation():
+    script = Scripted()
+    with running(edge(*far(script.url, *KINDS), "tts.instructions=Be merry.", "tts.voice=nova-of-theirs")) as (server,):
+        async with Client(server.ws()) as talk:
+            for style, expected in ((None, "Be merry."), ("Whisper, 慢一点。", "Whisper, 慢一点。"), ("", "Be merry.")):
+                own = {} if style is None else {"parley": {"voice_instructions": style}}
+                await talk.session(audio={"input": {"turn_detection": None}}, **own)
+                response, sound = await turn(talk)
+                assert response["status"] == "completed" and loudness(sound) > 1000, response
+                asked = json.loads(script.bodies["tts"])
+                assert asked["instructions"] == expected and asked["voice"] == "nova-of-theirs", asked
+            await talk.send("session.update", session={"type": "realtime", "parley": {"voice_instructions": "x" * 512}})
+            await talk.until("error")
+    script.stop()
+
+
 async def test_an_apology_sounds_though_the_voice_hangs():
     for kept in (True, False):
         script = Scripted()
@@ -706,7 +722,7 @@ async def test_our_endpoints_and_a_node_that_uses_them():
 if __name__ == "__main__":
     raise SystemExit(run([
         test_conversation_without_any_model, test_connections_are_opened_when_a_conversation_begins,
-        test_images_in_a_conversation, test_answers_are_given_again_to_whom_they_were_given, test_an_apology_sounds_though_the_voice_hangs, test_prompts_keep_to_their_tokens_and_to_their_beginning, test_every_fault_of_a_model, test_every_fault_of_a_voice,
+        test_images_in_a_conversation, test_style_of_a_conversation, test_answers_are_given_again_to_whom_they_were_given, test_an_apology_sounds_though_the_voice_hangs, test_prompts_keep_to_their_tokens_and_to_their_beginning, test_every_fault_of_a_model, test_every_fault_of_a_voice,
         test_every_fault_of_a_voice_in_opus, test_sound_in_every_form,
         test_every_fault_of_a_voice_over_a_websocket,
         test_every_fault_of_a_plain_recogniser_over_a_websocket, test_faults_of_a_realtime_recogniser,

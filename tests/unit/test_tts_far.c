@@ -164,6 +164,26 @@ PRL_TEST(tts_far_says_clauses_in_order)
     stop(&bench);
 }
 
+PRL_TEST(tts_far_speaks_in_the_style_of_its_stream)
+{
+    static struct bench bench;
+    char style[PRL_TTS_STYLE_SIZE + 1];
+    serve_pcm(&bench, 0);
+    REQUIRE(start(&bench) == PRL_OK);
+    EXPECT_OK(prl_tts_set_style(bench.stream, "Whisper."));
+    EXPECT_OK(say(&bench, 1, 0, "Hello there."));
+    EXPECT(wait_for(&bench, &bench.done, 1));
+    EXPECT(strstr(bench.server.last, "\"instructions\":\"Whisper.\"") != NULL);
+    memset(style, 'x', sizeof(style) - 1);
+    style[sizeof(style) - 1] = '\0';
+    EXPECT_INT(prl_tts_set_style(bench.stream, style), PRL_ERR_LIMIT);
+    EXPECT_OK(prl_tts_set_style(bench.stream, NULL));
+    EXPECT_OK(say(&bench, 2, 1, "Hello again."));
+    EXPECT(wait_for(&bench, &bench.done, 2));
+    EXPECT(strstr(bench.server.last, "\"instructions\":\"Be merry.\"") != NULL);
+    stop(&bench);
+}
+
 PRL_TEST(tts_far_takes_wav_of_other_rates)
 {
     static struct bench bench;
