@@ -27,6 +27,7 @@ struct line {
     size_t sentences;        // with words in them
     enum prl_said_kind mark; // behind the last word; WORD: none
     bool whole;              // the text was read from its beginning
+    bool han;                // Chinese characters in the last sentence
     bool foreign;            // kana or hangul: Chinese characters are not Chinese
 };
 
@@ -321,12 +322,14 @@ static void put_token(struct line *line, const struct prl_said_token *token, boo
     if (*ended) {
         line->last = line->len;
         line->words = 0;
+        line->han = false;
         line->sentences++;
         put(line, '\n', "", 0);
     }
     *ended = false;
     line->mark = PRL_SAID_WORD;
     line->words++;
+    line->han |= token->kind == PRL_SAID_HAN;
     line->foreign |= token->kind == PRL_SAID_FOREIGN;
     bool close = token->kind == PRL_SAID_HAN || token->kind == PRL_SAID_FOREIGN;
     put(line, close ? '\0' : ' ', token->text, token->len);
@@ -619,5 +622,6 @@ uint32_t prl_eot_words(const char *text, size_t len, const char *language)
     bool listens = is_backchannel(&line, chinese, known) || (known && is_hum(text, len));
     uint32_t flags = judge_turn(&line, chinese, known, listens);
     flags |= listens ? PRL_EOT_BACKCHANNEL : 0;
+    flags |= chinese && line.han ? PRL_EOT_HAN : 0;
     return flags | (takes_floor(&line, chinese, known) ? PRL_EOT_TAKES : 0);
 }

@@ -20,8 +20,8 @@ enum prl_eot_flag {
     PRL_EOT_COMPLETE = 2,    // nothing need come: a question that 吗 ends, a short answer, thanks
     PRL_EOT_BACKCHANNEL = 4, // one to three tokens that only show listening: mhm, 嗯嗯, okay
     PRL_EOT_QUESTION = 8,    // the last sentence asks something
-    PRL_EOT_TAKES =
-        16 // a word in it takes the floor, however short: stop, wait, 等, what, 什么, 你
+    PRL_EOT_TAKES = 16,      // a word in it takes the floor: stop, wait, what, 等, 什么, 你 ...
+    PRL_EOT_HAN = 32         // the last sentence is Chinese, or partly
 };
 
 // Set of enum prl_eot_flag; OPEN_ENDED and COMPLETE never together. `language` is a code like "zh"

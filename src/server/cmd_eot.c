@@ -144,7 +144,8 @@ static const struct {
              {PRL_EOT_COMPLETE, "complete"},
              {PRL_EOT_BACKCHANNEL, "backchannel"},
              {PRL_EOT_QUESTION, "question"},
-             {PRL_EOT_TAKES, "takes"}};
+             {PRL_EOT_TAKES, "takes"},
+             {PRL_EOT_HAN, "han"}};
 enum { FLAG_COUNT = sizeof(FLAGS) / sizeof(*FLAGS) };
 
 static void print_json(const struct run *run, const char *path, size_t samples, uint32_t flags)

@@ -113,6 +113,7 @@ enum prl_floor_flag {
     PRL_FLOOR_SKIPPED = 128,   // EOT: the question was not asked
     PRL_FLOOR_MINE = 256,      // speaker lock: the session's speaker says it
     PRL_FLOOR_OTHER = 512,     // surely somebody else does: never meant for us
+    PRL_FLOOR_HAN = 2048,      // the words are Chinese
     PRL_FLOOR_TAKES = 1024     // the words ask to stop, ask something or speak to us, however few
 };
 

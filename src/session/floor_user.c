@@ -372,6 +372,7 @@ static bool commit_due(const struct prl_floor *floor, int64_t silence_us)
     uint32_t words = asks_for_more ? PRL_EOT_OPEN_ENDED : 0;
     if (utterance->flags & PRL_FLOOR_COMPLETE)
         words = PRL_EOT_COMPLETE;
+    words |= utterance->flags & PRL_FLOOR_HAN ? PRL_EOT_HAN : 0;
     uint32_t wanted_ms =
         prl_eot_silence_ms(utterance->eot_known ? utterance->eot_permille : 0, words);
     uint32_t least_ms = conf->silence_min_ms;

@@ -85,6 +85,8 @@ uint32_t prl_session_turn_flags(struct prl_session *session, const char *text, c
         flags |= PRL_FLOOR_COMPLETE;
     if (words & PRL_EOT_BACKCHANNEL)
         flags |= PRL_FLOOR_BACKCHANNEL;
+    if (words & PRL_EOT_HAN)
+        flags |= PRL_FLOOR_HAN;
     if (words & PRL_EOT_TAKES)
         flags |= PRL_FLOOR_TAKES;
     if (is_echo(session, text))

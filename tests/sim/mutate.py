@@ -36,6 +36,7 @@ MUTATIONS = [
     (1, "an unlikely end is an end", USER, "utterance->eot_known ? utterance->eot_permille : 0", "utterance->eot_known ? utterance->eot_permille + 200 : 0"),
     (1, "what words said of the last pause counts in this one", USER, "utterance->flags &= ~TURN_FLAGS;", ""),
     (1, "does not wait for the words of the pause", USER, "if (!words_are_awaited(floor, silence_us) &&", "if ("),
+    (1, "Chinese words change nothing", USER, "words |= utterance->flags & PRL_FLOOR_HAN ? PRL_EOT_HAN : 0;", ""),
     (2, "an utterance begins at its onset without what was before", USER, "floor->voice_from = onset;", "floor->voice_from = onset + 4800;"),
     (2, "an utterance reaches back into a committed one", USER, "start > floor->buffer_from ? start : floor->buffer_from;", "start;"),
     (2, "an empty utterance is answered", ANSWER, "if (words > 0 && floor->transcripts[i].owed)", "if (floor->transcripts[i].owed)"),

@@ -206,7 +206,7 @@ static uint32_t turn_silence_ms(const struct sim_world *world)
     else if (open && permille >= 970)
         needed = 1100;
     else if (!open && permille >= 700)
-        needed = permille >= 960 ? 200 : 1100;
+        needed = permille >= (world->open_flags & PRL_FLOOR_HAN ? 985 : 960) ? 200 : 1100;
     if (needed < conf->silence_min_ms)
         needed = conf->silence_min_ms;
     bool mute = !conf->eot_available ||

@@ -81,7 +81,7 @@ uint32_t sim_words_between(const struct sim_world *world, uint64_t start, uint64
         count++;
         all &= world->said_flags[i];
         any |= world->said_flags[i] & PRL_FLOOR_TAKES;
-        last = world->said_flags[i] & (PRL_FLOOR_OPEN_ENDED | PRL_FLOOR_COMPLETE);
+        last = world->said_flags[i] & (PRL_FLOOR_OPEN_ENDED | PRL_FLOOR_COMPLETE | PRL_FLOOR_HAN);
     }
     *flags = count > 0 ? all | any | last : 0;
     return count;

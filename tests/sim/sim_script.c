@@ -242,6 +242,8 @@ static bool read_op(struct sim_scenario *scenario, char **tokens, size_t count)
             op->flags |= PRL_FLOOR_COMPLETE;
         else if (strcmp(tokens[i], "echo") == 0)
             op->flags |= PRL_FLOOR_ECHO;
+        else if (strcmp(tokens[i], "han") == 0)
+            op->flags |= PRL_FLOOR_HAN;
         else if (strcmp(tokens[i], "takes") == 0)
             op->flags |= PRL_FLOOR_TAKES;
         else if (strcmp(tokens[i], "other") == 0)
@@ -390,6 +392,8 @@ void sim_write(const struct sim_scenario *scenario, FILE *out)
             fprintf(out, " complete");
         else if (op->flags & PRL_FLOOR_ECHO)
             fprintf(out, " echo");
+        if (op->kind == SIM_SPEECH && (op->flags & PRL_FLOOR_HAN))
+            fprintf(out, " han");
         if (op->kind == SIM_SPEECH && (op->flags & PRL_FLOOR_TAKES))
             fprintf(out, " takes");
         if (op->kind == SIM_SPEECH && (op->flags & PRL_FLOOR_OTHER))

@@ -322,6 +322,7 @@ PRL_TEST(eot_silence_that_ends_a_turn)
     for (uint32_t permille = 1; permille <= 1000; permille++) {
         EXPECT(prl_eot_silence_ms(permille, 0) <= prl_eot_silence_ms(permille - 1, 0));
         EXPECT(prl_eot_silence_ms(permille, PRL_EOT_OPEN_ENDED) >= prl_eot_silence_ms(permille, 0));
+        EXPECT(prl_eot_silence_ms(permille, PRL_EOT_HAN) >= prl_eot_silence_ms(permille, 0));
         EXPECT_INT(prl_eot_silence_ms(permille, PRL_EOT_QUESTION), prl_eot_silence_ms(permille, 0));
     }
 }

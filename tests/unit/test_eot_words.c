@@ -23,7 +23,7 @@ static void check_rows(const struct row *rows, size_t count, const char *languag
 {
     for (size_t i = 0; i < count; i++) {
         uint32_t flags = prl_eot_words(rows[i].text, strlen(rows[i].text), language);
-        flags &= ~(uint32_t)PRL_EOT_TAKES; // that has a table of its own
+        flags &= ~(uint32_t)(PRL_EOT_TAKES | PRL_EOT_HAN); // these have tables of their own
         if (flags != rows[i].flags)
             (void)fprintf(stderr, "\"%s\" (%s):\n", rows[i].text, language ? language : "-");
         EXPECT_INT(flags, rows[i].flags);
@@ -256,6 +256,16 @@ PRL_TEST(eot_words_that_take_the_floor)
     for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
         EXPECT(!(prl_eot_words(others[i], strlen(others[i]), NULL) & PRL_EOT_TAKES));
     EXPECT(!(prl_eot_words("停", 3, "ja") & PRL_EOT_TAKES)); // not a language that it knows
+}
+
+PRL_TEST(eot_words_are_chinese)
+{
+    static const char *const chinese[] = {"今天天气", "Hello. 我想用 Python 和", "嗯"};
+    static const char *const others[] = {"Hello", "你好. Hello", "", "今日はいい天気", "5"};
+    for (size_t i = 0; i < sizeof(chinese) / sizeof(*chinese); i++)
+        EXPECT(prl_eot_words(chinese[i], strlen(chinese[i]), NULL) & PRL_EOT_HAN);
+    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+        EXPECT(!(prl_eot_words(others[i], strlen(others[i]), NULL) & PRL_EOT_HAN));
 }
 
 PRL_TEST(eot_words_hostile)
