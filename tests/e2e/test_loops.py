@@ -155,17 +155,20 @@ async def test_broken_connections_harm_nobody_else(server):
             await answered(client)
 
 
-async def test_udp_ports_follow_the_loops():
-    for _ in range(20):
+def free_ports():
+    """The first of LOOPS ports in a row that are free for UDP and TCP."""
+    for _ in range(50):
         base = random.randrange(20000, 30000)
-        with contextlib.ExitStack() as held:
-            try:
-                for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-                    for i in range(LOOPS):
-                        held.enter_context(socket.socket(socket.AF_INET, kind)).bind(("", base + i))
-            except OSError:
-                continue
-        break
+        with contextlib.ExitStack() as held, contextlib.suppress(OSError):
+            for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                for i in range(LOOPS):
+                    held.enter_context(socket.socket(socket.AF_INET, kind)).bind(("", base + i))
+            return base
+    raise AssertionError("no free ports")
+
+
+async def test_udp_ports_follow_the_loops():
+    base = free_ports()
     server = Server(*SCRIPTED, f"loops={LOOPS}", f"rtc.udp_port={base}", f"rtc.tcp_port={base}", wait=False)
     try:
         await asyncio.to_thread(server.wait_ready)
@@ -178,6 +181,25 @@ async def test_udp_ports_follow_the_loops():
                 assert ports == {base + loop}, (loop, ports, answer.body)
     finally:
         assert server.stop() == 0
+
+
+async def test_start_that_fails_says_why_and_ends():
+    """With all of the first loop made, and a part of the second one."""
+    base = free_ports()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("", base + 1))
+        server = Server(*SCRIPTED, f"loops={LOOPS}", f"rtc.udp_port={base}", wait=False)
+        assert await asyncio.to_thread(server.process.wait, 30 * PATIENCE) == 1
+        assert f"port {base + 1}" in server.log() and "not started" in server.log(), server.log()
+    server = Server("loops=2", "llm.model=/nowhere/model.gguf", wait=False)
+    assert await asyncio.to_thread(server.process.wait, 60 * PATIENCE) == 1, server.log()
+    # Ctrl-C while models load, or before.
+    server = Server("loops=2", wait=False)
+    for _ in range(300 * PATIENCE):
+        if "listening on" in server.log():
+            break
+        await asyncio.sleep(0.02)
+    assert await asyncio.to_thread(server.stop) == 0, server.log()
 
 
 async def test_limits_are_of_the_server():
