@@ -242,6 +242,12 @@ static void move_texts(struct moved *moved, const char *const **texts, size_t co
         move_text(moved, &to[i]);
 }
 
+// Whoever adds a pointer to these must move it here.
+_Static_assert(sizeof(struct prl_llm_message) == 64, "move_message knows all of a message");
+_Static_assert(sizeof(struct prl_llm_call) == 24, "and of a call");
+_Static_assert(sizeof(struct prl_llm_tool) == 24, "rebase knows all of a tool");
+_Static_assert(sizeof(struct prl_llm_prompt) == 72, "and of a prompt");
+
 static void move_message(struct moved *moved, struct prl_llm_message *message)
 {
     size_t count = message->call_count;
