@@ -30,6 +30,7 @@ struct prl_session_lock {
     struct print prints[PRL_SESSION_UTTERANCES_MAX];
     size_t newest; // of them: the open utterance, or the last one
     bool voice;    // in the last piece
+    bool paused;   // the voice has ended, and its end was not yet asked about
     size_t voiced_count;
     int16_t voiced[VOICED_SIZE]; // the newest utterance's newest voice
 };
@@ -166,7 +167,8 @@ void prl_session_lock_sound(struct prl_session *session, const int16_t *pcm, siz
     struct prl_session_lock *lock = session->lock;
     if (!lock)
         return;
-    bool pause = lock->voice && !voice;
+    // A question under way when the voice ends is waited for.
+    lock->paused = !voice && (lock->paused || lock->voice);
     lock->voice = voice;
     if (!session->open || session->open->id == 0)
         return;
@@ -177,7 +179,7 @@ void prl_session_lock_sound(struct prl_session *session, const int16_t *pcm, siz
         keep(lock, pcm, count);
         print->of.voiced += count;
     }
-    size_t samples = prl_lock_wants(&lock->lock, &print->of, pause);
+    size_t samples = prl_lock_wants(&lock->lock, &print->of, lock->paused);
     if (samples == 0)
         return;
     // Refused: whoever speaks is heard.
@@ -185,6 +187,7 @@ void prl_session_lock_sound(struct prl_session *session, const int16_t *pcm, siz
                         lock->voiced + (lock->voiced_count - samples), samples) != PRL_OK)
         return;
     prl_lock_asked(&print->of, samples);
+    lock->paused = false;
 }
 
 bool prl_session_lock_refuses(struct prl_session *session, uint32_t utterance)

@@ -15,7 +15,6 @@
 #include "net/loop.h"
 
 enum {
-    LANE_NICE = 10,
     QUEUE_MAX = 2,                   // one ask is under way at a time
     REPLY_WAIT_US = 10 * 1000 * 1000 // a loop that does not read for so long is stuck anyway
 };
@@ -199,7 +198,6 @@ static enum prl_err start_lane(struct prl_speaker *speaker)
         return err;
     speaker->worker.port = speaker->port;
     struct prl_lane_conf lane = {.name = "speaker",
-                                 .nice = LANE_NICE,
                                  .queue_max = QUEUE_MAX,
                                  .ops = &LANE_OPS,
                                  .ctx = &speaker->worker,

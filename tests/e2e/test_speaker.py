@@ -14,7 +14,8 @@ import urllib.request
 from harness import Client, Server, Skip, jfk, pcm24, recording, run, synthesise
 
 RATE = 24000
-VAD = {"type": "server_vad", "silence_duration_ms": 900}
+# How fast the model is in this machine's hands is measured, not tested: there is time for it at the end of a turn.
+VAD = {"type": "server_vad", "silence_duration_ms": 2500}
 TEXT = ("The weather will be fine in the north of the country, and in the south there will be a little rain towards the "
         "evening. Tomorrow it gets warmer everywhere, and the wind comes from the west.")
 
@@ -54,7 +55,7 @@ async def turns(client, samples):
     """Says it; returns the transcripts of the utterances that it became."""
     before = len(client.of("input_audio_buffer.committed"))
     heard = len(client.of("conversation.item.input_audio_transcription.completed"))
-    await client.say(samples, pace=2, silence_s=2.0)  # nothing sounds, so it may come faster
+    await client.say(samples, silence_s=3.5)
     await client.until("input_audio_buffer.committed", 60)
     while len(client.of("conversation.item.input_audio_transcription.completed")) < \
             len(client.of("input_audio_buffer.committed")):
@@ -66,7 +67,7 @@ async def turns(client, samples):
 async def learn(client, **parley):
     """Lets the server hear the speaker, and answers nothing yet."""
     await client.session(audio=audio(create_response=False), parley=parley)
-    await turns(client, speaker(0, 11))
+    await turns(client, speaker(0, 7.6))
     await client.session(audio=audio(create_response=True))
 
 
@@ -104,7 +105,7 @@ async def overlap(server, samples, mode, **parley):
         await client.ask("Tell me something long.")
         answer = (await client.until("response.created", 60))["response"]["id"]
         await client.until("response.output_audio.delta", 60)
-        speech = asyncio.create_task(client.say(samples, silence_s=3.0))
+        speech = asyncio.create_task(client.say(samples, silence_s=5.0))
         while True:
             done = (await client.until("response.done", 120))["response"]
             if done["id"] == answer:
@@ -135,5 +136,5 @@ async def test_the_speaker_ends_an_answer(server):
 if __name__ == "__main__":
     sys.exit(run([value for name, value in list(globals().items()) if name.startswith("test_")],
                  Server("scripted.engines=true", "turn.speaker_lock=ask", "scripted.llm_words=60",
-                        # How fast the model is in this machine's hands is measured, not tested.
-                        "turn.speaker_wait_ms=10000")))
+                        "turn.speaker_wait_ms=10000",
+                        "turn.resume_ms=1000")))

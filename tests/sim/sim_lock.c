@@ -57,7 +57,7 @@ static void ask(struct sim_world *world, struct sim_print *print, size_t samples
 
 void sim_lock_window(struct sim_world *world)
 {
-    bool pause = world->lock_voice && !world->voice;
+    world->lock_paused = !world->voice && (world->lock_paused || world->lock_voice);
     world->lock_voice = world->voice;
     if (world->scenario->lock_ms == 0 || world->open == 0)
         return;
@@ -72,10 +72,12 @@ void sim_lock_window(struct sim_world *world)
             (world->speech_flags & PRL_FLOOR_OTHER) != 0;
         print->of.voiced += SIM_WINDOW_SAMPLES;
     }
-    size_t samples = prl_lock_wants(&world->lock, &print->of, pause);
+    size_t samples = prl_lock_wants(&world->lock, &print->of, world->lock_paused);
     bool refused = sim_mix(world->scenario->seed, 11000 + print->windows) % FAILS_ONE_IN == 0;
-    if (samples > 0 && !refused)
-        ask(world, print, samples);
+    if (samples == 0 || refused)
+        return;
+    ask(world, print, samples);
+    world->lock_paused = false;
 }
 
 int64_t sim_lock_next_us(const struct sim_world *world)

@@ -129,6 +129,7 @@ struct sim_world { // NOLINT(clang-analyzer-optin.performance.Padding)
     struct sim_print prints[SIM_PRINTS_MAX];
     uint32_t newest_print;
     bool lock_voice;     // in the last window
+    bool lock_paused;    // the end of the voice was not yet asked about
     bool lock_learnt;    // the person is known from now on; the floor has to be told
     uint32_t kept_words; // of the open utterance, as last recognised
     uint32_t kept_flags;

@@ -247,6 +247,26 @@ PRL_TEST(session_lock_refuses_another_voice)
     close_room(&room);
 }
 
+PRL_TEST(session_lock_asks_about_the_end_when_the_model_is_slow)
+{
+    static struct room room;
+    static int16_t pcm[PRL_SPEAKER_SAMPLES_MAX];
+    REQUIRE(open_room(&room) == PRL_OK);
+    struct prl_session *session = room.world.session;
+    learn(&room);
+    for (size_t i = 0; i < PRL_SPEAKER_SAMPLES_MAX; i++)
+        pcm[i] = TELEVISION;
+    uint32_t other = open_utterance(&room);
+    prl_session_lock_sound(session, pcm, 24000, true); // asked about
+    prl_session_lock_sound(session, pcm, 25000, true);
+    prl_session_lock_sound(session, pcm, PIECE, false); // over, and the answer has not come
+    settle(&room);
+    EXPECT_INT(flags_of(&room, other), 0); // so much of it is unknown
+    fall_silent(&room);
+    EXPECT_INT(flags_of(&room, other), PRL_FLOOR_OTHER);
+    close_room(&room);
+}
+
 PRL_TEST(session_lock_hears_whom_it_doubts)
 {
     static struct room room;
