@@ -223,6 +223,23 @@ void prl_floor_on_heard(struct prl_floor *floor, const struct prl_floor_event *e
         slot->progress_us = floor->now_us;
 }
 
+// The present answer, which was begun on words that were spoken, pays for them from here on: else they would
+// get a second one.
+static void take_owed(struct prl_floor *floor)
+{
+    struct prl_floor_slot *slot = &floor->current;
+    slot->owed = slot->owed || floor->owed;
+    slot->owed_failed = slot->owed_failed || floor->owed_failed;
+    floor->owed = false;
+    floor->owed_failed = false;
+    for (uint32_t i = 0; i < floor->transcript_count; i++) {
+        if (floor->transcripts[i].generation != slot->generation)
+            continue;
+        slot->owed = slot->owed || floor->transcripts[i].owed;
+        floor->transcripts[i].owed = false;
+    }
+}
+
 // Rule 9: in THINKING an apology takes over, later the answer ends at its last good sentence.
 static void answer_failed(struct prl_floor *floor, enum prl_floor_reason reason, uint64_t good)
 {
@@ -253,6 +270,11 @@ static void answer_failed(struct prl_floor *floor, enum prl_floor_reason reason,
         return;
     }
     floor->answer = PRL_FLOOR_THINKING; // it may have been about to speak
+    if (!slot->visible) {
+        take_owed(floor); // the apology pays as the answer would have
+        if (slot->generating)
+            prl_floor_say_gen(floor, PRL_ACT_DROP_SPECULATION, slot->generation);
+    }
     uint32_t generation = prl_floor_new_generation(floor);
     struct prl_floor_action *action =
         prl_floor_say(floor, slot->visible ? PRL_ACT_REPLACE : PRL_ACT_START_RESPONSE);
@@ -333,23 +355,6 @@ static bool answer_free(const struct prl_floor *floor)
     return floor->answer == PRL_FLOOR_NONE ||
            (floor->answer == PRL_FLOOR_SPEAKING && floor->current.finished &&
             floor->tail.generation == 0);
-}
-
-// The present answer, which was begun on words that were spoken, pays for them from here on: else they would
-// get a second one.
-static void take_owed(struct prl_floor *floor)
-{
-    struct prl_floor_slot *slot = &floor->current;
-    slot->owed = slot->owed || floor->owed;
-    slot->owed_failed = slot->owed_failed || floor->owed_failed;
-    floor->owed = false;
-    floor->owed_failed = false;
-    for (uint32_t i = 0; i < floor->transcript_count; i++) {
-        if (floor->transcripts[i].generation != slot->generation)
-            continue;
-        slot->owed = slot->owed || floor->transcripts[i].owed;
-        floor->transcripts[i].owed = false;
-    }
 }
 
 void prl_floor_on_create(struct prl_floor *floor, const struct prl_floor_event *event)

@@ -109,6 +109,8 @@ MUTATIONS = [
     (9, "a failed model is waited for", ANSWER, "answer_failed(floor, PRL_FLOOR_BY_FAILURE, event->samples);", "(void)event;"),
     (9, "a failed answer is cut in the past", ANSWER, "uint64_t end = good > slot->sent ? good : slot->sent;", "uint64_t end = good;"),
     (9, "no apology for what was not understood", ANSWER, "if (floor->transcripts[i].owed)\n            floor->owed_failed = true;", ""),
+    (9, "an apology leaves its words owed", ANSWER, "take_owed(floor); // the apology pays as the answer would have", ""),
+    (9, "what an apology replaces is never stopped", ANSWER, "if (slot->generating)\n            prl_floor_say_gen(floor, PRL_ACT_DROP_SPECULATION, slot->generation);", ""),
     (9, "no limit is named", ANSWER, "if (floor->answer == PRL_FLOOR_SPEAKING)\n        deadline_us = earlier(deadline_us, slot->progress_us + limit_us);", ""),
     (10, "a filler at once", FILLER, "floor->now_us >= floor->wait_us + (int64_t)floor->conf.filler_after_ms * US_PER_MS)", "floor->now_us >= floor->wait_us)"),
     (10, "never a filler", FILLER, "return floor->conf.filler_after_ms > 0 &&", "return floor->conf.filler_after_ms > 60000 &&"),
