@@ -73,8 +73,8 @@ def recording(jfk):
 def words():
     lines = "990\tdie Katze\n990\tthank you, bye\n10\tI went to the\n10\t今天天气怎么样\n".encode()
     got = run("eot", "--rules", data=lines)[0].splitlines()
-    check(len(got) == 4 and got[0].split()[0].isdigit() and got[1].split()[1:] == ["complete"] and
-          got[2] == "- open_ended" and got[3].split()[1:] == ["complete", "question"], f"--rules: {got}")
+    check(len(got) == 4 and got[0].split()[0].isdigit() and got[1].split()[1:] == ["complete", "takes"] and
+          got[2] == "- open_ended" and got[3].split()[1:] == ["complete", "question", "takes", "han"], f"--rules: {got}")
     run("eot", "--rules", data=b"no number\n", status=2)
     run("eot", "--rules", data=b"1001\ttoo much\n", status=2)
 
