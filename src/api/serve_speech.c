@@ -171,6 +171,14 @@ static bool has_chinese(const char *text, size_t len)
     return false;
 }
 
+// Emotion and style reach a voice elsewhere; the embedded ones have but one.
+static bool is_style(const struct prl_json *style)
+{
+    enum prl_json_type type = prl_json_type(style);
+    return type == PRL_JSON_NONE || type == PRL_JSON_NULL ||
+           (type == PRL_JSON_STRING && prl_json_string_len(style) < PRL_TTS_STYLE_SIZE);
+}
+
 // False: the order has been refused.
 static bool start(struct speech *speech, const struct prl_json *root)
 {
@@ -178,6 +186,7 @@ static bool start(struct speech *speech, const struct prl_json *root)
     const struct prl_json *input = prl_json_get(root, "input");
     const char *format = prl_json_string(prl_json_get(root, "response_format"), "wav");
     const char *voice = prl_json_string(prl_json_get(root, "voice"), "alloy");
+    const struct prl_json *style = prl_json_get(root, "instructions");
     double speed = prl_json_real(prl_json_get(root, "speed"), 1);
     const char *param = NULL;
     const char *message = NULL;
@@ -196,6 +205,9 @@ static bool start(struct speech *speech, const struct prl_json *root)
     } else if (!(speed >= speed_min && speed <= speed_max)) {
         param = "speed";
         message = "Expected a speed from 0.25 to 1.5.";
+    } else if (!is_style(style)) {
+        param = "instructions";
+        message = "Expected a text of at most 4096 bytes.";
     }
     if (message) {
         prl_serve_refuse(order, 400, "invalid_value", param, message);
@@ -214,6 +226,8 @@ static bool start(struct speech *speech, const struct prl_json *root)
     struct prl_tts *tts = prl_serve_conf(order->serve)->tts;
     if (!err)
         err = tts ? prl_tts_open(tts, &conf, &speech->tts) : PRL_ERR_ENGINE;
+    if (!err)
+        err = prl_tts_set_style(speech->tts, prl_json_string(style, NULL));
     if (err)
         prl_serve_refuse(order, 503, "server_error", NULL, "No voice takes this now.");
     return !err;

@@ -48,7 +48,7 @@ struct prl_tts_stream {
     char voice[PRL_TTS_VOICE_SIZE];
     enum prl_text_lang language;
     float speed;
-    char style[PRL_TTS_STYLE_SIZE];
+    char *style; // owned; NULL: the front's
     // state
     bool begun;          // a generation was said
     uint32_t generation; // the newest that was said
@@ -562,6 +562,7 @@ void prl_tts_close(struct prl_tts_stream **stream)
         return;
     if (closed->front) {
         closed->front->close(closed->front_stream);
+        prl_mem_free(closed->style);
         prl_mem_free(closed);
         *stream = NULL;
         return;
@@ -582,6 +583,7 @@ void prl_tts_close(struct prl_tts_stream **stream)
         prl_lane_send(lane, &close) == PRL_ERR_FULL)
         prl_log(PRL_LOG_WARN, "tts", "lane is full: stream %llu is closed there later",
                 (unsigned long long)closed->id);
+    prl_mem_free(closed->style);
     prl_mem_free(closed);
     *stream = NULL;
 }
@@ -605,8 +607,19 @@ enum prl_err prl_tts_configure(struct prl_tts_stream *stream, const char *voice,
 
 enum prl_err prl_tts_set_style(struct prl_tts_stream *stream, const char *style)
 {
-    return prl_str_copy(stream->style, sizeof(stream->style), style ? style : "") ? PRL_OK
-                                                                                  : PRL_ERR_LIMIT;
+    PRL_CHECK(stream != NULL);
+    const char *before = stream->style ? stream->style : "";
+    style = style ? style : "";
+    if (strcmp(style, before) == 0)
+        return PRL_OK;
+    if (strlen(style) >= PRL_TTS_STYLE_SIZE)
+        return PRL_ERR_LIMIT;
+    char *copy = style[0] ? prl_mem_strdup(style) : NULL;
+    if (style[0] && !copy)
+        return PRL_ERR_NOMEM;
+    prl_mem_free(stream->style);
+    stream->style = copy;
+    return PRL_OK;
 }
 
 void prl_tts_set_language(struct prl_tts_stream *stream, enum prl_text_lang language)

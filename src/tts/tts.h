@@ -25,7 +25,7 @@
 #include "base/err.h"
 #include "tts/backend.h"
 
-enum { PRL_TTS_QUEUE_MAX = 64, PRL_TTS_VOICE_SIZE = 32, PRL_TTS_STYLE_SIZE = 512 };
+enum { PRL_TTS_QUEUE_MAX = 64, PRL_TTS_VOICE_SIZE = 32, PRL_TTS_STYLE_SIZE = 4097 };
 
 struct prl_cores;
 struct prl_lane_isolate;
@@ -133,7 +133,7 @@ void prl_tts_close(struct prl_tts_stream **stream);
 enum prl_err prl_tts_configure(struct prl_tts_stream *stream, const char *voice,
                                float speed) PRL_MUST_USE;
 // Emotion and style of clauses said from now on, for voices elsewhere, in place of the front's; NULL or
-// "": the front's. LIMIT: PRL_TTS_STYLE_SIZE bytes or more.
+// "": the front's. LIMIT: PRL_TTS_STYLE_SIZE bytes or more; it is as it was then, and without memory.
 enum prl_err prl_tts_set_style(struct prl_tts_stream *stream, const char *style) PRL_MUST_USE;
 void prl_tts_set_language(struct prl_tts_stream *stream, enum prl_text_lang language);
 

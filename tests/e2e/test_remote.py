@@ -241,6 +241,11 @@ async def test_an_apology_sounds_though_the_voice_hangs():
                 if kept:  # made once, when a conversation begins
                     await waited(lambda: plain_metric(server, "parley_phrases") == 1, "no phrase")  # noqa: B023
                 await settled(server)
+def speak(server, style):
+    return sdk(server).audio.speech.create(model="tts-1", voice="alloy", input="Good morning.", response_format="pcm",
+                                           **({"instructions": style} if style else {})).read()
+
+
                 asked = script.asked["tts"]
                 script.fault = {"llm": "500", "tts": "hang"}
                 for _ in range(2):
@@ -254,6 +259,10 @@ async def test_an_apology_sounds_though_the_voice_hangs():
             if kept:
                 assert plain_metric(server, 'parley_phrases_total{result="hit"}') == 2
                 assert plain_metric(server, "parley_phrases_bytes") >= len(TONE)
+        for style, expected in (("Sing, 快一点。", "Sing, 快一点。"), (None, "Be merry.")):
+            sound = await asyncio.to_thread(speak, server, style)
+            asked = json.loads(script.bodies["tts"])
+            assert asked["instructions"] == expected and loudness(sound) > 1000, asked
         script.stop()
 
 

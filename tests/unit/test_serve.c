@@ -396,6 +396,14 @@ PRL_TEST(serve_speech_in_every_form)
     EXPECT_TEXT(answer.type, "audio/wav");
     EXPECT_INT(answer.body.len, CHUNKS * CHUNK * 2 + PRL_WAV_HEADER_SIZE);
     prl_str_free(&answer.body);
+    for (int i = 0; i < 2; i++) { // a voice without styles takes no notice
+        ask_json(&desk, speech,
+                 i ? "{\"input\":\"Hello there.\",\"instructions\":null}"
+                   : "{\"input\":\"Hello there.\",\"instructions\":\"Whisper.\"}",
+                 &answer);
+        EXPECT_INT(answer.body.len, CHUNKS * CHUNK * 2 + PRL_WAV_HEADER_SIZE);
+        prl_str_free(&answer.body);
+    }
     ask_json(&desk, speech, "{\"input\":\"Hello there.\",\"response_format\":\"opus\"}", &answer);
     EXPECT_TEXT(answer.type, "audio/ogg");
     struct prl_ogg_opus_reader *reader;
@@ -429,9 +437,13 @@ PRL_TEST(serve_speech_that_fails)
                    "response_format");
     expect_refused(&desk, speech, "{\"input\":\"x\",\"voice\":\"nobody\"}", 400, "voice");
     expect_refused(&desk, speech, "{\"input\":\"x\",\"speed\":9}", 400, "speed");
+    expect_refused(&desk, speech, "{\"input\":\"x\",\"instructions\":7}", 400, "instructions");
     expect_refused(&desk, speech, "{no json", 400, "invalid_json");
     struct prl_str body;
-    prl_str_init(&body, 100);
+    prl_str_init(&body, 8000);
+    (void)prl_str_addf(&body, "{\"input\":\"x\",\"instructions\":\"%04096d.\"}", 0);
+    expect_refused(&desk, speech, prl_str_text(&body), 400, "instructions");
+    prl_str_clear(&body);
     (void)prl_str_adds(&body, "{}");
     EXPECT_OK(ask(&desk, speech, "another-key", "application/json", &body, &answer));
     EXPECT_INT(answer.status, 401);

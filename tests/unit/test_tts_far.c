@@ -177,9 +177,14 @@ PRL_TEST(tts_far_speaks_in_the_style_of_its_stream)
     memset(style, 'x', sizeof(style) - 1);
     style[sizeof(style) - 1] = '\0';
     EXPECT_INT(prl_tts_set_style(bench.stream, style), PRL_ERR_LIMIT);
-    EXPECT_OK(prl_tts_set_style(bench.stream, NULL));
-    EXPECT_OK(say(&bench, 2, 1, "Hello again."));
+    style[sizeof(style) - 2] = '\0';
+    EXPECT_OK(prl_tts_set_style(bench.stream, style)); // the longest
+    EXPECT_OK(say(&bench, 2, 1, "Hello you."));
     EXPECT(wait_for(&bench, &bench.done, 2));
+    EXPECT(strstr(bench.server.last, style) != NULL);
+    EXPECT_OK(prl_tts_set_style(bench.stream, NULL));
+    EXPECT_OK(say(&bench, 3, 2, "Hello again."));
+    EXPECT(wait_for(&bench, &bench.done, 3));
     EXPECT(strstr(bench.server.last, "\"instructions\":\"Be merry.\"") != NULL);
     stop(&bench);
 }
