@@ -1,25 +1,22 @@
-// test_eot.c -- the front of the end-of-turn engine with its lane and a scripted model: answers, order,
-// a full queue, cancel, errors, the end with work waiting; and the rule of turn.h.
+// test_eot.c -- the front of the end-of-turn engine with a scripted model: what it is asked and what it
+// says; and the rule of turn.h. Queue and lane: test_judge.c.
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "eot/backend.h"
 #include "eot/eot.h"
 #include "eot/turn.h"
 #include "eot/words.h"
-#include "net/loop.h"
 #include "tests/unit.h"
-#include "tests/unit/two_loops.h"
+#include "tests/unit/wait.h"
 
 // What the scripted model does is told by the last sample of the sound: its permille, or one of these.
 enum { HANG = 2000, BREAK = 3000, NOT_A_NUMBER = 4000, BEYOND = 5000 };
 enum { ANSWERS_MAX = 64 };
 
-static atomic_int predictions;
 static atomic_int hanging; // a HANG waits
 static atomic_int release; // lets it go on
 static atomic_size_t heard;
@@ -46,7 +43,6 @@ static enum prl_err predict_script(void *ctx, const int16_t *pcm, size_t n, floa
 {
     (void)ctx;
     int order = pcm[n - 1];
-    atomic_fetch_add(&predictions, 1);
     atomic_store(&heard, n);
     *probability = (float)order / 1000.0F;
     if (order == HANG) {
@@ -108,21 +104,11 @@ static void on_error(void *arg, const char *why)
         EXPECT_TEXT(why, "bad: cannot be loaded");
 }
 
-// Turns the loop until it has something to show.
-#define WAIT(loop, condition)                                                                      \
-    do {                                                                                           \
-        int64_t until_ = prl_clock_now_us() + PRL_TEST_WAIT_US;                                    \
-        while (!(condition) && prl_clock_now_us() < until_)                                        \
-            prl_loop_turn(loop, 10000);                                                            \
-        EXPECT(prl_test_oom() || (condition));                                                     \
-    } while (0)
-
 static enum prl_err start(struct bench *bench, const char *model)
 {
     *bench = (struct bench){.count = 0};
     atomic_store(&release, 0);
     atomic_store(&hanging, 0);
-    atomic_store(&predictions, 0);
     enum prl_err err = prl_loop_create(&bench->loop, NULL);
     if (err)
         return err;
@@ -138,14 +124,24 @@ static enum prl_err start(struct bench *bench, const char *model)
     return err ? err : prl_eot_open(bench->eot, on_b, bench, &bench->b);
 }
 
-static void stop(struct bench *bench)
+static void stop_front(struct bench *bench)
 {
     atomic_store(&release, 1);
     prl_eot_close(&bench->a);
     prl_eot_close(&bench->b);
     prl_eot_destroy(&bench->eot);
+}
+
+static void end_loop(struct bench *bench)
+{
     if (bench->loop)
         prl_loop_destroy(&bench->loop);
+}
+
+static void stop(struct bench *bench)
+{
+    stop_front(bench);
+    end_loop(bench);
 }
 
 static enum prl_err ask(struct prl_eot_stream *stream, uint32_t utterance, int16_t order)
@@ -154,21 +150,16 @@ static enum prl_err ask(struct prl_eot_stream *stream, uint32_t utterance, int16
     return prl_eot_ask(stream, utterance, pcm, 4);
 }
 
-// The lane is busy with a HANG from here on.
-static void hang(struct bench *bench)
-{
-    EXPECT_OK(ask(bench->a, 1, HANG));
-    while (!atomic_load(&hanging))
-        prl_loop_turn(bench->loop, 1000);
-}
-
 PRL_TEST(eot_answers_in_order)
 {
     struct bench bench;
     REQUIRE(start(&bench, "good") == PRL_OK);
     EXPECT(!prl_eot_is_ready(bench.eot));
+    uint64_t skipped = prl_metrics_value(PRL_METRIC_EOT_SKIPPED);
     EXPECT_INT(ask(bench.a, 1, 500), PRL_ERR_AGAIN); // still loading
+    EXPECT_INT(prl_metrics_value(PRL_METRIC_EOT_SKIPPED), skipped + 1);
     WAIT(bench.loop, bench.ready);
+    uint64_t asked = prl_metrics_value(PRL_METRIC_EOT_ASKS);
     EXPECT(prl_eot_is_ready(bench.eot));
     EXPECT_INT(prl_eot_backlog_us(bench.eot), 0);
     EXPECT_OK(ask(bench.a, 7, 921));
@@ -183,6 +174,7 @@ PRL_TEST(eot_answers_in_order)
     EXPECT_INT(bench.answers[1].permille, 0);
     EXPECT_INT(bench.answers[2].utterance, 9);
     EXPECT_INT(bench.answers[2].permille, 1000);
+    EXPECT_INT(prl_metrics_value(PRL_METRIC_EOT_ASKS), asked + 3);
     EXPECT_INT(bench.failed, 0);
     stop(&bench);
 }
@@ -207,44 +199,23 @@ PRL_TEST(eot_hears_the_last_seconds)
     prl_mem_free(pcm);
 }
 
-PRL_TEST(eot_full_queue_refuses)
+PRL_TEST(eot_cancel_and_backlog)
 {
     struct bench bench;
     REQUIRE(start(&bench, "good") == PRL_OK);
     WAIT(bench.loop, bench.ready);
-    hang(&bench);
-    uint64_t skipped = prl_metrics_value(PRL_METRIC_EOT_SKIPPED);
+    EXPECT_OK(ask(bench.a, 1, HANG));
+    WAIT(bench.loop, atomic_load(&hanging));
     for (uint32_t i = 0; i < PRL_EOT_WAITING_MAX; i++)
         EXPECT_OK(ask(bench.b, i, 100));
     EXPECT_INT(ask(bench.b, 99, 100), PRL_ERR_FULL);
-    EXPECT_INT(prl_metrics_value(PRL_METRIC_EOT_SKIPPED), skipped + 1);
     EXPECT(prl_eot_backlog_us(bench.eot) > PRL_EOT_BACKLOG_MAX_US);
+    prl_eot_cancel(bench.b);
+    EXPECT_OK(ask(bench.b, 50, 100));
     atomic_store(&release, 1);
-    WAIT(bench.loop, bench.count == PRL_EOT_WAITING_MAX + 1);
-    for (uint32_t i = 0; i < PRL_EOT_WAITING_MAX; i++)
-        EXPECT_INT(bench.answers[i + 1].utterance, i);
+    WAIT(bench.loop, bench.count == 2);
+    EXPECT_INT(bench.answers[1].utterance, 50);
     EXPECT_INT(prl_eot_backlog_us(bench.eot), 0);
-    stop(&bench);
-}
-
-PRL_TEST(eot_cancel_silences_one_stream)
-{
-    struct bench bench;
-    REQUIRE(start(&bench, "good") == PRL_OK);
-    WAIT(bench.loop, bench.ready);
-    hang(&bench); // of a
-    EXPECT_OK(ask(bench.b, 1, 10));
-    EXPECT_OK(ask(bench.a, 2, 20));
-    EXPECT_OK(ask(bench.b, 3, 30));
-    prl_eot_cancel(bench.a);
-    prl_eot_cancel(bench.a);
-    EXPECT_OK(ask(bench.a, 4, 40)); // counts again
-    atomic_store(&release, 1);
-    WAIT(bench.loop, bench.count == 3);
-    EXPECT_INT(bench.answers[0].utterance, 1);
-    EXPECT_INT(bench.answers[1].utterance, 3);
-    EXPECT_INT(bench.answers[2].utterance, 4);
-    EXPECT_INT(atomic_load(&predictions), 4); // the second of a's was never computed
     stop(&bench);
 }
 
@@ -279,22 +250,6 @@ PRL_TEST(eot_model_that_cannot_be_loaded)
     stop(&bench);
 }
 
-PRL_TEST(eot_ends_with_work_waiting)
-{
-    struct bench bench;
-    REQUIRE(start(&bench, "good") == PRL_OK);
-    WAIT(bench.loop, bench.ready);
-    hang(&bench);
-    EXPECT_OK(ask(bench.a, 2, 10));
-    EXPECT_OK(ask(bench.b, 3, 10));
-    stop(&bench); // lets the model go on; no answer comes
-    EXPECT_INT(bench.count, 0);
-    // And before it was loaded.
-    REQUIRE(start(&bench, "good") == PRL_OK);
-    stop(&bench);
-    EXPECT_INT(bench.ready, 0);
-}
-
 PRL_TEST_OOM(eot_whole_life)
 {
     struct bench bench;
@@ -327,105 +282,30 @@ PRL_TEST(eot_silence_that_ends_a_turn)
     }
 }
 
-// ---- two loops, one lane ----
-
-enum { ROUNDS = 40 };
-
-struct side {
-    struct prl_loop *loop;
-    struct prl_eot *eot;
-    struct prl_eot_stream *stream;
-    int16_t base; // permille of its first ask
-    uint32_t asked, answered, wrong;
-    bool waits, ready;
-};
-
-static void on_side_ready(void *arg)
+// Another loop's front is served by the same lane: the model is not loaded again.
+PRL_TEST_OOM(eot_fronts_share_a_lane)
 {
-    ((struct side *)arg)->ready = true;
-}
-
-static void on_side_answer(void *arg, const struct prl_eot_answer *answer)
-{
-    struct side *side = arg;
-    side->wrong += answer->err || answer->utterance != side->asked ||
-                   answer->permille != (uint32_t)side->base + side->asked;
-    side->answered++;
-    side->waits = false;
-}
-
-// Asks again and again; every fourth ask is taken back and never answered.
-static bool step_side(void *arg)
-{
-    struct side *side = arg;
-    if (!prl_eot_is_ready(side->eot) || side->waits)
-        return false;
-    if (side->asked == ROUNDS)
-        return true;
-    int16_t pcm[2] = {0, (int16_t)(side->base + (int16_t)++side->asked)};
-    EXPECT_OK(prl_eot_ask(side->stream, side->asked, pcm, 2));
-    side->waits = side->asked % 4 != 0;
-    if (!side->waits)
-        prl_eot_cancel(side->stream);
-    return false;
-}
-
-static enum prl_err open_side(struct side *side, struct prl_eot *share, const char *model)
-{
-    struct prl_eot_conf conf = {.loop = side->loop,
-                                .model = model,
+    struct bench bench, other = {.count = 0};
+    enum prl_err err = start(&bench, "good");
+    struct prl_eot_conf conf = {.loop = bench.loop,
+                                .model = "bad",
                                 .backend = &SCRIPT,
-                                .share = share,
-                                .on_ready = on_side_ready,
-                                .arg = side};
-    enum prl_err err = prl_eot_create(&side->eot, &conf);
-    return err ? err : prl_eot_open(side->eot, on_side_answer, side, &side->stream);
-}
-
-PRL_TEST(eot_two_loops_share_a_lane)
-{
-    struct side sides[2] = {{.base = 100}, {.base = 500}};
-    for (size_t i = 0; i < 2; i++) {
-        REQUIRE(prl_loop_create(&sides[i].loop, NULL) == PRL_OK);
-        REQUIRE(open_side(&sides[i], i ? sides[0].eot : NULL, "good") == PRL_OK);
+                                .share = bench.eot,
+                                .on_ready = on_ready,
+                                .on_error = on_error,
+                                .arg = &other};
+    if (!err)
+        err = prl_eot_create(&other.eot, &conf);
+    if (!err)
+        err = prl_eot_open(other.eot, on_b, &other, &other.b);
+    if (!err) {
+        WAIT(bench.loop, other.ready);
+        if (ask(other.b, 3, 30) == PRL_OK)
+            WAIT(bench.loop, other.count == 1);
+        EXPECT(prl_test_oom() || other.answers[0].permille == 30);
     }
-    const struct two_loops_side both[2] = {{sides[0].loop, step_side, &sides[0]},
-                                           {sides[1].loop, step_side, &sides[1]}};
-    EXPECT(two_loops_run(both));
-    for (size_t i = 0; i < 2; i++) {
-        EXPECT(sides[i].ready);
-        EXPECT_INT(sides[i].answered, ROUNDS - ROUNDS / 4);
-        EXPECT_INT(sides[i].wrong, 0);
-        prl_eot_close(&sides[i].stream);
-    }
-    prl_eot_destroy(&sides[0].eot);
-    prl_eot_destroy(&sides[1].eot);
-    prl_loop_destroy(&sides[0].loop);
-    prl_loop_destroy(&sides[1].loop);
-}
-
-PRL_TEST_OOM(eot_shared_lane_that_does_not_load)
-{
-    struct side sides[2] = {{.base = 0}, {.base = 0}};
-    enum prl_err err = PRL_OK;
-    for (size_t i = 0; i < 2 && !err; i++) {
-        err = prl_loop_create(&sides[i].loop, NULL);
-        if (!err)
-            err = open_side(&sides[i], i ? sides[0].eot : NULL, "bad");
-    }
-    int16_t pcm = 1;
-    int64_t until_us = prl_clock_now_us() + PRL_TEST_WAIT_US;
-    while (!err && prl_eot_ask(sides[1].stream, 1, &pcm, 1) != PRL_ERR_ENGINE &&
-           prl_clock_now_us() < until_us)
-        for (size_t i = 0; i < 2; i++)
-            prl_loop_turn(sides[i].loop, 1000);
-    if (!err && !prl_test_oom())
-        EXPECT_INT(prl_eot_ask(sides[1].stream, 1, &pcm, 1), PRL_ERR_ENGINE);
-    for (size_t i = 0; i < 2; i++)
-        prl_eot_close(&sides[i].stream);
-    prl_eot_destroy(&sides[0].eot);
-    prl_eot_destroy(&sides[1].eot);
-    for (size_t i = 0; i < 2; i++)
-        if (sides[i].loop)
-            prl_loop_destroy(&sides[i].loop);
+    prl_eot_close(&other.b);
+    stop_front(&bench);
+    prl_eot_destroy(&other.eot);
+    end_loop(&bench);
 }

@@ -1,22 +1,19 @@
-// test_speaker.c -- the front of the speaker model with its lane and a scripted model: answers in order, a
-// full queue, a closed stream, errors, the end with work waiting.
+// test_speaker.c -- the front of the speaker model with a scripted model: voiceprints and what is none.
+// Queue and lane: test_judge.c.
 #include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
-#include "net/loop.h"
 #include "tests/unit.h"
+#include "tests/unit/wait.h"
 #include "vad/speaker.h"
 
 // What the scripted model does is told by the last sample of the sound: the axis, or one of these.
-enum { HANG = 2000, BREAK = 3000, NOT_A_NUMBER = 4000, NOWHERE = 5000 };
+enum { BREAK = 3000, NOT_A_NUMBER = 4000, NOWHERE = 5000 };
 enum { ANSWERS_MAX = 64, N = PRL_SPEAKER_SAMPLES_MIN };
 
-static atomic_int hanging; // a HANG waits
-static atomic_int release; // lets it go on
 static atomic_size_t heard;
 
 static enum prl_err open_script(void **ctx, const struct prl_speaker_open_conf *conf, char *why,
@@ -46,12 +43,6 @@ static enum prl_err embed_script(void *ctx, const int16_t *pcm, size_t n,
     memset(voice, 0, PRL_SPEAKER_VALUES * sizeof(*voice));
     if (order < PRL_SPEAKER_VALUES)
         voice[order] = 3.0F;
-    if (order == HANG) {
-        voice[0] = 1.0F;
-        atomic_store(&hanging, 1);
-        while (!atomic_load(&release)) // the test lets go, or the runner ends it
-            continue;
-    }
     if (order == NOT_A_NUMBER)
         voice[7] = NAN;
     return order == BREAK ? PRL_ERR_ENGINE : PRL_OK;
@@ -100,20 +91,9 @@ static void on_error(void *arg, const char *why)
         EXPECT_TEXT(why, "bad: cannot be loaded");
 }
 
-// Turns the loop until it has something to show.
-#define WAIT(loop, condition)                                                                      \
-    do {                                                                                           \
-        int64_t until_ = prl_clock_now_us() + PRL_TEST_WAIT_US;                                    \
-        while (!(condition) && prl_clock_now_us() < until_)                                        \
-            prl_loop_turn(loop, 10000);                                                            \
-        EXPECT(prl_test_oom() || (condition));                                                     \
-    } while (0)
-
 static enum prl_err start(struct bench *bench, const char *model)
 {
     *bench = (struct bench){.count = 0};
-    atomic_store(&release, 0);
-    atomic_store(&hanging, 0);
     enum prl_err err = prl_loop_create(&bench->loop, NULL);
     if (err)
         return err;
@@ -131,7 +111,6 @@ static enum prl_err start(struct bench *bench, const char *model)
 
 static void stop(struct bench *bench)
 {
-    atomic_store(&release, 1);
     prl_speaker_close(&bench->a);
     prl_speaker_close(&bench->b);
     prl_speaker_destroy(&bench->speaker);
@@ -174,24 +153,6 @@ PRL_TEST(speaker_reports_what_is_no_voice)
     stop(&bench);
 }
 
-PRL_TEST(speaker_queue_is_bounded_and_a_closed_stream_hears_nothing)
-{
-    struct bench bench;
-    REQUIRE(start(&bench, "script") == PRL_OK);
-    WAIT(bench.loop, bench.ready == 1);
-    EXPECT(ask(bench.b, 100, HANG) == PRL_OK);
-    for (uint32_t i = 0; i < PRL_SPEAKER_WAITING_MAX; i++)
-        EXPECT(ask(i % 2 ? bench.a : bench.b, i, 9) == PRL_OK);
-    EXPECT(ask(bench.a, 99, 9) == PRL_ERR_FULL);
-    prl_speaker_close(&bench.b);
-    EXPECT(ask(bench.a, 98, 9) == PRL_OK);
-    atomic_store(&release, 1);
-    WAIT(bench.loop, bench.count == PRL_SPEAKER_WAITING_MAX / 2 + 1);
-    EXPECT(bench.answers[0].utterance == 1);
-    EXPECT(bench.answers[bench.count - 1].utterance == 98);
-    stop(&bench);
-}
-
 PRL_TEST(speaker_that_cannot_be_loaded)
 {
     struct bench bench;
@@ -201,27 +162,11 @@ PRL_TEST(speaker_that_cannot_be_loaded)
     stop(&bench);
 }
 
-PRL_TEST(speaker_ends_with_work_under_way)
-{
-    struct bench bench;
-    REQUIRE(start(&bench, "script") == PRL_OK);
-    WAIT(bench.loop, bench.ready == 1);
-    EXPECT(ask(bench.a, 1, HANG) == PRL_OK && ask(bench.a, 2, 3) == PRL_OK);
-    int64_t until = prl_clock_now_us() + PRL_TEST_WAIT_US;
-    while (!atomic_load(&hanging) && prl_clock_now_us() < until)
-        prl_loop_turn(bench.loop, 1000);
-    EXPECT(atomic_load(&hanging));
-    stop(&bench);
-    EXPECT(bench.count == 0);
-}
-
 PRL_TEST_OOM(speaker_starts_and_answers)
 {
     struct bench bench;
     if (start(&bench, "script") == PRL_OK) {
-        int64_t until = prl_clock_now_us() + PRL_TEST_WAIT_US;
-        while (bench.ready + bench.failed == 0 && prl_clock_now_us() < until)
-            prl_loop_turn(bench.loop, 1000);
+        WAIT(bench.loop, bench.ready + bench.failed > 0);
         if (bench.ready && ask(bench.a, 1, 5) == PRL_OK)
             WAIT(bench.loop, bench.count == 1);
     }

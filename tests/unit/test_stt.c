@@ -7,12 +7,12 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/str.h"
-#include "net/loop.h"
 #include "stt/backend.h"
 #include "stt/route.h"
 #include "stt/stt.h"
 #include "tests/unit.h"
 #include "tests/unit/two_loops.h"
+#include "tests/unit/wait.h"
 
 enum { RATE = 16000, EVENTS_MAX = 32 };
 
@@ -176,15 +176,6 @@ static void on_error(void *arg, const char *why)
     bench->failed++;
     EXPECT_TEXT(why, "bad: cannot be loaded");
 }
-
-// Turns the loop until it has something to show.
-#define WAIT(loop, condition)                                                                      \
-    do {                                                                                           \
-        int64_t until_ = prl_clock_now_us() + PRL_TEST_WAIT_US;                                    \
-        while (!(condition) && prl_clock_now_us() < until_)                                        \
-            prl_loop_turn(loop, 10000);                                                            \
-        EXPECT(condition);                                                                         \
-    } while (0)
 
 static enum prl_err open_streams(struct bench *bench, const char *language, bool partials)
 {
