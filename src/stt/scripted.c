@@ -175,22 +175,10 @@ static void start_decode(struct stream *stream)
     prl_timer_start(stream->decode, stream->asked_us + stream->front->script.stt_ms * 1000);
 }
 
-// Delivers what is answered; the callback may ask for more.
+// The callback may ask for more.
 static void deliver(struct stream *stream)
 {
-    struct prl_stt_event event;
-    for (;;) {
-        struct prl_str text;
-        prl_str_init(&text, TEXT_MAX);
-        bool some = prl_timeline_take(stream->timeline, &event, &text);
-        if (some) {
-            event.text = prl_str_text(&text);
-            stream->fn(stream->arg, &event);
-        }
-        prl_str_free(&text);
-        if (!some)
-            return;
-    }
+    prl_timeline_deliver(stream->timeline, stream->fn, stream->arg);
 }
 
 static void on_decode(void *arg)

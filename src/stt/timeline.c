@@ -17,6 +17,7 @@ enum {
     LIVE_STEP = PRL_STT_RATE_HZ / 10,             // nor for less than 100 ms more
     IDENTIFY_MIN = 2 * PRL_STT_RATE_HZ,           // whose language is asked early
     IDENTIFY_MAX = 8 * PRL_STT_RATE_HZ,
+    TEXT_MAX = 256 * 1024, // bytes of one event
 };
 
 // What came back for a stretch of sound.
@@ -413,6 +414,22 @@ bool prl_timeline_take(struct prl_timeline *timeline, struct prl_stt_event *even
         return true;
     }
     return false;
+}
+
+void prl_timeline_deliver(struct prl_timeline *timeline, prl_stt_fn fn, void *arg)
+{
+    bool some;
+    do {
+        struct prl_stt_event event;
+        struct prl_str text;
+        prl_str_init(&text, TEXT_MAX);
+        some = prl_timeline_take(timeline, &event, &text);
+        if (some) {
+            event.text = prl_str_text(&text);
+            fn(arg, &event);
+        }
+        prl_str_free(&text);
+    } while (some);
 }
 
 bool prl_timeline_partial(struct prl_timeline *timeline, struct prl_stt_event *event,

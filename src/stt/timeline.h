@@ -85,6 +85,8 @@ void prl_timeline_store(struct prl_timeline *timeline, const struct prl_timeline
 // NULL); false when none is ready. Removes it.
 bool prl_timeline_take(struct prl_timeline *timeline, struct prl_stt_event *event,
                        struct prl_str *text);
+// Tells `fn` all of them, one after the other. It may use the timeline, but not destroy it.
+void prl_timeline_deliver(struct prl_timeline *timeline, prl_stt_fn fn, void *arg);
 // The whole text as far as the latest tail knows it, for a PARTIAL; false when there is none newer
 // than the last call's.
 bool prl_timeline_partial(struct prl_timeline *timeline, struct prl_stt_event *event,
