@@ -196,7 +196,8 @@ enum prl_err prl_far_upstream(struct prl_upstream_kit **out, const struct prl_se
                                      .first_byte_ms = settings->engine_first_byte_ms,
                                      .gap_ms = settings->engine_gap_ms,
                                      .failures_max = (unsigned)settings->engine_failures_max,
-                                     .open_ms = settings->engine_open_ms};
+                                     .open_ms = settings->engine_open_ms,
+                                     .warm = settings->engine_warm_s > 0};
     enum prl_err err = prl_upstream_kit_create(out, &conf);
     explicit_bzero(key, sizeof(key));
     if (err == PRL_ERR_INVALID)

@@ -131,8 +131,8 @@ static const struct prl_conf_key keys[] = {
         "How long, before it is asked whether it is back; doubles each time, to 30 s."),
     INT("engine.warm_s", engine_warm_s, "20", 0, 3600,
         "When a conversation or an utterance begins, engines elsewhere that were silent for so "
-        "long "
-        "get a connection opened (GET …/models, or the WebSocket); 0: never."),
+        "long get a connection opened (GET …/models, or the WebSocket), and an upstream server "
+        "is connected; 0: at the first need."),
     INT("engine.hedge_share", engine_hedge_share, "10", 1, 100,
         "Most second requests (see hedge) for a hundred requests of a kind."),
     TEXT("engine.isolate", engine_isolate, "off",

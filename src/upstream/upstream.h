@@ -3,8 +3,8 @@
 // The session keeps its floor, history, transport and recording; the upstream hears the utterances
 // that the floor commits, writes them down, and speaks the answers that the session asks for. To the
 // session it is a recogniser (stt/stt.h) and a language model that speaks (llm/llm.h). A kit knows
-// the servers; each session has one connection, made when it is needed and made again, with the
-// conversation replayed, when it was lost (mirror.h).
+// the servers; each session has one connection, made when the session begins (prl_llm_warm) and made
+// again, with the conversation replayed, when it was lost and is needed (mirror.h).
 // Units:    milliseconds where a name says so.
 // Threads:  one loop thread.
 // Memory:   48 KiB a second of open utterance, the texts of the conversation, the connection.
@@ -48,6 +48,7 @@ struct prl_upstream_conf {
     int64_t connect_ms, first_byte_ms, gap_ms;
     unsigned failures_max; // of the breaker, see engine/chain.h
     int64_t open_ms;
+    bool warm; // connections are made before they are needed
 };
 
 // INVALID: a URL that cannot be used, or none.
@@ -58,7 +59,7 @@ void prl_upstream_kit_destroy(struct prl_upstream_kit **kit);
 // Metrics in Prometheus form. NULL writes nothing.
 void prl_upstream_kit_render(const struct prl_upstream_kit *kit, struct prl_str *out);
 
-// Connects at the first need.
+// Connects when its model is warmed (prl_llm_warm, with conf.warm), else at the first need.
 enum prl_err prl_upstream_create(struct prl_upstream **out,
                                  struct prl_upstream_kit *kit) PRL_MUST_USE;
 // All streams are closed.

@@ -246,6 +246,14 @@ static enum prl_err prefill(struct prl_llm_stream *stream, uint32_t generation,
     return PRL_OK;
 }
 
+// The connection is there when somebody speaks or writes. Whoever cannot be reached now is tried again then.
+static void warm(struct prl_llm *llm)
+{
+    struct prl_upstream *up = upstream_of(llm);
+    if (up->kit->conf.warm)
+        (void)!prl_upstream_want(up);
+}
+
 static void commit(struct prl_llm_stream *stream, uint32_t generation)
 {
     (void)stream;
@@ -557,4 +565,5 @@ const struct prl_llm_backend_ops prl_upstream_llm_ops = {.destroy = destroy,
                                                          .generate = generate,
                                                          .commit = commit,
                                                          .cancel = cancel,
-                                                         .flow = flow};
+                                                         .flow = flow,
+                                                         .warm = warm};

@@ -96,6 +96,31 @@ async def test_turns_in_text_and_speech():
     script.stop()
 
 
+async def test_the_connection_is_made_when_the_conversation_begins():
+    for warm_s in (20, 0):
+        script = Realtime()
+        with running(edge(script.url, f"engine.warm_s={warm_s}")) as (server,):
+            async with Client(server.ws()) as talk:
+                await talk.session(output_modalities=["text"])
+                if warm_s:
+                    await until(lambda: script.of("session.update"), "nobody came")  # noqa: B023
+                else:
+                    assert not script.paths, script.paths
+                response, _ = await turn(talk)
+                assert response["status"] == "completed" and said(response).strip() == ANSWER, response
+                assert len(script.paths) == 1, script.paths
+            # One that nobody answers costs the conversation nothing but a line in the log.
+            script.fault = "refuse"
+            async with Client(server.ws()) as talk:
+                await talk.session(output_modalities=["text"])
+                if warm_s:
+                    await until(lambda: len(script.paths) == 2, "nobody came")  # noqa: B023
+                script.fault = ""
+                response, _ = await turn(talk)
+                assert response["status"] == "completed", response
+        script.stop()
+
+
 async def test_azure_form():
     script = Realtime()
     url = f"ws://127.0.0.1:{script.port}/openai/v1/realtime?deployment=mine"
@@ -407,7 +432,7 @@ async def turn_about(talk, text):
 
 if __name__ == "__main__":
     raise SystemExit(run([
-        test_turns_in_text_and_speech, test_over_tls, test_a_call_by_webrtc, test_azure_form, test_a_tool, test_beside_the_conversation,
+        test_turns_in_text_and_speech, test_over_tls, test_a_call_by_webrtc, test_azure_form, test_the_connection_is_made_when_the_conversation_begins, test_a_tool, test_beside_the_conversation,
         test_an_interruption_is_told, test_every_fault, test_mute_and_left_out,
         test_a_lost_connection_before_the_answer_is_made_up_for, test_an_apology_where_there_is_a_voice,
         test_another_parley, test_the_upstream_is_killed_and_comes_back]))

@@ -27,6 +27,7 @@ struct world {
     struct prl_ws *peer;
     int connections, closed;
     bool mute;
+    bool cold;           // nothing is warmed
     int64_t limit_ms;    // for connecting and the first byte; 0: as good as none
     struct prl_str in;   // the message that arrives
     struct prl_str said; // types and what matters of all messages
@@ -190,7 +191,8 @@ static enum prl_err set_up(struct world *w)
                                      .first_byte_ms = w->limit_ms ? w->limit_ms : 100000,
                                      .gap_ms = 100000,
                                      .failures_max = 2,
-                                     .open_ms = 600000};
+                                     .open_ms = 600000,
+                                     .warm = !w->cold};
     struct prl_llm_stream_conf answer = {on_llm, w};
     struct prl_stt_stream_conf ear = {.fn = on_stt, .arg = w};
     if (!err)
@@ -402,6 +404,59 @@ PRL_TEST(upstream_comes_back_and_replays)
     expect_got(&w, "error", "error|"); // what was said cannot be taken back
     // Two failures in a row: it is left out.
     EXPECT_INT(ask(&w, 2, talk, 4), PRL_ERR_ENGINE);
+    tear_down(&w);
+}
+
+PRL_TEST(upstream_is_connected_before_it_is_needed)
+{
+    struct world w = {0}, cold = {.cold = true};
+    REQUIRE(set_up(&w) == PRL_OK);
+    prl_llm_warm(prl_upstream_llm(w.up));
+    expect_said(&w, "sound", "sound() "); // it listens
+    prl_llm_warm(prl_upstream_llm(w.up)); // an utterance begins: it is there
+    EXPECT_OK(ask(&w, 1, talk, 2));
+    expect_said(&w, "respond", "sound(alloy) persona(be,1) create(hi) respond(audio) ");
+    EXPECT_INT(w.connections, 1);
+    // One that is lost meanwhile is no failure of anybody, and is made again.
+    answer_once(&w, "r1", "a1");
+    expect_got(&w, "done", "1:One |1:two.|#1|#1|#2|@3-1|@8-4|done0(3)|");
+    prl_ws_close(w.peer, 1001, "later");
+    int64_t end_us = prl_clock_now_us() + PRL_TEST_WAIT_US;
+    while (w.connections < 2 && prl_clock_now_us() < end_us) {
+        prl_llm_warm(prl_upstream_llm(w.up));
+        prl_loop_turn(w.loop, TURN_US);
+    }
+    expect_said(&w, "sound", "sound(alloy) ");
+    EXPECT_INT(w.connections, 2);
+    EXPECT_INT(w.got.len, 0);
+    tear_down(&w);
+    REQUIRE(set_up(&cold) == PRL_OK);
+    prl_llm_warm(prl_upstream_llm(cold.up));
+    for (int i = 0; i < 20; i++)
+        prl_loop_turn(cold.loop, 0);
+    EXPECT_INT(cold.connections, 0);
+    EXPECT_OK(ask(&cold, 1, talk, 2));
+    EXPECT(await(&cold, &cold.said, "respond"));
+    EXPECT_INT(cold.connections, 1);
+    tear_down(&cold);
+}
+
+PRL_TEST(upstream_that_is_away_when_a_session_begins)
+{
+    struct world w = {.mute = true, .limit_ms = 200};
+    REQUIRE(set_up(&w) == PRL_OK);
+    prl_llm_warm(prl_upstream_llm(w.up));
+    int64_t end_us = prl_clock_now_us() + PRL_TEST_WAIT_US;
+    while (w.closed == 0 && prl_clock_now_us() < end_us)
+        prl_loop_turn(w.loop, TURN_US);
+    EXPECT_INT(w.got.len, 0); // nobody had asked for anything
+    w.mute = false;
+    EXPECT_OK(ask(&w, 1, talk, 2));
+    end_us = prl_clock_now_us() + PRL_TEST_WAIT_US;
+    while (!strstr(prl_str_text(&w.said), "respond") && !w.got.len && prl_clock_now_us() < end_us)
+        prl_loop_turn(w.loop, TURN_US);
+    // On a machine so busy that the limit passed again, it has failed.
+    EXPECT(strstr(prl_str_text(&w.said), "respond") || strstr(prl_str_text(&w.got), "error"));
     tear_down(&w);
 }
 
