@@ -739,6 +739,15 @@ static void check_refuse(struct sim_world *world, const struct prl_floor_action 
     world->refused = true;
 }
 
+// The model always hears as much of a pause, however long it has lasted when there is time to ask.
+static void check_asked_sound(struct sim_world *world, const struct prl_floor_action *action)
+{
+    uint64_t wanted = world->voice_off_at + (uint64_t)world->conf.probe_ms * PER_MS;
+    MUST(!world->strict || action->end == (wanted < world->input ? wanted : world->input),
+         "eot hears %" PRId64 " ms of the pause",
+         ((int64_t)action->end - (int64_t)world->voice_off_at) / PER_MS);
+}
+
 void sim_check_action(struct sim_world *world, const struct prl_floor_action *action)
 {
     struct sim_generation *g = NULL;
@@ -772,6 +781,7 @@ void sim_check_action(struct sim_world *world, const struct prl_floor_action *ac
         MUST(!world->strict || silence_ms(world) >= world->conf.probe_ms,
              "eot is asked after %" PRId64 " ms", silence_ms(world));
         MUST(world->eot_us < 0 || world->eot_utterance != action->utterance, "eot is asked twice");
+        check_asked_sound(world, action);
         world->eot_asked = world->pause;
         break;
     case PRL_ACT_JUDGE:
@@ -784,6 +794,7 @@ void sim_check_action(struct sim_world *world, const struct prl_floor_action *ac
              "a verdict on what goes on, too early or again");
         world->utterances[action->utterance].judge_early |= world->voice;
         world->judging |= !world->voice;
+        world->verdict_asked = world->voice ? world->verdict_asked : world->pause;
         g->judge = true;
         g->voiced_ms = sim_voiced_ms(world);
         break;
@@ -893,6 +904,19 @@ static void check_late_verdict(struct sim_world *world, enum prl_floor_answer an
              "an answer is held for a sound that proved nothing");
 }
 
+// Rule 5: what fell silent is given to the recogniser at once, also while it is found out whose voice it
+// was: the words are wanted then.
+static void check_verdict_asked(struct sim_world *world)
+{
+    bool tentative = world->open != 0 && !world->utterances[world->open].announced;
+    if (!tentative || world->voice || !world->strict || world->active == 0 || is_other(world) ||
+        world->fact != PRL_FACT_INPUT || !world->conf.interrupt_response || !is_patient(world))
+        return;
+    bool asked = world->verdict_asked == world->pause;
+    MUST(asked || fresh_ms(world) < world->conf.interrupt_min_ms || silence_ms(world) <= SLACK_MS,
+         "no verdict is asked for on %" PRIu64 " ms of voice", fresh_ms(world));
+}
+
 // Rules 1, 4, 5: what must have been said by now.
 static void check_voice(struct sim_world *world, enum prl_floor_answer answer)
 {
@@ -933,6 +957,7 @@ static void check_voice(struct sim_world *world, enum prl_floor_answer answer)
         conf->turns == PRL_FLOOR_SERVER_VAD && !is_patient(world))
         MUST(silence_ms(world) <= (int64_t)conf->resume_ms + SLACK_MS,
              "a click is an utterance for %" PRId64 " ms", silence_ms(world));
+    check_verdict_asked(world);
     check_late_verdict(world, answer);
     if (answer == PRL_FLOOR_PAUSED && !world->voice && world->fact == PRL_FACT_INPUT)
         MUST(silence_ms(world) <= (int64_t)conf->verdict_max_ms + SLACK_MS, "no verdict in time");

@@ -145,6 +145,7 @@ struct sim_world { // NOLINT(clang-analyzer-optin.performance.Padding)
     uint64_t open_heard_ms; // of voice that the words come from
     bool judged;            // a verdict on all of it came back
     bool judging;           // one was asked for in this pause
+    uint32_t verdict_asked; // for what fell silent in this pause
     uint64_t open_excused;  // samples of its voice under which the answer went on unjudged
     int64_t input_us;       // when sound came last
     uint32_t open_flags;
