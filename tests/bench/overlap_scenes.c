@@ -266,9 +266,10 @@ static void report(const char *name)
                  (int)(s.silent_us / 1000), (int)s.voiced_ms);
     const struct scene_heard *heard;
     for (int i = 0; (heard = scene_heard_at(i)); i++) {
-        (void)printf("%s{\"at_ms\": %d, \"work_ms\": %d, \"of_ms\": %d, \"text\": \"",
+        (void)printf("%s{\"at_ms\": %d, \"work_ms\": %d, \"of_ms\": %d, \"log_prob\": %.2f, "
+                     "\"text\": \"",
                      i ? ", " : "", ms_of(heard->at_us), (int)(heard->work_us / 1000),
-                     (int)(heard->samples / (HZ / 1000)));
+                     (int)(heard->samples / (HZ / 1000)), (double)heard->log_prob);
         print_text(heard->text);
         (void)printf("\"}");
     }

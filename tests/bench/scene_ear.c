@@ -28,7 +28,10 @@ static void keep(const struct prl_stt_job *job, const struct prl_stt_answer *ans
     if (index == HEARD_MAX)
         return;
     struct scene_heard *heard = &heard_list[index];
-    *heard = (struct scene_heard){.at_us = at_us, .work_us = work_us, .samples = job->samples};
+    *heard = (struct scene_heard){.at_us = at_us,
+                                  .work_us = work_us,
+                                  .samples = job->samples,
+                                  .log_prob = answer->mean_log_prob};
     (void)snprintf(heard->text, sizeof(heard->text), "%s", prl_str_text(&answer->text));
     atomic_store(&heard_count, index + 1);
 }

@@ -21,6 +21,7 @@ bool scene_ears_work(size_t backlog);
 struct scene_heard {
     int64_t at_us, work_us; // when it was known, and what it cost
     size_t samples;
+    float log_prob; // mean of the tokens
     char text[120];
 };
 // What was recognised since the last forget, the first few pieces; NULL behind the last one.
