@@ -15,6 +15,9 @@ enum {
     LINE_MAX = 2 * READ_MAX, // a word costs one byte more than its letters
     SENTENCE_WORDS_FEW = 3,  // "yes please" may be the beginning of more
     DIGITS_MOBILE = 11,      // of a Chinese mobile number, which begins with 1
+    CLAUSE_WORDS_MAX = 8,    // a clause without a comma may be a whole sentence when it is longer
+    CLAUSE_HAN_MAX = 12,
+    QUESTION_WORDS_MAX = 4,  // "how many conference tracks": no verb yet
     DIGITS_DICTATED_MIN = 6, // so many digits in a row are a number being dictated
     BACKCHANNEL_TOKENS = 3,
 };
@@ -27,6 +30,7 @@ struct line {
     size_t sentences;        // with words in them
     enum prl_said_kind mark; // behind the last word; WORD: none
     bool whole;              // the text was read from its beginning
+    bool comma;              // somewhere in the last sentence
     bool han;                // Chinese characters in the last sentence
     bool foreign;            // kana or hangul: Chinese characters are not Chinese
 };
@@ -51,7 +55,33 @@ static const char *const ZH_OPEN[] = {
     "的话",   "那么",       "甚至",       "尤其是",   "特别是",   "不仅",     "不但",
     "无论",   "不管",       "既然",       "万一",     "何况",     "况且",     "随着",
     "由",     "我的意思是", "你的意思是", "问题是",   "原因是",   "还是说",   "或",
-    NULL};
+    // What wants a noun, a verb or an adjective behind it.
+    "每个",   "每一个",     "每种",       "任何",     "所有",     "各种",     "各个",
+    "某个",   "某种",       "整个",       "许多",     "向",       "往",       "让",
+    "给",     "替",         "将",         "很",       "非常",     "比较",     "更",
+    "更加",   "越来越",     "最",         "太",       "正在",     "已经",     "曾经",
+    "能够",   "帮我",       "请你",       "成为",     "作为",     "使得",     "显得",
+    "似乎",   "仿佛",       "好像",       "据说",     "哪怕",     "就算",     "与其",
+    "宁可",   "以便",       "以免",       "免得",     "从而",     "因而",     "于是",
+    "一边",   "一方面",     "不光",       "不只",     NULL};
+// Of these, what is said that way at an end.
+static const char *const ZH_OPEN_ENDS[] = {"不给", "还给", "交给", "不让", "方向", "来往", "以往",
+                                           "前往", "即将", "麻将", "大将", "代替", "不太",
+                                           NULL};
+// The same for 在, 比 and 得.
+static const char *const ZH_WANTS_MORE[] = {"在", "比", "得", NULL};
+static const char *const ZH_WANTS_NOTHING[] = {
+    "我在", "你在", "您在", "他在", "她在", "它在", "不在", "还在", "都在", "也在", "人在",
+    "实在", "现在", "存在", "内在", "外在", "潜在", "所在", "自在", "好在", "何在", "健在",
+    "对比", "相比", "之比", "占比", "记得", "值得", "不得", "懂得", "晓得", "舍得", "难得",
+    "认得", "心得", "所得", NULL};
+// A clause that begins so wants another, unless one of the signs of that stands in it.
+static const char *const ZH_CLAUSES[] = {"如果", "假如", "要是", "倘若", "若要", "若是", "虽然", "尽管",
+                                         "既然", "每当", "只要", "除非", "当我", "当你", "当他", "当她",
+                                         NULL};
+static const char *const ZH_SECOND_CLAUSE[] = {"就", "那", "都", "也", "还", "才", "则", "但",
+                                               "会", "可以", "应该", "怎么", "什么", "吗", "呢", "吧",
+                                               "请", "再", "了", NULL};
 
 // 那个, 这个 and 那 only fill time when nothing is said with them; 嗯 behind other words always does.
 static const char *const ZH_FILLER[] = {"那个", "这个", "那", NULL};
@@ -216,7 +246,46 @@ static const char *const EN_OPEN[] = {" and",
                                       " so that",
                                       " hope that",
                                       " sure that",
+                                      " whether",
+                                      " became",
+                                      " becomes",
+                                      " seems like",
+                                      " looks like",
+                                      " sounds like",
+                                      " feels like",
+                                      " interested in",
+                                      " various",
+                                      " particularly",
+                                      " especially",
+                                      " extremely",
                                       NULL};
+// Linking verbs want to be told what it is that something seems, but for "so it seems".
+static const char *const EN_SEEMS[] = {" it seems", " he seems", " she seems", " this seems",
+                                       " that seems", " they seem", " there seems", NULL};
+static const char *const EN_BEFORE_SEEMS[] = {" so", " as", " than", " what", " how", NULL};
+// An article or the like and an adjective: the noun is still to come.
+static const char *const EN_ADJECTIVES[] = {
+    " great",     " new",     " old",       " big",         " small",     " large",
+    " different", " entire",    " main",        " certain",   " special",
+    " important", " similar", " beautiful", " interesting", " wonderful", " additional",
+    NULL};
+static const char *const EN_DETERMINERS[] = {" a",   " an",   " the", " many", " several", " some",
+                                             " my",  " your", " our", " his",  " their",   " these",
+                                             " two", " three", NULL};
+// A clause that begins so wants another, unless a comma stands in it.
+static const char *const EN_CLAUSES[] = {" if",       " unless",   " although", " whenever",
+                                         " while",    " when i",   " when you", " when we",
+                                         " when he",  " when she", " when it",  " when they",
+                                         " when the", " when my",  " as soon as", NULL};
+static const char *const EN_CLAUSES_WHOLE[] = {" if you like", " if you want", " if you say so",
+                                               " if so", " if not", " if possible", " if you can",
+                                               NULL};
+// These ask about a noun, and then the verb is still to come.
+static const char *const EN_ASKS_OF[] = {" how many", " how much", " what kind of",
+                                         " what sort of", NULL};
+static const char *const EN_AUXILIARIES[] = {
+    " is", " are", " am", " was", " were", " do", " does", " did", " can", " could", " will",
+    " would", " should", " shall", " may", " might", " must", " have", " has", " had", NULL};
 // Open unless it is asked (where are you from?) or said before the particle of a verb (come in).
 static const char *const EN_PREPOSITIONS[] = {
     " of",      " to",      " for",     " with",   " at",      " from",  " by",
@@ -316,12 +385,14 @@ static void put_token(struct line *line, const struct prl_said_token *token, boo
 {
     if (token->len == 0) {
         line->mark = token->kind;
+        line->comma |= token->kind == PRL_SAID_COMMA;
         *ended |= token->kind == PRL_SAID_STOP || token->kind == PRL_SAID_ASK;
         return;
     }
     if (*ended) {
         line->last = line->len;
         line->words = 0;
+        line->comma = false;
         line->han = false;
         line->sentences++;
         put(line, '\n', "", 0);
@@ -400,15 +471,35 @@ static bool contains_any(const struct line *line, list entries)
     return false;
 }
 
-static bool begins_with_question(const struct line *line)
+// From `from` on one of the English entries stands as whole words.
+static bool has_word(const struct line *line, size_t from, list entries)
 {
-    for (list entry = EN_QUESTION_WORDS; *entry; entry++) {
+    for (; *entries; entries++) {
+        size_t n = strlen(*entries);
+        for (const char *at = strstr(line->text + from, *entries); at;
+             at = strstr(at + 1, *entries))
+            if (at[n] == ' ' || at[n] == '\n' || at[n] == '\0')
+                return true;
+    }
+    return false;
+}
+
+// The last sentence begins with one of the entries; English ones as whole words.
+static bool begins_with(const struct line *line, list entries)
+{
+    for (; *entries; entries++) {
         const char *text = line->text + line->last + 1;
-        size_t n = strlen(*entry);
-        if (strncmp(text, *entry, n) == 0 && (text[n] == ' ' || text[n] == '\0'))
+        size_t n = strlen(*entries);
+        bool letters = **entries == ' ';
+        if (strncmp(text, *entries, n) == 0 && (!letters || text[n] == ' ' || text[n] == '\0'))
             return true;
     }
     return false;
+}
+
+static bool begins_with_question(const struct line *line)
+{
+    return begins_with(line, EN_QUESTION_WORDS);
 }
 
 // ---- numbers being dictated ----
@@ -489,16 +580,40 @@ static bool is_open_chinese(const struct line *line)
         return true;
     if (ends_with(line, DE))
         return !ends_with(line, ZH_DE_ENDS) && !contains_any(line, ZH_DE_WHOLE);
+    if (ends_with(line, ZH_WANTS_MORE) && line->words > 1)
+        return !ends_with(line, ZH_WANTS_NOTHING);
     if (ends_with(line, ZH_OPEN))
+        return !ends_with(line, ZH_OPEN_ENDS);
+    if (!line->comma && line->words <= CLAUSE_HAN_MAX && begins_with(line, ZH_CLAUSES) &&
+        !contains_any(line, ZH_SECOND_CLAUSE))
         return true;
     size_t shi = ends_with(line, SHI);
     return shi > 0 && line->words > 1 && !before_ends_with(line, shi, ZH_SHI_ENDS);
+}
+
+// "If the reader", "how many sessions", "so many great": the second clause, the verb, the noun is missing.
+static bool is_half_english(const struct line *line)
+{
+    bool asks = line->mark == PRL_SAID_ASK;
+    if (!line->comma && !asks && line->words <= CLAUSE_WORDS_MAX && begins_with(line, EN_CLAUSES) &&
+        !is_one_of(line, EN_CLAUSES_WHOLE))
+        return true;
+    if (begins_with(line, EN_ASKS_OF) && line->words > 2 && line->words <= QUESTION_WORDS_MAX &&
+        !has_word(line, line->last, EN_AUXILIARIES))
+        return true;
+    size_t n = ends_with(line, EN_SEEMS);
+    if (n > 0)
+        return !before_ends_with(line, n, EN_BEFORE_SEEMS);
+    n = ends_with(line, EN_ADJECTIVES);
+    return n > 0 && before_ends_with(line, n, EN_DETERMINERS);
 }
 
 static bool is_open_english(const struct line *line)
 {
     static const char *const SO[] = {" so", NULL};
     bool asks = line->mark == PRL_SAID_ASK || begins_with_question(line);
+    if (is_half_english(line))
+        return true;
     size_t n = ends_with(line, EN_OPEN);
     if (n > 0)
         return true;
@@ -577,13 +692,7 @@ static bool takes_floor(const struct line *line, bool chinese, bool english)
     for (list entry = ZH_TAKES; chinese && *entry; entry++)
         if (strstr(line->text, *entry))
             return true;
-    for (list entry = EN_TAKES; english && *entry; entry++) {
-        size_t n = strlen(*entry);
-        for (const char *at = strstr(line->text, *entry); at; at = strstr(at + 1, *entry))
-            if (at[n] == ' ' || at[n] == '\n' || at[n] == '\0')
-                return true;
-    }
-    return false;
+    return english && has_word(line, 0, EN_TAKES);
 }
 
 // "M. H. M.", "M. E. Chum": a recogniser spells out a hum.
