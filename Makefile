@@ -125,8 +125,9 @@ media-bench: $(B)/tests/media-bench
 ECHO_SCENES := $(B)/tests/bench/echo_scenes
 echo-scenes: all $(ECHO_SCENES)
 overlap-scenes: all $(B)/tests/bench/overlap_scenes
-$(B)/tests/bench/overlap_scenes: $(B)/tests/bench/scene_ear.o
-$(ECHO_SCENES) $(B)/tests/bench/overlap_scenes: %: %.o $(B)/tests/bench/scene.o $(B)/tests/unit/llm_fake.o $(B)/libparley.a
+EAR_SCENES := $(B)/tests/bench/overlap_scenes $(B)/tests/bench/turn_scenes
+$(EAR_SCENES): $(B)/tests/bench/scene_ear.o
+$(ECHO_SCENES) $(EAR_SCENES): %: %.o $(B)/tests/bench/scene.o $(B)/tests/unit/llm_fake.o $(B)/libparley.a
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 

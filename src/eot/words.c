@@ -20,6 +20,8 @@ enum {
     QUESTION_WORDS_MAX = 4,  // "how many conference tracks": no verb yet
     DIGITS_DICTATED_MIN = 6, // so many digits in a row are a number being dictated
     BACKCHANNEL_TOKENS = 3,
+    HAN_SIZE = 3, // bytes of a common Chinese character
+    COMMAND_HAN_MAX = 3,
 };
 
 struct line {
@@ -40,48 +42,39 @@ typedef const char *const *list;
 // ---- Chinese ----
 
 static const char *const ZH_OPEN[] = {
-    "然后",   "接着",       "因为",       "由于",     "但是",     "可是",     "不过",
-    "而且",   "并且",       "或者",       "以及",     "还有就是", "如果",     "假如",
-    "要是",   "要不是",     "虽然",       "尽管",     "即使",     "只要",     "只有",
-    "除非",   "就是",       "就是说",     "也就是说", "所以",     "因此",     "比如",
-    "比如说", "例如",       "譬如",       "包括",     "为了",     "关于",     "对于",
-    "至于",   "根据",       "按照",       "通过",     "除了",     "另外",     "首先",
-    "其次",   "再就是",     "和",         "跟",       "与",       "及",       "把",
-    "被",     "而",         "且",         "若",       "从",       "呃",       "额",
-    "我想想", "让我想想",   "我觉得",     "我认为",   "我希望",   "我想问",   "我想问一下",
-    "我想要", "请问",       "请问一下",   "问一下",   "有没有",   "能不能",   "可不可以",
-    "是不是", "要不要",     "会不会",     "两个问题", "两件事",   "几个问题", "一个问题",
-    "个问题", "第一个是",   "一个是",     "一是",     "的时候",   "之前我",   "什么的话",
-    "的话",   "那么",       "甚至",       "尤其是",   "特别是",   "不仅",     "不但",
-    "无论",   "不管",       "既然",       "万一",     "何况",     "况且",     "随着",
-    "由",     "我的意思是", "你的意思是", "问题是",   "原因是",   "还是说",   "或",
+    "然后", "接着", "因为", "由于", "但是", "可是", "不过", "而且", "并且", "或者", "以及",
+    "还有就是", "如果", "假如", "要是", "要不是", "虽然", "尽管", "即使", "只要", "只有", "除非",
+    "就是", "就是说", "也就是说", "所以", "因此", "比如", "比如说", "例如", "譬如", "包括", "为了",
+    "关于", "对于", "至于", "根据", "按照", "通过", "除了", "另外", "首先", "其次", "再就是", "和",
+    "跟", "与", "及", "把", "被", "而", "且", "若", "从", "呃", "额", "我想想", "让我想想",
+    "我觉得", "我认为", "我希望", "我想问", "我想问一下", "我想要", "请问", "请问一下", "问一下",
+    "有没有", "能不能", "可不可以", "是不是", "要不要", "会不会", "两个问题", "两件事", "几个问题",
+    "一个问题", "个问题", "第一个是", "一个是", "一是", "的时候", "之前我", "什么的话", "的话",
+    "那么", "甚至", "尤其是", "特别是", "不仅", "不但", "无论", "不管", "既然", "万一", "何况",
+    "况且", "随着", "由", "我的意思是", "你的意思是", "问题是", "原因是", "还是说", "或",
     // What wants a noun, a verb or an adjective behind it.
-    "每个",   "每一个",     "每种",       "任何",     "所有",     "各种",     "各个",
-    "某个",   "某种",       "整个",       "许多",     "向",       "往",       "让",
-    "给",     "替",         "将",         "很",       "非常",     "比较",     "更",
-    "更加",   "越来越",     "最",         "太",       "正在",     "已经",     "曾经",
-    "能够",   "帮我",       "请你",       "成为",     "作为",     "使得",     "显得",
-    "似乎",   "仿佛",       "好像",       "据说",     "哪怕",     "就算",     "与其",
-    "宁可",   "以便",       "以免",       "免得",     "从而",     "因而",     "于是",
-    "一边",   "一方面",     "不光",       "不只",     NULL};
+    "每个", "每一个", "每种", "任何", "所有", "各种", "各个", "某个", "某种", "整个", "许多", "向",
+    "往", "让", "给", "替", "将", "很", "非常", "比较", "更", "更加", "越来越", "最", "太", "正在",
+    "已经", "曾经", "能够", "帮我", "请你", "成为", "作为", "使得", "显得", "似乎", "仿佛", "好像",
+    "据说", "哪怕", "就算", "与其", "宁可", "以便", "以免", "免得", "从而", "因而", "于是", "一边",
+    "一方面", "不光", "不只", "于", "包含", "以及其他", "和其他", NULL};
 // Of these, what is said that way at an end.
 static const char *const ZH_OPEN_ENDS[] = {"不给", "还给", "交给", "不让", "方向", "来往", "以往",
-                                           "前往", "即将", "麻将", "大将", "代替", "不太",
-                                           NULL};
+                                           "前往", "即将", "麻将", "大将", "代替", "不太", NULL};
 // The same for 在, 比 and 得.
 static const char *const ZH_WANTS_MORE[] = {"在", "比", "得", NULL};
 static const char *const ZH_WANTS_NOTHING[] = {
-    "我在", "你在", "您在", "他在", "她在", "它在", "不在", "还在", "都在", "也在", "人在",
-    "实在", "现在", "存在", "内在", "外在", "潜在", "所在", "自在", "好在", "何在", "健在",
-    "对比", "相比", "之比", "占比", "记得", "值得", "不得", "懂得", "晓得", "舍得", "难得",
-    "认得", "心得", "所得", NULL};
+    "我在", "你在", "您在", "他在", "她在", "它在", "不在", "还在", "都在", "也在",
+    "人在", "实在", "现在", "存在", "内在", "外在", "潜在", "所在", "自在", "好在",
+    "何在", "健在", "对比", "相比", "之比", "占比", "记得", "值得", "不得", "懂得",
+    "晓得", "舍得", "难得", "认得", "心得", "所得", NULL};
 // A clause that begins so wants another, unless one of the signs of that stands in it.
-static const char *const ZH_CLAUSES[] = {"如果", "假如", "要是", "倘若", "若要", "若是", "虽然", "尽管",
-                                         "既然", "每当", "只要", "除非", "当我", "当你", "当他", "当她",
-                                         NULL};
-static const char *const ZH_SECOND_CLAUSE[] = {"就", "那", "都", "也", "还", "才", "则", "但",
-                                               "会", "可以", "应该", "怎么", "什么", "吗", "呢", "吧",
-                                               "请", "再", "了", NULL};
+static const char *const ZH_CLAUSES[] = {"如果", "假如", "要是", "倘若", "若要", "若是",
+                                         "虽然", "尽管", "既然", "每当", "只要", "除非",
+                                         "当我", "当你", "当他", "当她", NULL};
+static const char *const ZH_SECOND_CLAUSE[] = {"就", "那", "都",   "也",   "还",   "才",   "则",
+                                               "但", "会", "可以", "应该", "怎么", "什么", "吗",
+                                               "呢", "吧", "请",   "再",   "了",   NULL};
 
 // 那个, 这个 and 那 only fill time when nothing is said with them; 嗯 behind other words always does.
 static const char *const ZH_FILLER[] = {"那个", "这个", "那", NULL};
@@ -260,32 +253,32 @@ static const char *const EN_OPEN[] = {" and",
                                       " extremely",
                                       NULL};
 // Linking verbs want to be told what it is that something seems, but for "so it seems".
-static const char *const EN_SEEMS[] = {" it seems", " he seems", " she seems", " this seems",
+static const char *const EN_SEEMS[] = {" it seems",   " he seems",  " she seems",   " this seems",
                                        " that seems", " they seem", " there seems", NULL};
 static const char *const EN_BEFORE_SEEMS[] = {" so", " as", " than", " what", " how", NULL};
 // An article or the like and an adjective: the noun is still to come.
 static const char *const EN_ADJECTIVES[] = {
-    " great",     " new",     " old",       " big",         " small",     " large",
-    " different", " entire",    " main",        " certain",   " special",
-    " important", " similar", " beautiful", " interesting", " wonderful", " additional",
-    NULL};
-static const char *const EN_DETERMINERS[] = {" a",   " an",   " the", " many", " several", " some",
-                                             " my",  " your", " our", " his",  " their",   " these",
-                                             " two", " three", NULL};
+    " great",     " new",       " old",         " big",       " small",      " large",
+    " different", " entire",    " main",        " certain",   " special",    " important",
+    " similar",   " beautiful", " interesting", " wonderful", " additional", NULL};
+static const char *const EN_DETERMINERS[] = {" a",     " an",    " the",  " many",  " several",
+                                             " some",  " my",    " your", " our",   " his",
+                                             " their", " these", " two",  " three", NULL};
 // A clause that begins so wants another, unless a comma stands in it.
-static const char *const EN_CLAUSES[] = {" if",       " unless",   " although", " whenever",
-                                         " while",    " when i",   " when you", " when we",
-                                         " when he",  " when she", " when it",  " when they",
+static const char *const EN_CLAUSES[] = {" if",       " unless",   " although",   " whenever",
+                                         " while",    " when i",   " when you",   " when we",
+                                         " when he",  " when she", " when it",    " when they",
                                          " when the", " when my",  " as soon as", NULL};
-static const char *const EN_CLAUSES_WHOLE[] = {" if you like", " if you want", " if you say so",
-                                               " if so", " if not", " if possible", " if you can",
-                                               NULL};
+static const char *const EN_CLAUSES_WHOLE[] = {
+    " if you like", " if you want", " if you say so", " if so",
+    " if not",      " if possible", " if you can",    NULL};
 // These ask about a noun, and then the verb is still to come.
-static const char *const EN_ASKS_OF[] = {" how many", " how much", " what kind of",
-                                         " what sort of", NULL};
+static const char *const EN_ASKS_OF[] = {" how many", " how much", " what kind of", " what sort of",
+                                         NULL};
 static const char *const EN_AUXILIARIES[] = {
-    " is", " are", " am", " was", " were", " do", " does", " did", " can", " could", " will",
-    " would", " should", " shall", " may", " might", " must", " have", " has", " had", NULL};
+    " is",  " are",   " am",    " was",  " were",  " do",     " does",
+    " did", " can",   " could", " will", " would", " should", " shall",
+    " may", " might", " must",  " have", " has",   " had",    NULL};
 // Open unless it is asked (where are you from?) or said before the particle of a verb (come in).
 static const char *const EN_PREPOSITIONS[] = {
     " of",      " to",      " for",     " with",   " at",      " from",  " by",
@@ -360,6 +353,18 @@ static const char *const ZH_TAKES[] = {
     "怎么", "为什", "谁",   "哪",   "几",   "多少", "吗",   "但是", "可是", "你",   "您",
     "喂",   "问",   "错",   "重复", "再说", "换",   "算了", "请",   "帮我", "我要", "我想",
     "取消", "退出", "继续", "下一", "上一", "大声", "小声", NULL};
+// Commands of a syllable or two come out as other characters that sound like them. Only where they are
+// all that was said. 天, which 停 becomes as well, is also what a hum becomes.
+static const struct {
+    const char *character, *heard; // what was said, and what was written for it
+} ZH_SOUNDS[] = {{"不", "部布步簿捕怖埠"},
+                 {"对", "队隊兑堆對"},
+                 {"停", "听聽庭厅挺廷亭婷艇"},
+                 {"等", "灯登邓瞪"},
+                 {"别", "憋鳖瘪"}};
+static const char *const ZH_COMMANDS[] = {"停",   "停停",   "停下", "停一下", "不",
+                                          "不不", "不对",   "不行", "等",     "等等",
+                                          "等下", "等一下", "别说", "别说了", NULL};
 static const char *const EN_TAKES[] = {
     " stop",   " wait",     " no",     " not",      " don't",   " hold",   " hey",    " what",
     " what's", " why",      " who",    " who's",    " where",   " when",   " which",  " how",
@@ -687,8 +692,38 @@ static bool is_backchannel(const struct line *line, bool chinese, bool english)
     return count >= 1 && count <= BACKCHANNEL_TOKENS;
 }
 
+// The character that was said where `at` was written.
+static const char *sound_of(const char *at)
+{
+    for (size_t i = 0; i < sizeof(ZH_SOUNDS) / sizeof(*ZH_SOUNDS); i++) {
+        const char *found = ZH_SOUNDS[i].heard;
+        for (; *found; found += HAN_SIZE)
+            if (memcmp(found, at, HAN_SIZE) == 0)
+                return ZH_SOUNDS[i].character;
+    }
+    return at;
+}
+
+// All that was said sounds like a command.
+static bool is_misheard_command(const struct line *line)
+{
+    char said[COMMAND_HAN_MAX * HAN_SIZE + 1];
+    size_t len = line->len - 1; // behind the '\n'
+    if (!line->whole || line->sentences != 1 || len > sizeof(said) - 1 || len % HAN_SIZE != 0)
+        return false;
+    for (size_t at = 0; at < len; at += HAN_SIZE)
+        memcpy(said + at, sound_of(line->text + 1 + at), HAN_SIZE);
+    said[len] = '\0';
+    for (list entry = ZH_COMMANDS; *entry; entry++)
+        if (strcmp(said, *entry) == 0)
+            return true;
+    return false;
+}
+
 static bool takes_floor(const struct line *line, bool chinese, bool english)
 {
+    if (chinese && is_misheard_command(line))
+        return true;
     for (list entry = ZH_TAKES; chinese && *entry; entry++)
         if (strstr(line->text, *entry))
             return true;

@@ -288,7 +288,8 @@ static const struct prl_conf_key keys[] = {
     INT("turn.speculations_max", turn_speculations_max, "3", 0, 10,
         "Such answers a turn; 0 switches them off."),
     BOOL("turn.speculate_early", turn_speculate_early, "true",
-         "Begin one also while the user still talks, when two transcripts in a row agree."),
+         "Begin as many more on words that are not final yet: when two transcripts in a row agree "
+         "while the user still talks, or at the first silence when the last one is new."),
     INT("turn.interrupt_min_ms", turn_interrupt_min_ms, "96", 32, 2000,
         "Voiced sound that interrupts an answer (server_vad) or pauses it (semantic_vad)."),
     INT("turn.interrupt_max_ms", turn_interrupt_max_ms, "800", 100, 5000,

@@ -48,7 +48,8 @@ struct prl_floor_conf {
     uint32_t silence_max_ms;        // semantic_vad: latest commit (eagerness 8000 / 4000 / 2000)
     uint32_t probe_ms;              // silence after which a speculation starts
     uint32_t speculations_max;      // a turn; 0 switches speculation off
-    bool speculate_early;           // also on a stable partial while the user still talks
+    bool speculate_early;           // as many more on partials: stable ones while the user still
+                                    // talks, recent ones when he pauses
     uint32_t interrupt_min_ms;      // voiced sound that is real (server_vad) or pauses (semantic)
     uint32_t interrupt_max_ms;      // semantic_vad: voiced sound that is real without words
     uint32_t interrupt_unjudged_ms; // semantic_vad: the same when no verdict came in time
@@ -157,7 +158,8 @@ enum prl_floor_act {
     // The answer.
     PRL_ACT_SPECULATE,        // generation, utterance, end: start STT; invisible, sound held
     PRL_ACT_ANTICIPATE,       // generation, utterance: the user still talks, but the words stand
-                              // still: start LLM and TTS on the last partial; invisible, held
+                              // still, or has just paused, and they are all there already: start
+                              // LLM and TTS on the last partial; invisible, held
     PRL_ACT_CONFIRM,          // generation, utterance, end: start STT of what was anticipated; its
                               // final carries SAME when the words are the same
     PRL_ACT_DROP_SPECULATION, // generation: end whatever runs under it (also after JUDGE)

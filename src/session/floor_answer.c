@@ -152,6 +152,7 @@ static void early_is_confirmed(struct prl_floor *floor, const struct prl_floor_e
     }
     prl_floor_drop_speculation(floor);
     floor->utterance.pause_tried = false;
+    floor->utterance.early_revision = floor->utterance.revision; // these are final
 }
 
 void prl_floor_on_stt_final(struct prl_floor *floor, const struct prl_floor_event *event)
@@ -162,13 +163,15 @@ void prl_floor_on_stt_final(struct prl_floor *floor, const struct prl_floor_even
         if (generation == utterance->judge) {
             utterance->judged = true;
             utterance->words_voiced = utterance->judge_voiced;
+            if (floor->user == PRL_FLOOR_PENDING)
+                utterance->words_to = utterance->speech_end;
         } else {
             floor->speculation_heard = true;
             floor->speculation_words = event->words;
         }
         utterance->words = event->words;
         utterance->flags = event->flags;
-        utterance->revision++;
+        prl_floor_words_changed(floor);
         early_is_confirmed(floor, event);
         return;
     }

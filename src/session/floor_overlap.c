@@ -14,17 +14,22 @@ enum {
     WORD_MS = 450,   // one word
     // Of a sound this short that is over, one word or two prove nothing: of hums and sighs a recogniser
     // makes them too, unless they ask to stop, or something.
-    SHORT_MS = 650,
+    SHORT_MS = 700,
     FEW_WORDS = 2,
-    WORD_LEAST_MS = 120, // nobody says a word or a Chinese character in less
-    // Voice that goes on so long is no hum any more.
-    PHRASE_VOICED_MS = 550,
-    WORD_VOICED_MS = 600,
-    // A recogniser that follows is asked here, because its next transcript would come too late.
-    EARLY_JUDGE_MS = 350,
+    WORD_LEAST_MS = 115, // nobody says a word or a Chinese character in less
+    WORDS_QUICK = 3,     // but for so few: "wait a minute"
+    // Voice that goes on so long is no hum any more: "uh huh" and "I see", of which it makes two words,
+    // took 640 ms at most, "oh" and "sure", of which it makes one, 480.
+    PHRASE_VOICED_MS = 650,
+    WORD_VOICED_MS = 540,
+    // So often a recogniser that follows is asked under voice, because its own transcripts come too late, and
+    // from three words on there is no doubt.
+    EARLY_JUDGES = 3,
     // A verdict that is late still counts, up to so many times verdict_max_ms.
     LATE_VERDICTS = 4
 };
+
+static const uint32_t EARLY_JUDGES_MS[EARLY_JUDGES] = {350, 480, 620};
 
 uint64_t prl_floor_voiced(const struct prl_floor *floor)
 {
@@ -117,9 +122,13 @@ static bool words_interrupt(const struct prl_floor *floor, int64_t silence_us)
         return false;
     uint64_t heard_ms = utterance->words_voiced / SAMPLES_PER_MS;
     uint64_t voiced_ms = prl_floor_voiced(floor) / SAMPLES_PER_MS;
-    bool many =
-        utterance->words > FEW_WORDS && (uint64_t)utterance->words * WORD_LEAST_MS <= heard_ms;
-    bool sure = many || floor->current.asked || (utterance->flags & PRL_FLOOR_TAKES);
+    bool said = (uint64_t)utterance->words * WORD_LEAST_MS <= heard_ms;
+    bool many = utterance->words > FEW_WORDS && said;
+    // "Does her", "not her": who hears another thing each time has heard a hum.
+    bool again = utterance->words <= utterance->plain_words;
+    bool takes =
+        (utterance->flags & PRL_FLOOR_TAKES) && !again && (said || utterance->words <= WORDS_QUICK);
+    bool sure = many || floor->current.asked || takes;
     if (silence_us > 0 && is_judged(floor))
         return heard_ms >= WHOLE_MS && (sure || voiced_ms >= SHORT_MS);
     bool two = utterance->words > 1;
@@ -129,10 +138,21 @@ static bool words_interrupt(const struct prl_floor *floor, int64_t silence_us)
     return sure || (silence_us == 0 && lasts);
 }
 
+void prl_floor_words_changed(struct prl_floor *floor)
+{
+    struct prl_floor_utterance *utterance = &floor->utterance;
+    utterance->revision++;
+    bool plain = !(utterance->flags & PRL_FLOOR_TAKES) && !words_listen(floor) &&
+                 utterance->words_voiced >= (uint64_t)PHRASE_MS * SAMPLES_PER_MS;
+    if (plain && utterance->words > utterance->plain_words)
+        utterance->plain_words = utterance->words;
+}
+
 static void ask_verdict(struct prl_floor *floor)
 {
     struct prl_floor_utterance *utterance = &floor->utterance;
     utterance->judge = prl_floor_new_generation(floor);
+    utterance->judged = utterance->judge_failed = false;
     utterance->judge_voiced = prl_floor_voiced(floor);
     struct prl_floor_action *action = prl_floor_say(floor, PRL_ACT_JUDGE);
     action->generation = utterance->judge;
@@ -185,6 +205,16 @@ static void judge_fallen_silent(struct prl_floor *floor, uint64_t voiced_ms, int
         excuse(floor);
 }
 
+// The voice goes on, and the recogniser follows it.
+static bool early_verdict_due(const struct prl_floor *floor, uint64_t voiced_ms)
+{
+    const struct prl_floor_utterance *utterance = &floor->utterance;
+    uint32_t asked = utterance->early_judges;
+    bool idle = utterance->judge == 0 || utterance->judged;
+    return utterance->revision > 0 && idle && asked < EARLY_JUDGES &&
+           voiced_ms >= EARLY_JUDGES_MS[asked];
+}
+
 static void semantic_rules(struct prl_floor *floor, uint64_t voiced_ms, int64_t silence_us)
 {
     struct prl_floor_utterance *utterance = &floor->utterance;
@@ -210,14 +240,13 @@ static void semantic_rules(struct prl_floor *floor, uint64_t voiced_ms, int64_t 
         floor->answer = PRL_FLOOR_PAUSED;
         prl_floor_say_gen(floor, PRL_ACT_PAUSE, floor->current.generation);
     }
-    bool follows = utterance->revision > 0; // else it would still be at it when the voice is over
     if (silence_us > 0 && awaited) {
         if (utterance->judge == 0 && voiced_ms >= floor->conf.interrupt_min_ms)
             ask_verdict(floor); // its words are wanted by then
     } else if (silence_us > 0) {
         judge_fallen_silent(floor, voiced_ms, silence_us);
-    } else if (follows && !utterance->judge_early && voiced_ms >= EARLY_JUDGE_MS) {
-        utterance->judge_early = true;
+    } else if (early_verdict_due(floor, voiced_ms)) {
+        utterance->early_judges++;
         ask_verdict(floor);
     }
 }

@@ -50,10 +50,13 @@ struct prl_floor_utterance {
     uint64_t speech_end;     // one past the last sample of speech so far
     uint64_t voiced;         // samples of finished stretches of voice
     uint32_t speculations;   // tries
-    uint32_t early_revision; // transcript of the last try under voice
+    uint32_t early_tries;    // on words that no final transcript had confirmed
+    uint32_t early_revision; // transcript of the last of them
     bool pause_tried;        // this pause had its speculation
     uint32_t words;          // of the last transcript
     uint64_t words_voiced;   // samples of voice that it heard
+    uint32_t plain_words; // most words of a transcript of some length in which none takes the floor
+    uint64_t words_to;    // input position up to which it heard
     uint32_t flags;
     uint32_t revision; // counts changes of the transcript
     bool eot_known;    // in this pause
@@ -65,7 +68,7 @@ struct prl_floor_utterance {
     uint32_t skip_revision; // transcript for which asking was skipped last
     uint32_t judge;         // generation of the verdict's STT, 0: none
     uint64_t judge_voiced;  // samples of voice that it hears
-    bool judge_early;       // one was asked for while the voice went on
+    uint32_t early_judges;  // asked for while the voice went on
     uint64_t excused;       // samples of voice that proved nothing in time: the answer went on
     bool judged;            // it came back (or failed)
     bool judge_failed;
@@ -133,6 +136,8 @@ int64_t prl_floor_user_deadline(const struct prl_floor *floor);
 // floor_overlap.c: is sound in overlap real?
 void prl_floor_overlap_rules(struct prl_floor *floor);
 void prl_floor_drop_judge(struct prl_floor *floor);
+// The open utterance has another transcript: counts it.
+void prl_floor_words_changed(struct prl_floor *floor);
 // Speaker lock: somebody else says the open utterance.
 bool prl_floor_other(const struct prl_floor *floor);
 // The sound in overlap did not prove real in time: the answer goes on while its verdict is awaited.

@@ -11,6 +11,9 @@ enum {
     // While the input stands still this is the step in which silence is looked at, as a VAD
     // window is while it flows.
     STALL_STEP_US = 32000,
+    // A recogniser that follows is asked every 250 ms (stt/stt.c): so much of the voice's end its last
+    // words may lack and still be all of them.
+    UNHEARD_MAX_MS = 300,
     US_PER_MS = 1000
 };
 
@@ -112,8 +115,9 @@ void prl_floor_on_partial(struct prl_floor *floor, const struct prl_floor_event 
     bool owner_changed = (floor->utterance.flags ^ event->flags) & PRL_FLOOR_OTHER;
     floor->utterance.words = event->words;
     floor->utterance.words_voiced = voiced > unheard ? voiced - unheard : 0;
+    floor->utterance.words_to = floor->input - unheard;
     floor->utterance.flags = event->flags;
-    floor->utterance.revision++;
+    prl_floor_words_changed(floor);
     // What was made of other words is of no use, nor what was made of another's, or not made of the
     // speaker's, because it was not yet known whose they are.
     if (owner_changed || (floor->speculation.early && !(event->flags & PRL_FLOOR_SAME))) {
@@ -269,22 +273,32 @@ static bool words_are_sure(const struct prl_floor *floor)
            !(utterance->flags & PRL_FLOOR_OPEN_ENDED);
 }
 
-static bool may_speculate(const struct prl_floor *floor)
+static bool may_speculate(const struct prl_floor *floor, uint32_t tries)
 {
     return floor->speculation.generation == 0 && floor->conf.create_response &&
-           floor->answer == PRL_FLOOR_NONE &&
-           floor->utterance.speculations < floor->conf.speculations_max;
+           floor->answer == PRL_FLOOR_NONE && tries < floor->conf.speculations_max;
 }
 
-// Rule 3, under voice: the recogniser has all the words already, and the VAD does not know yet.
+// In a pause, before its transcript: the last words heard nearly all of the voice.
+static bool words_are_recent(const struct prl_floor *floor)
+{
+    const struct prl_floor_utterance *utterance = &floor->utterance;
+    uint64_t heard_to = utterance->words_to + (uint64_t)UNHEARD_MAX_MS * SAMPLES_PER_MS;
+    return floor->user == PRL_FLOOR_PENDING && !utterance->pause_tried && utterance->words > 0 &&
+           heard_to >= utterance->speech_end && !(utterance->flags & PRL_FLOOR_OPEN_ENDED);
+}
+
+// Rule 3, on words that no final transcript has confirmed: the recogniser has all of them already.
 static void anticipate(struct prl_floor *floor)
 {
     struct prl_floor_utterance *utterance = &floor->utterance;
-    if (!floor->conf.speculate_early || !may_speculate(floor) || !words_are_sure(floor) ||
+    bool known =
+        words_are_recent(floor) || (floor->user == PRL_FLOOR_TALKING && words_are_sure(floor));
+    if (!floor->conf.speculate_early || !may_speculate(floor, utterance->early_tries) || !known ||
         utterance->early_revision == utterance->revision || floor->transcript_count > 0)
         return;
     utterance->early_revision = utterance->revision;
-    utterance->speculations++;
+    utterance->early_tries++;
     floor->speculation = (struct prl_floor_slot){.generation = prl_floor_new_generation(floor),
                                                  .early = true,
                                                  .generating = true,
@@ -300,10 +314,10 @@ static void speculate(struct prl_floor *floor, int64_t silence_us)
     struct prl_floor_utterance *utterance = &floor->utterance;
     bool due = words_are_sure(floor) || silence_us >= (int64_t)floor->conf.probe_ms * US_PER_MS;
     struct prl_floor_action *action = NULL;
-    if (due && floor->speculation.early && !floor->speculation.confirming) {
+    if (floor->speculation.early && !floor->speculation.confirming) {
         floor->speculation.confirming = true;
         action = prl_floor_say(floor, PRL_ACT_CONFIRM);
-    } else if (due && may_speculate(floor) && !utterance->pause_tried) {
+    } else if (due && may_speculate(floor, utterance->speculations) && !utterance->pause_tried) {
         utterance->speculations++;
         floor->speculation.generation = prl_floor_new_generation(floor);
         action = prl_floor_say(floor, PRL_ACT_SPECULATE);
@@ -359,6 +373,13 @@ static bool words_are_awaited(const struct prl_floor *floor, int64_t silence_us)
     return running && silence_us < (int64_t)floor->conf.silence_max_ms * US_PER_MS / 2;
 }
 
+// The recogniser found no word in all of it: a commit would bring no answer, and part what may still come.
+static bool is_wordless(const struct prl_floor *floor)
+{
+    return floor->answer == PRL_FLOOR_NONE && floor->speculation.generation != 0 &&
+           floor->speculation_heard && floor->speculation_words == 0;
+}
+
 // Rule 1.
 static bool commit_due(const struct prl_floor *floor, int64_t silence_us)
 {
@@ -369,7 +390,7 @@ static bool commit_due(const struct prl_floor *floor, int64_t silence_us)
     if (silence_us >= (int64_t)conf->silence_max_ms * US_PER_MS)
         return true;
     bool asks_for_more = utterance->flags & PRL_FLOOR_OPEN_ENDED;
-    uint32_t words = asks_for_more ? PRL_EOT_OPEN_ENDED : 0;
+    uint32_t words = asks_for_more || is_wordless(floor) ? PRL_EOT_OPEN_ENDED : 0;
     if (utterance->flags & PRL_FLOOR_COMPLETE)
         words = PRL_EOT_COMPLETE;
     words |= utterance->flags & PRL_FLOOR_HAN ? PRL_EOT_HAN : 0;
@@ -392,13 +413,11 @@ static void utterance_rules(struct prl_floor *floor)
     uint64_t max = (uint64_t)floor->conf.utterance_max_ms * SAMPLES_PER_MS;
     bool full = floor->input - floor->utterance.start >= max;
     bool due = full || (silence_us > 0 && commit_due(floor, silence_us));
-    if (floor->user == PRL_FLOOR_PENDING) {
-        if (floor->conf.turns == PRL_FLOOR_SEMANTIC_VAD && !due)
-            ask_eot(floor, silence_us);
+    if (floor->user == PRL_FLOOR_PENDING && floor->conf.turns == PRL_FLOOR_SEMANTIC_VAD && !due)
+        ask_eot(floor, silence_us);
+    anticipate(floor);
+    if (floor->user == PRL_FLOOR_PENDING)
         speculate(floor, silence_us);
-    } else {
-        anticipate(floor);
-    }
     if (room && due)
         commit(floor, true);
 }

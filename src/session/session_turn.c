@@ -28,7 +28,7 @@ uint32_t prl_session_count_words(const char *text)
         uint32_t code;
         at += prl_utf8_decode(text + at, len - at, &code);
         words += is_ideograph(code) || (is_letter(code) && !inside);
-        inside = is_letter(code);
+        inside = is_letter(code) || (inside && (code == '\'' || code == 0x2019)); // "that's" is one
     }
     return words;
 }

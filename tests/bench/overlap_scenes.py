@@ -85,7 +85,7 @@ def cases_of(language, audio, voices, folder):
 
 def play(cases, language, slow):
     lines = "".join(f"{i}\t{path}\t{level}\n" for i, (_, path, level) in enumerate(cases))
-    done = subprocess.run([SCENES, "--language", language, "--slow", str(slow)], input=lines, capture_output=True, text=True,
+    done = subprocess.run([SCENES, "--language", language, "--slow", str(slow)], input=lines, capture_output=True, text=True, errors="replace",
                           cwd=ROOT, check=False, env={**os.environ, "PARLEY_LIB": str(ROOT / "build/release/lib")})
     if done.returncode:
         sys.exit(f"overlap_scenes: {done.stderr.strip()}")

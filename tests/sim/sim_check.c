@@ -104,7 +104,8 @@ static void check_open(struct sim_world *world, const struct prl_floor_action *a
     world->open = action->utterance;
     world->open_voiced = world->open_excused = 0;
     world->open_words = 0;
-    world->open_heard_ms = 0;
+    world->open_heard_ms = world->open_heard_to = 0;
+    world->plain_words = 0;
     world->judged = world->judging = false;
     world->open_flags = 0;
     world->partial_words = 0;
@@ -158,6 +159,14 @@ static bool words_are_nothing(const struct sim_world *world)
     return listening || (world->open_flags & PRL_FLOOR_ECHO);
 }
 
+void sim_words_told(struct sim_world *world)
+{
+    bool plain = !(world->open_flags & PRL_FLOOR_TAKES) && !words_are_nothing(world) &&
+                 world->open_heard_ms >= 300;
+    if (plain && world->open_words > world->plain_words)
+        world->plain_words = world->open_words;
+}
+
 // Rule 5: how long a verdict on what fell silent is waited for, at least.
 static int64_t verdict_ms(const struct sim_world *world)
 {
@@ -199,19 +208,22 @@ static uint32_t turn_silence_ms(const struct sim_world *world)
 {
     const struct prl_floor_conf *conf = &world->conf;
     uint32_t permille = world->eot_pause == world->pause ? world->eot_permille : 0;
-    bool open = world->open_flags & PRL_FLOOR_OPEN_ENDED;
+    bool asks = world->open_flags & PRL_FLOOR_OPEN_ENDED;
+    bool wordless = world->wordless != 0 && world->answer_before == PRL_FLOOR_NONE;
+    bool han = world->open_flags & PRL_FLOOR_HAN;
+    bool open = asks || wordless;
     uint32_t needed = UINT32_MAX;
     if (world->open_flags & PRL_FLOOR_COMPLETE)
         needed = 200;
     else if (open && permille >= 970)
-        needed = 1100;
-    else if (!open && permille >= 700)
-        needed = permille >= (world->open_flags & PRL_FLOOR_HAN ? 985 : 960) ? 200 : 1100;
+        needed = 1300;
+    else if (!open && permille >= (han ? 900 : 700))
+        needed = permille >= (han ? 987 : 960) ? 200 : 1100;
     if (needed < conf->silence_min_ms)
         needed = conf->silence_min_ms;
     bool mute = !conf->eot_available ||
                 (world->eot_mute == world->pause && world->eot_pause != world->pause);
-    if (mute && !open && needed > conf->silence_duration_ms)
+    if (mute && !asks && needed > conf->silence_duration_ms)
         needed = conf->silence_duration_ms;
     return needed < conf->silence_max_ms ? needed : conf->silence_max_ms;
 }
@@ -264,7 +276,7 @@ static void check_commit(struct sim_world *world, const struct prl_floor_action 
     MUST(!g->early || g->confirming, "what was anticipated is adopted unconfirmed");
     g->transcript = true;
     g->speculation = false;
-    world->early = world->probing = 0;
+    world->early = world->probing = world->wordless = 0;
     if (world->answer_before == PRL_FLOOR_NONE) {
         world->wait_us = world->now_us;
         world->filler_said = false;
@@ -323,10 +335,13 @@ static void check_anticipate(struct sim_world *world, const struct prl_floor_act
     MUST(world->conf.speculate_early && world->conf.create_response,
          "anticipated though it is off");
     MUST(action->utterance == world->open && u->announced, "anticipated on no visible utterance");
-    MUST(++u->speculations <= world->conf.speculations_max, "too many speculations");
+    MUST(++u->early_tries <= world->conf.speculations_max, "anticipated too often");
     MUST(world->active == 0 && pending_count(world) == 0, "anticipated under an answer");
-    MUST((world->open_flags & PRL_FLOOR_STABLE) && !(world->open_flags & PRL_FLOOR_OPEN_ENDED) &&
-             world->open_words > 0,
+    bool all =
+        !world->voice &&
+        (world->voice_off_at <= world->open_heard_to + (uint64_t)300 * PER_MS || !world->strict);
+    MUST(((world->open_flags & PRL_FLOOR_STABLE) || all) &&
+             !(world->open_flags & PRL_FLOOR_OPEN_ENDED) && world->open_words > 0,
          "anticipated though the words are not sure");
     g->speculation = true;
     g->generating = true;
@@ -343,9 +358,6 @@ static void check_confirm(struct sim_world *world, const struct prl_floor_action
     MUST(g->early && !g->confirming, "what was not anticipated is confirmed");
     MUST(action->utterance == world->open && !world->voice, "confirmed under voice");
     g->confirming = true;
-    bool sure = (world->open_flags & PRL_FLOOR_STABLE) != 0;
-    MUST(sure || !world->strict || silence_ms(world) >= world->conf.probe_ms,
-         "confirmed after %" PRId64 " ms", silence_ms(world));
 }
 
 // Rule 10.
@@ -513,11 +525,14 @@ static bool words_are_believed(const struct sim_world *world)
     uint64_t voiced = sim_voiced_ms(world);
     uint64_t heard = world->open_heard_ms;
     bool two = world->open_words > 1;
-    bool sure = (world->open_words > 2 && world->open_words * 120ULL <= heard) ||
-                (world->open_flags & PRL_FLOOR_TAKES) || g->fate == SIM_QUESTION;
+    bool said = world->open_words * 115ULL <= heard;
+    bool takes = (world->open_flags & PRL_FLOOR_TAKES) && (said || world->open_words <= 3) &&
+                 world->open_words > world->plain_words;
+    bool sure = (world->open_words > 2 && said) || takes || g->fate == SIM_QUESTION;
     if (!world->voice && world->judged)
-        return heard >= 250 && (sure || voiced >= 650);
-    return heard >= (two ? 300 : 450) && (sure || (world->voice && voiced >= (two ? 550 : 600)));
+        return heard >= 250 && (sure || voiced >= 700);
+    uint64_t least = two ? 650 : 540;
+    return heard >= (two ? 300 : 450) && (sure || (world->voice && voiced >= least));
 }
 
 // Rules 4 and 5: does what was heard of the overlap justify the end of an answer?
@@ -739,6 +754,17 @@ static void check_refuse(struct sim_world *world, const struct prl_floor_action 
     world->refused = true;
 }
 
+static void check_early_verdict(struct sim_world *world, const struct prl_floor_action *action)
+{
+    uint32_t *asked = &world->utterances[action->utterance].early_judges;
+    if (!world->voice)
+        return;
+    static const uint64_t LEAST_MS[] = {350, 480, 620};
+    MUST(*asked < 3 && sim_voiced_ms(world) >= LEAST_MS[*asked % 3],
+         "a verdict on what goes on, too early or again");
+    ++*asked;
+}
+
 // The model always hears as much of a pause, however long it has lasted when there is time to ask.
 static void check_asked_sound(struct sim_world *world, const struct prl_floor_action *action)
 {
@@ -789,10 +815,7 @@ void sim_check_action(struct sim_world *world, const struct prl_floor_action *ac
         MUST(is_patient(world) && action->utterance == world->open, "a verdict on nothing");
         MUST(!world->strict || sim_voiced_ms(world) >= world->conf.interrupt_min_ms,
              "a verdict on a click");
-        MUST(!world->voice ||
-                 (sim_voiced_ms(world) >= 350 && !world->utterances[action->utterance].judge_early),
-             "a verdict on what goes on, too early or again");
-        world->utterances[action->utterance].judge_early |= world->voice;
+        check_early_verdict(world, action);
         world->judging |= !world->voice;
         world->verdict_asked = world->voice ? world->verdict_asked : world->pause;
         g->judge = true;

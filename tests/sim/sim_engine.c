@@ -176,8 +176,12 @@ static void stt_comes(struct sim_world *world, uint32_t generation)
     if (g->judge && g->utterance == world->open) {
         world->judged = !world->voice;
         world->open_heard_ms = g->voiced_ms;
+        if (world->judged)
+            world->open_heard_to = world->voice_off_at;
     }
     g->stt_words = words;
+    if (g->speculation && g->utterance == world->open)
+        world->wordless = words == 0 ? generation : 0;
     // Now and then a recogniser changes its mind about what the partial said.
     bool fickle = sim_mix(world->scenario->seed, generation + 3000) % 8 == 0;
     bool same = g->early && words == g->based_on && !fickle;
@@ -193,6 +197,8 @@ static void stt_comes(struct sim_world *world, uint32_t generation)
     if (g->utterance == world->open) {
         world->open_words = words;
         world->open_flags = flags;
+        if (g->judge || g->speculation)
+            sim_words_told(world);
     }
     world->utterances[g->utterance].has_words = words > 0;
     sim_fact(world, (struct prl_floor_event){.fact = PRL_FACT_STT_FINAL,

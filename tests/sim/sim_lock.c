@@ -109,6 +109,8 @@ static void tell_floor(struct sim_world *world, const struct sim_print *print, u
     world->open_words = words;
     world->open_flags = flags;
     world->open_heard_ms = sim_voiced_ms(world);
+    world->open_heard_to = world->input;
+    sim_words_told(world);
     sim_fact(world, (struct prl_floor_event){.fact = PRL_FACT_PARTIAL,
                                              .utterance = world->open,
                                              .words = words,

@@ -176,6 +176,8 @@ static void carry_out(struct sim_world *world, const struct prl_floor_action *ac
             world->early = 0;
         if (world->probing == generation)
             world->probing = 0;
+        if (world->wordless == generation)
+            world->wordless = 0;
         sim_engines_stop(world, generation, true);
         break;
     case PRL_ACT_ASK_EOT:
@@ -401,6 +403,8 @@ static void take_partial(struct sim_world *world)
     world->open_words = words;
     world->open_flags = flags;
     world->open_heard_ms = sim_voiced_ms(world);
+    world->open_heard_to = world->input;
+    sim_words_told(world);
     sim_fact(world, (struct prl_floor_event){.fact = PRL_FACT_PARTIAL,
                                              .utterance = world->open,
                                              .words = words,

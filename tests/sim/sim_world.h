@@ -66,8 +66,8 @@ struct sim_utterance {
     bool has_words;
     bool idle;
     uint32_t taken_by; // generation of the response that pays for it
-    uint32_t speculations;
-    bool judge_early; // a verdict was asked while the voice went on
+    uint32_t speculations, early_tries;
+    uint32_t early_judges; // verdicts asked for while the voice went on
     uint64_t start;
     uint64_t end;
     uint32_t generation; // of its transcript
@@ -142,6 +142,8 @@ struct sim_world { // NOLINT(clang-analyzer-optin.performance.Padding)
     uint64_t open_voiced; // samples of finished stretches of voice in it
     uint64_t open_voice_from;
     uint32_t open_words;    // the floor was told so
+    uint32_t plain_words;   // most words in which none took the floor
+    uint64_t open_heard_to; // input position up to which the words were heard
     uint64_t open_heard_ms; // of voice that the words come from
     bool judged;            // a verdict on all of it came back
     bool judging;           // one was asked for in this pause
@@ -152,6 +154,7 @@ struct sim_world { // NOLINT(clang-analyzer-optin.performance.Padding)
     uint32_t active;    // response: visible and not finished
     uint32_t newest;    // response that began last
     uint32_t early;     // generation that was anticipated; 0: none
+    uint32_t wordless;  // generation whose STT found no words in the open utterance; 0: none
     uint32_t probing;   // generation whose STT listens to this pause; 0: none
     int64_t probing_us; // since when
     uint32_t filler;    // generation that sounds in a wait; 0: none
@@ -210,6 +213,7 @@ uint32_t sim_lock_flags(struct sim_world *world, uint32_t utterance);
 
 // sim_check.c
 uint64_t sim_voiced_ms(const struct sim_world *world); // of the open utterance
+void sim_words_told(struct sim_world *world);          // the floor is about to be told others
 void sim_check_action(struct sim_world *world, const struct prl_floor_action *action);
 void sim_check_step(struct sim_world *world, const struct prl_floor_event *event);
 void sim_check_prompt(struct sim_world *world);

@@ -274,13 +274,13 @@ PRL_TEST(eot_words_other_languages)
 
 PRL_TEST(eot_words_that_take_the_floor)
 {
-    static const char *const takes[] = {"Stop.",    "no, wait",  "What?",  "How many?",
-                                        "Hold on.", "the stop,", "Don't.", "停",
-                                        "等一下",   "别说了。",  "听",     "不对",
-                                        "什么",     "你好",      "我问你", "okay, but no"};
-    static const char *const others[] = {"Emmy.", "Nobody.", "Well,", "That's it.", "A stopper.",
-                                         "Tour.", "Loafed",  "笨",    "彭延",       "嗯嗯",
-                                         "天",    "",        "Now.",  "mhm"};
+    static const char *const takes[] = {
+        "Stop.",  "no, wait",     "What?",    "How many?", "Hold on.", "the stop,", "Don't.",
+        "停",     "等一下",       "别说了。", "听",        "不对",     "什么",      "你好",
+        "我问你", "okay, but no", "部队",     "部隊。",    "布行",     "灯一下"};
+    static const char *const others[] = {
+        "Emmy.", "Nobody.", "Well,", "That's it.", "A stopper.", "Tour.", "Loafed", "笨",
+        "彭延",  "嗯嗯",    "天",    "",           "Now.",       "mhm",   "部队的", "一对"};
     for (size_t i = 0; i < sizeof(takes) / sizeof(*takes); i++)
         EXPECT(prl_eot_words(takes[i], strlen(takes[i]), NULL) & PRL_EOT_TAKES);
     for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)

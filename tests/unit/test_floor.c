@@ -359,7 +359,60 @@ PRL_TEST(floor_stable_text_starts_the_speculation_early)
     partial(&talk, 1, 3, PRL_FLOOR_STABLE | PRL_FLOOR_OPEN_ENDED);
     SAID(&talk, "open u1, started u1");
     partial(&talk, 1, 4, PRL_FLOOR_STABLE);
-    SAID(&talk, "speculate u1 g1");
+    SAID(&talk, "anticipate u1 g1, confirm u1 g1");
+    end_talk(&talk);
+}
+
+PRL_TEST(floor_recent_words_start_the_answer_at_the_first_silence)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SERVER_VAD);
+    voice(&talk, true);
+    wait_ms(&talk, 500);
+    partial(&talk, 1, 3, 0);
+    wait_ms(&talk, 250);
+    SAID(&talk, "open u1, started u1");
+    voice(&talk, false);
+    SAID(&talk, "anticipate u1 g1, confirm u1 g1");
+    words(&talk, 1, 3, PRL_FLOOR_SAME);
+    sound(&talk, 1, 500, false);
+    wait_ms(&talk, 500);
+    SAID(&talk, "commit u1 g1, said u1 g1, start g1 turn, release g1");
+    fact(&talk, PRL_FACT_CANCEL);
+    forget(&talk);
+    // What was heard long before the end is not all of it, and what asks for more is not the end.
+    voice(&talk, true);
+    wait_ms(&talk, 500);
+    partial(&talk, 2, 3, 0);
+    wait_ms(&talk, 400);
+    voice(&talk, false);
+    SAID(&talk, "open u2, started u2");
+    partial(&talk, 2, 4, PRL_FLOOR_OPEN_ENDED);
+    SAID(&talk, "");
+    partial(&talk, 2, 5, 0);
+    SAID(&talk, "anticipate u2 g2, confirm u2 g2");
+    // Other words of it are answered as if nothing had been anticipated.
+    words(&talk, 2, 6, 0);
+    wait_ms(&talk, 100);
+    SAID(&talk, "drop g2, speculate u2 g3");
+    end_talk(&talk);
+}
+
+PRL_TEST(floor_early_tries_do_not_cost_those_of_pauses)
+{
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SERVER_VAD);
+    voice(&talk, true);
+    for (uint32_t i = 1; i <= 5; i++) {
+        wait_ms(&talk, 300);
+        partial(&talk, 1, i, PRL_FLOOR_STABLE);
+        partial(&talk, 1, i, PRL_FLOOR_STABLE | PRL_FLOOR_SAME);
+    }
+    SAID(&talk, "open u1, started u1, anticipate u1 g1, drop g1, anticipate u1 g2, drop g2, "
+                "anticipate u1 g3, drop g3");
+    voice(&talk, false);
+    wait_ms(&talk, 100);
+    SAID(&talk, "speculate u1 g4");
     end_talk(&talk);
 }
 
@@ -549,7 +602,10 @@ PRL_TEST(floor_another_voice_pauses_the_answer_and_no_more)
         partial(&talk, 2, 4, 0); // words wait until it is known whose they are
         SAID(&talk, "open u2, pause g1, judge u2 g2");
         words(&talk, 2, 4, 0);
-        SAID(&talk, "");
+        SAID(&talk, "judge u2 g3");
+        words(&talk, 3, 4, 0);
+        SAID(&talk, "judge u2 g4");
+        words(&talk, 4, 4, 0);
         wait_ms(&talk, 600);
         partial(&talk, 2, 0, PRL_FLOOR_OTHER);
         SAID(&talk, "resume g1");
@@ -600,7 +656,7 @@ PRL_TEST(floor_the_locked_speaker_interrupts)
     wait_ms(&talk, 290);
     SAID(&talk, "");
     wait_ms(&talk, 10);
-    SAID(&talk, "started u2, cancel g1 turn, speculate u2 g3");
+    SAID(&talk, "started u2, cancel g1 turn, anticipate u2 g3, confirm u2 g3");
     end_talk(&talk);
 
     // The speaker joins in.
@@ -631,9 +687,9 @@ PRL_TEST(floor_what_was_made_of_words_is_void_when_they_turn_out_to_be_anothers)
     SAID(&talk, "drop g1, speculate u1 g2");
     words(&talk, 2, 0, PRL_FLOOR_OTHER);
     partial(&talk, 1, 4, PRL_FLOOR_MINE); // or the other way round
-    SAID(&talk, "drop g2, speculate u1 g3");
-    words(&talk, 3, 4, PRL_FLOOR_MINE);
-    SAID(&talk, "generate g3");
+    SAID(&talk, "drop g2, anticipate u1 g3, confirm u1 g3");
+    words(&talk, 3, 4, PRL_FLOOR_MINE | PRL_FLOOR_SAME);
+    SAID(&talk, "");
     partial(&talk, 1, 4, 0); // not known any more is no news
     SAID(&talk, "");
     end_talk(&talk);
@@ -878,6 +934,8 @@ PRL_TEST(floor_semantic_pauses_before_it_believes)
     SAID(&talk, "discard u2, resume g1");
     EXPECT_INT(prl_floor_answer(talk.floor), PRL_FLOOR_SPEAKING);
     // Words that mean us; from the first syllable a recogniser makes them of anything.
+    talk.conf.interrupt_max_ms = 800;
+    configure(&talk);
     voice(&talk, true);
     wait_ms(&talk, 290);
     partial(&talk, 3, 2, 0);
@@ -885,10 +943,23 @@ PRL_TEST(floor_semantic_pauses_before_it_believes)
     wait_ms(&talk, 10);
     partial(&talk, 3, 2, 0);
     SAID(&talk, "");
-    wait_ms(&talk, 240);
+    wait_ms(&talk, 340);
     SAID(&talk, "judge u3 g3");
     wait_ms(&talk, 10); // so long no hum lasts
     SAID(&talk, "drop g3, started u3, cancel g1 turn");
+    end_talk(&talk);
+
+    // Words of which one takes the floor are not believed where as many took nothing before.
+    begin(&talk, PRL_FLOOR_SEMANTIC_VAD);
+    until_speaking(&talk);
+    voice(&talk, true);
+    wait_ms(&talk, 360);
+    partial(&talk, 2, 2, 0);
+    SAID(&talk, "open u2, pause g1, judge u2 g2");
+    words(&talk, 2, 2, PRL_FLOOR_TAKES);
+    SAID(&talk, "");
+    partial(&talk, 2, 3, PRL_FLOOR_TAKES);
+    SAID(&talk, "started u2, cancel g1 turn");
     end_talk(&talk);
 
     // Three words, or two of which one takes the floor, need no more.
@@ -921,7 +992,12 @@ PRL_TEST(floor_semantic_believes_one_word_later)
     wait_ms(&talk, 100);
     SAID(&talk, "");
     partial(&talk, 2, 1, 0);
-    wait_ms(&talk, 140);
+    wait_ms(&talk, 20);
+    SAID(&talk, "");
+    wait_ms(&talk, 10);
+    SAID(&talk, "judge u2 g3");
+    words(&talk, 3, 1, 0);
+    wait_ms(&talk, 50);
     SAID(&talk, "");
     wait_ms(&talk, 10);
     SAID(&talk, "started u2, cancel g1 turn");
@@ -941,7 +1017,7 @@ PRL_TEST(floor_semantic_believes_one_word_later)
     wait_ms(&talk, 10);
     SAID(&talk, "drop g2, judge u2 g3");
     words(&talk, 3, 1, PRL_FLOOR_TAKES);
-    SAID(&talk, "started u2, cancel g1 turn");
+    SAID(&talk, "started u2, cancel g1 turn, anticipate u2 g4, confirm u2 g4");
     end_talk(&talk);
 
     // Two words of a short sound are what a recogniser makes of a hum.
@@ -1008,7 +1084,7 @@ PRL_TEST(floor_a_late_verdict_still_counts)
     wait_ms(&talk, 1000);
     SAID(&talk, "open u2, pause g1, judge u2 g2, resume g1");
     words(&talk, 2, 1, PRL_FLOOR_TAKES);
-    SAID(&talk, "started u2, cancel g1 turn, speculate u2 g3, commit u2 g3");
+    SAID(&talk, "started u2, cancel g1 turn, anticipate u2 g3, confirm u2 g3, commit u2 g3");
     end_talk(&talk);
 
     // One that fails is none, and the rest of the sound is measured anew.

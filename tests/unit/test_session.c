@@ -314,7 +314,7 @@ PRL_TEST(session_compares_words)
     EXPECT(!prl_session_same_words("what time is it", "what time is it now"));
     EXPECT(!prl_session_same_words("你好", "您好"));
     EXPECT(!prl_session_same_words("\xFF\xFE", "a"));
-    EXPECT_INT(prl_session_count_words("It's 3 o'clock, 你好"), 7);
+    EXPECT_INT(prl_session_count_words("It's 3 o'clock, 你好"), 5);
     EXPECT_INT(prl_session_count_words(""), 0);
 }
 
