@@ -41,7 +41,7 @@ struct prl_tts_paths {
     const char *hibari_model;   // hibari-marks.onnx, made by tools/convert/en_tables.py
     const char *zh_tables;      // made by tools/convert/zh_tables.py
     const char *kokoro_model;   // predictor.onnx and
-    const char *kokoro_vocoder; // vocoder.onnx, made by tools/convert/kokoro_split.py
+    const char *kokoro_vocoder; // vocoder_norms.onnx, made by tools/convert/kokoro_split.py
     const char *kokoro_voices;  // folder with <voice>.bin
     const char *fastspeech2_model;
     const char *melgan_model;

@@ -35,19 +35,25 @@ static const struct prl_text_out *sample_en(void)
     return &out;
 }
 
+// "This machine speaks by itself."
 static const struct prl_text_out *sample_zh(void)
 {
-    static const char text[] = "你好。";
+    static const char text[] = "这台机器自己会说话。";
+#define AT(i, what)                                                                                \
+    {                                                                                              \
+        3 * (i), 3, 3 * (i), 3 * (i) + 3, PRL_TEXT_ZH, what                                        \
+    }
     static const struct prl_text_unit units[] = {
-        {0, 3, 0, 3, PRL_TEXT_ZH, PRL_TEXT_WORD},
-        {3, 3, 3, 6, PRL_TEXT_ZH, PRL_TEXT_WORD},
-        {6, 3, 6, 9, PRL_TEXT_ZH, PRL_TEXT_PAUSE},
+        AT(0, PRL_TEXT_WORD), AT(1, PRL_TEXT_WORD),  AT(2, PRL_TEXT_WORD), AT(3, PRL_TEXT_WORD),
+        AT(4, PRL_TEXT_WORD), AT(5, PRL_TEXT_WORD),  AT(6, PRL_TEXT_WORD), AT(7, PRL_TEXT_WORD),
+        AT(8, PRL_TEXT_WORD), AT(9, PRL_TEXT_PAUSE),
     };
-    static const struct prl_text_segment segment = {PRL_TEXT_ZH, 0, 3, 0, sizeof(text) - 1};
+#undef AT
+    static const struct prl_text_segment segment = {PRL_TEXT_ZH, 0, 10, 0, sizeof(text) - 1};
     static const struct prl_text_out out = {.text = text,
                                             .text_len = sizeof(text) - 1,
                                             .units = units,
-                                            .unit_count = 3,
+                                            .unit_count = 10,
                                             .segments = &segment,
                                             .segment_count = 1};
     return &out;
@@ -119,6 +125,8 @@ static void engine_open(struct prl_tts_engines *engines, const struct prl_tts_co
     if (!err && !is_named(ops, "espeak")) { // which must not be started for nothing
         err = engine_try(&engine, ops->languages & PRL_TTS_LANG_EN ? sample_en() : sample_zh(),
                          conf->threads, &rtf);
+        if (!err && is_named(ops, "kokoro") && conf->paths.zh_tables) // learns its voice's norms
+            err = engine_try(&engine, sample_zh(), conf->threads, &rtf);
         if (err)
             (void)snprintf(why, why_size, "%s", ops->why(engine.ctx));
     }

@@ -4,8 +4,9 @@
 // Longest step: one stretch of at most 167 frames (120, a rest, context); measured in docs/TUNING.md.
 // The model gives 0.4 s of silence before and 0.6 s behind each piece. Most of it is never made into
 // sound, the rest is cut off, and a pause by the last mark is put behind, so pieces and clauses can be
-// laid end to end. The first stretch of a long piece that somebody waits for is as short as this machine's
-// speed allows without a gap behind it.
+// laid end to end. The first stretch of a piece that somebody waits for is as short as this machine's
+// speed allows without a gap behind it. What a voice's norms are is learnt from its first pieces, which are
+// therefore made whole; from then on stretches can be short.
 // Source:   Kokoro-82M v1.0 (Apache-2.0), int8; voices of kokoro-js 1.2.1.
 #include <math.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include "tts/backend.h"
 #include "tts/en_g2p.h"
 #include "tts/kokoro_flow.h"
+#include "tts/kokoro_norms.h"
 #include "tts/kokoro_script.h"
 #include "tts/kokoro_synth.h"
 #include "tts/zh_g2p.h"
@@ -26,47 +28,12 @@ enum {
     IDS_MAX = STYLE_ROWS + 2,
     PATH_BYTES = 1024,
 };
-static const float KEEP_START_FRAMES = 10; // at speed 1; fewer change the sound, see TUNING.md
+// At speed 1. By its own statistics a piece sounds different without its silence, see TUNING.md.
+static const float KEEP_START_FRAMES = 10;
+static const float KEEP_START_FINE = 7;
 static const float KEEP_END_FRAMES = 22;
 static const double COST_MARGIN = 1.25; // a frame may cost so much more than the newest ones did
 static const double COST_SHARE = 0.3;   // of the newest stretch in the running mean
-
-struct piece {
-    int64_t ids[IDS_MAX]; // with pads
-    size_t id_count;
-    size_t start, end;           // of the script's ids
-    uint32_t id_sample[IDS_MAX]; // where each id begins, from the start of the request
-    uint32_t sample;             // where the piece begins
-    size_t first_frame;          // those before it are not made into sound
-    size_t frame;                // next one to make
-    size_t last_frame;           // behind the last
-};
-
-struct kokoro {
-    struct prl_zh_g2p *zh;          // owned; NULL without its table
-    struct prl_en_g2p *en;          // owned; NULL without its tables
-    struct prl_en_g2p *en_gb;       // owned; NULL: British voices speak American
-    struct prl_kokoro_synth *synth; // owned
-    char voices[PATH_BYTES];        // folder
-    float *style;                   // owned, STYLE_ROWS * PRL_KOKORO_STYLE of `voice`
-    const struct prl_tts_voice *voice;
-    char why[PRL_TTS_WHY_SIZE];
-    struct prl_kokoro_script script;
-    struct piece piece;
-    // of the request
-    bool running;
-    float speed;
-    unsigned pieces; // begun so far
-    size_t id_at;    // ids already begun
-    uint32_t sample; // given out so far
-    double hand;     // frames that are made and not yet heard, by prl_kokoro_flow_next
-    double cost;     // frames of sound in the time that one takes to make; 0: not known
-    struct prl_kokoro_flow flow;
-    size_t sound_at; // of the stretch
-    size_t pause;    // samples of silence still to give out behind the piece
-    int16_t silence[PRL_TTS_CHUNK_MAX];
-    struct prl_marks marks;
-};
 
 #define ZH(voice, sex)                                                                             \
     {                                                                                              \
@@ -117,6 +84,44 @@ static const struct prl_tts_voice VOICES[] = {
 enum { VOICE_COUNT = sizeof(VOICES) / sizeof(VOICES[0]) };
 _Static_assert(VOICE_COUNT == 36, "28 English and 8 Chinese");
 
+struct piece {
+    int64_t ids[IDS_MAX]; // with pads
+    size_t id_count;
+    size_t start, end;           // of the script's ids
+    uint32_t id_sample[IDS_MAX]; // where each id begins, from the start of the request
+    uint32_t sample;             // where the piece begins
+    size_t first_frame;          // those before it are not made into sound
+    size_t frame;                // next one to make
+    size_t last_frame;           // behind the last
+};
+
+struct kokoro {
+    struct prl_zh_g2p *zh;          // owned; NULL without its table
+    struct prl_en_g2p *en;          // owned; NULL without its tables
+    struct prl_en_g2p *en_gb;       // owned; NULL: British voices speak American
+    struct prl_kokoro_synth *synth; // owned
+    char voices[PATH_BYTES];        // folder
+    float *style;                   // owned, STYLE_ROWS * PRL_KOKORO_STYLE of `voice`
+    const struct prl_tts_voice *voice;
+    struct prl_kokoro_norms norms[VOICE_COUNT];
+    char why[PRL_TTS_WHY_SIZE];
+    struct prl_kokoro_script script;
+    struct piece piece;
+    // of the request
+    bool running;
+    float speed;
+    unsigned pieces; // begun so far
+    size_t id_at;    // ids already begun
+    uint32_t sample; // given out so far
+    double hand;     // frames that are made and not yet heard, by prl_kokoro_flow_next
+    double cost;     // frames of sound in the time that one takes to make; 0: not known
+    struct prl_kokoro_flow flow;
+    size_t sound_at; // of the stretch
+    size_t pause;    // samples of silence still to give out behind the piece
+    int16_t silence[PRL_TTS_CHUNK_MAX];
+    struct prl_marks marks;
+};
+
 static void close_it(void **ctx)
 {
     struct kokoro *self = *ctx;
@@ -129,6 +134,8 @@ static void close_it(void **ctx)
     prl_kokoro_script_free(&self->script);
     prl_kokoro_flow_free(&self->flow);
     prl_mem_free(self->style);
+    for (size_t i = 0; i < VOICE_COUNT; i++)
+        prl_kokoro_norms_free(&self->norms[i]);
     prl_marks_free(&self->marks);
     prl_mem_free(self);
     *ctx = NULL;
@@ -286,6 +293,11 @@ static enum prl_err fail(struct kokoro *self, enum prl_err err, const char *what
     return err;
 }
 
+static struct prl_kokoro_norms *norms_of_voice(struct kokoro *self)
+{
+    return &self->norms[self->voice - VOICES];
+}
+
 // Frames of the next ids, and which of them become sound.
 static enum prl_err begin_piece(struct kokoro *self)
 {
@@ -300,7 +312,8 @@ static enum prl_err begin_piece(struct kokoro *self)
     if (err)
         return fail(self, err, prl_kokoro_synth_why(self->synth));
     // Pauses of the model get longer as the speech gets slower.
-    float keep_start = floorf(KEEP_START_FRAMES / self->speed);
+    bool known = prl_kokoro_norms_known(norms_of_voice(self));
+    float keep_start = floorf((known ? KEEP_START_FINE : KEEP_START_FRAMES) / self->speed);
     float keep_end = floorf(KEEP_END_FRAMES / self->speed);
     const float *durations = prl_kokoro_synth_durations(self->synth);
     float tail = 0; // of the last sound before mark and pad
@@ -338,29 +351,33 @@ static void place_ids(struct kokoro *self)
 static enum prl_err make_stretch(struct kokoro *self)
 {
     struct piece *piece = &self->piece;
-    size_t count = prl_kokoro_flow_next(piece->last_frame - piece->frame, self->cost * COST_MARGIN,
-                                        self->hand);
+    struct prl_kokoro_norms *norms = norms_of_voice(self);
+    float *known = prl_kokoro_norms_known(norms);
+    const struct prl_kokoro_grain *grain = known ? &prl_kokoro_fine : &prl_kokoro_coarse;
+    size_t count = prl_kokoro_flow_next(grain, piece->last_frame - piece->frame,
+                                        self->cost * COST_MARGIN, self->hand);
     size_t from = piece->frame;
     size_t to = from + count;
     size_t before = from - piece->first_frame;
     size_t behind = piece->last_frame - to;
-    before = before < PRL_KOKORO_CONTEXT ? before : PRL_KOKORO_CONTEXT;
-    behind = behind < PRL_KOKORO_CONTEXT ? behind : PRL_KOKORO_CONTEXT;
-    struct prl_kokoro_stretch stretch = {.samples = (before + count + behind) * PRL_KOKORO_FRAME,
+    before = before < grain->context ? before : grain->context;
+    behind = behind < grain->context ? behind : grain->context;
+    const size_t made = before + count + behind;
+    struct prl_kokoro_stretch stretch = {.samples = made * PRL_KOKORO_FRAME,
                                          .before = before * PRL_KOKORO_FRAME,
                                          .behind = behind * PRL_KOKORO_FRAME};
     int64_t start_us = prl_clock_now_us();
     enum prl_err err =
-        prl_kokoro_synth_sound(self->synth, from - before, to + behind, &stretch.wave);
+        prl_kokoro_synth_sound(self->synth, from - before, to + behind, known, &stretch.wave);
     if (err)
         return fail(self, err, prl_kokoro_synth_why(self->synth));
     double frame_us = 1e6 * PRL_KOKORO_FRAME / PRL_TTS_RATE_HZ;
-    double cost =
-        (double)(prl_clock_now_us() - start_us) / frame_us / (double)(before + count + behind);
+    double cost = (double)(prl_clock_now_us() - start_us) / frame_us / (double)made;
     self->cost += (cost - self->cost) * (self->cost > 0 ? COST_SHARE : 1);
-    self->hand = (self->hand > 0 ? self->hand - cost * (double)(before + count + behind) : 0) +
-                 (double)count;
+    self->hand = (self->hand > 0 ? self->hand - cost * (double)made : 0) + (double)count;
     self->hand = self->hand > 0 ? self->hand : 0;
+    if (!known)
+        prl_kokoro_norms_learn(norms, prl_kokoro_synth_norms(self->synth), made);
     piece->frame = to;
     self->sound_at = 0;
     err = prl_kokoro_flow_add(&self->flow, &stretch);

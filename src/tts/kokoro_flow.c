@@ -8,16 +8,19 @@
 #include "base/mem.h"
 
 enum {
-    WINDOW = 120,      // 5 ms: loudness is looked at in these
-    LEAD = 600,        // kept before the first sound
-    TAIL = 1440,       // kept, faded, behind the last
-    FADE = 120,        // from nothing
-    CROSS = 600,       // from one stretch to the next
-    STRETCH_MIN = 48,  // frames; with shorter ones words get lost (decisions/014)
+    WINDOW = 120,  // 5 ms: loudness is looked at in these
+    LEAD = 600,    // kept before the first sound
+    TAIL = 1440,   // kept, faded, behind the last
+    FADE = 120,    // from nothing
+    CROSS = 600,   // from one stretch to the next
+    LAG_MAX = 120, // 5 ms, half a period of a low voice
+    LAG_STEP = 2,
     STRETCH_MAX = 120, // frames; a cancel waits no longer than for one
-    FIRST_MIN = 72,    // with the silence before
-    FIRST_SILENT = 8,  // frames of the first stretch that are cut off
 };
+const struct prl_kokoro_grain prl_kokoro_coarse = {
+    .context = 10, .silent = 8, .first_min = 72, .stretch_min = 48};
+const struct prl_kokoro_grain prl_kokoro_fine = {
+    .context = 6, .silent = 5, .first_min = 20, .stretch_min = 12};
 static const float SILENCE_RMS = 0.003F;
 static const float SPEECH_RMS = 0.09F; // every voice and piece is brought to this loudness
 static const float PEAK_MAX = 0.95F;
@@ -82,10 +85,15 @@ static int16_t to_pcm(float value)
 static float matching_gain(const struct prl_kokoro_flow *flow,
                            const struct prl_kokoro_stretch *stretch)
 {
-    // Both hold the same frames: those before the join that are kept, and those behind it.
-    size_t both = flow->tail_len < stretch->samples ? flow->tail_len : stretch->samples;
-    float then = rms_of(flow->tail, both);
-    float now = rms_of(stretch->wave, both);
+    // What both hold: frames before the join, and frames behind it.
+    size_t before = flow->tail_len - flow->tail_behind;
+    if (before > stretch->before)
+        before = stretch->before;
+    size_t behind = stretch->samples - stretch->before;
+    if (behind > flow->tail_behind)
+        behind = flow->tail_behind;
+    float then = rms_of(flow->tail + flow->tail_len - flow->tail_behind - before, before + behind);
+    float now = rms_of(stretch->wave + stretch->before - before, before + behind);
     if (!(then > SILENCE_RMS && now > SILENCE_RMS))
         return flow->gain;
     return flow->gain * fminf(fmaxf(then / now, 1 / MATCH_MAX), MATCH_MAX);
@@ -109,6 +117,35 @@ static void keep_tail(struct prl_kokoro_flow *flow, const struct prl_kokoro_stre
     flow->tail_len = stretch->behind ? keep : 0;
     flow->tail_behind = stretch->behind;
     memcpy(flow->tail, stretch->wave + stretch->samples - keep, flow->tail_len * sizeof(float));
+}
+
+// The vocoder begins each stretch at a phase of its own. How many samples later (or sooner) in the stretch the
+// sound is most like what goes on behind the one before it.
+static int best_lag(const struct prl_kokoro_flow *flow, const struct prl_kokoro_stretch *stretch)
+{
+    const float *over = flow->tail + flow->tail_len - flow->tail_behind;
+    const float *wave = stretch->wave + stretch->before;
+    if (flow->tail_behind < CROSS || stretch->before < LAG_MAX ||
+        stretch->samples - stretch->before < LAG_MAX + CROSS)
+        return 0;
+    int best = 0;
+    double most = 0;
+    for (int lag = -LAG_MAX; lag <= LAG_MAX; lag += LAG_STEP) {
+        double same = 0;
+        double power = 1e-9;
+        for (int i = 0; i < CROSS; i += LAG_STEP) {
+            double value = (double)wave[lag + i];
+            same += value * (double)over[i];
+            power += value * value;
+        }
+        double like = same / sqrt(power);
+        // What is as like without a lag stays where it is.
+        if (like > most * (1 + 1e-3) || (lag == 0 && like >= most)) {
+            most = like;
+            best = lag;
+        }
+    }
+    return best;
 }
 
 // Level, fades and PCM of wave[0, len), of which the last `fade` samples fade to nothing.
@@ -146,22 +183,23 @@ enum prl_err prl_kokoro_flow_add(struct prl_kokoro_flow *flow,
         flow->skipped += count;
         return PRL_OK;
     }
-    size_t start = 0;
+    ptrdiff_t start = flow->begun ? best_lag(flow, stretch) : 0;
     if (!flow->begun)
-        start = first * WINDOW > LEAD ? first * WINDOW - LEAD : 0;
+        start = first * WINDOW > LEAD ? (ptrdiff_t)(first * WINDOW - LEAD) : 0;
     size_t speech = loud ? (last + 1) * WINDOW : 0;
     size_t end = count;
     if (flow->ended && speech + TAIL < count)
         end = speech + TAIL;
     size_t fade = flow->ended && end > speech ? end - speech : 0;
     float gain = flow->begun ? matching_gain(flow, stretch) : SPEECH_RMS / rms;
-    gain = fminf(gain, PEAK_MAX / peak_of(wave + start, end - start));
-    enum prl_err err = reserve(flow, end - start);
+    const size_t len = (size_t)((ptrdiff_t)end - start);
+    gain = fminf(gain, PEAK_MAX / peak_of(wave + start, len));
+    enum prl_err err = reserve(flow, len);
     if (err)
         return err;
-    convert(flow, wave + start, end - start, fade, gain, flow->gain);
-    flow->len = end - start;
-    flow->skipped += flow->begun ? 0 : start;
+    convert(flow, wave + start, len, fade, gain, flow->gain);
+    flow->len = len;
+    flow->skipped += flow->begun ? 0 : (size_t)start;
     flow->begun = true;
     flow->gain = gain;
     keep_tail(flow, stretch);
@@ -169,27 +207,29 @@ enum prl_err prl_kokoro_flow_add(struct prl_kokoro_flow *flow,
 }
 
 // `next` of the `rest` frames, or all when a crumb would stay.
-static size_t without_crumb(size_t rest, size_t next)
+static size_t without_crumb(const struct prl_kokoro_grain *grain, size_t rest, size_t next)
 {
-    return rest < next + STRETCH_MIN ? rest : next;
+    return rest < next + grain->stretch_min ? rest : next;
 }
 
 // The next stretch with `hand` frames in hand: what can be made in that time.
-static size_t in_time(size_t rest, double cost, double hand)
+static size_t in_time(const struct prl_kokoro_grain *grain, size_t rest, double cost, double hand)
 {
-    double can = hand / cost - 2 * PRL_KOKORO_CONTEXT;
-    size_t next = can >= STRETCH_MAX ? STRETCH_MAX : can >= STRETCH_MIN ? (size_t)can : STRETCH_MIN;
-    return without_crumb(rest, next);
+    double can = hand / cost - 2 * (double)grain->context;
+    size_t next = can >= STRETCH_MAX                  ? STRETCH_MAX
+                  : can >= (double)grain->stretch_min ? (size_t)can
+                                                      : grain->stretch_min;
+    return without_crumb(grain, rest, next);
 }
 
 // With `first` frames made at once, does the rest always come before the sound runs out?
-static bool goes_on(size_t rest, size_t first, double cost)
+static bool goes_on(const struct prl_kokoro_grain *grain, size_t rest, size_t first, double cost)
 {
-    double hand = (double)first - FIRST_SILENT;
+    double hand = (double)first - (double)grain->silent;
     rest -= first;
     while (rest > 0) {
-        size_t next = in_time(rest, cost, hand);
-        hand -= cost * (double)(next + (size_t)2 * PRL_KOKORO_CONTEXT);
+        size_t next = in_time(grain, rest, cost, hand);
+        hand -= cost * (double)(next + 2 * grain->context);
         if (hand < 0)
             return false;
         hand += (double)next;
@@ -198,15 +238,17 @@ static bool goes_on(size_t rest, size_t first, double cost)
     return true;
 }
 
-size_t prl_kokoro_flow_next(size_t rest, double cost, double hand)
+size_t prl_kokoro_flow_next(const struct prl_kokoro_grain *grain, size_t rest, double cost,
+                            double hand)
 {
     PRL_CHECK(rest > 0);
     if (!(cost > 0))
-        return without_crumb(rest, STRETCH_MAX);
+        return without_crumb(grain, rest, STRETCH_MAX);
     if (hand >= 0)
-        return in_time(rest, cost, hand);
-    for (size_t first = FIRST_MIN; first + STRETCH_MIN <= rest && first < STRETCH_MAX; first++)
-        if (goes_on(rest, first, cost))
+        return in_time(grain, rest, cost, hand);
+    for (size_t first = grain->first_min; first + grain->stretch_min <= rest && first < STRETCH_MAX;
+         first++)
+        if (goes_on(grain, rest, first, cost))
             return first;
-    return without_crumb(rest, STRETCH_MAX);
+    return without_crumb(grain, rest, STRETCH_MAX);
 }

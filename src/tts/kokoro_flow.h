@@ -46,9 +46,21 @@ struct prl_kokoro_stretch {
 enum prl_err prl_kokoro_flow_add(struct prl_kokoro_flow *flow,
                                  const struct prl_kokoro_stretch *stretch) PRL_MUST_USE;
 
+// How finely a piece may be cut.
+struct prl_kokoro_grain {
+    size_t
+        context; // frames that a stretch is computed with on each side, at most PRL_KOKORO_CONTEXT
+    size_t silent;      // frames of the first stretch that are cut off
+    size_t first_min;   // frames of the first stretch, those among them
+    size_t stretch_min; // of the others
+};
+// By its own statistics a shorter stretch loses words; by the voice's norms it does not (decisions/014).
+extern const struct prl_kokoro_grain prl_kokoro_coarse, prl_kokoro_fine;
+
 // How many of `rest` frames to make next, so that sound goes on without a gap. A frame costs the time of
 // `cost` frames of sound. `hand`: frames that are made and not yet heard; negative: none, somebody waits for
 // the first, and the shortest stretch after which all others come in time is wanted.
-size_t prl_kokoro_flow_next(size_t rest, double cost, double hand);
+size_t prl_kokoro_flow_next(const struct prl_kokoro_grain *grain, size_t rest, double cost,
+                            double hand);
 
 #endif

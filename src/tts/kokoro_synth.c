@@ -10,13 +10,15 @@
 #include "engine/ort.h"
 
 enum { DURATIONS, FEATURES, PITCH, ENERGY, FRAME_OUTPUTS, FEATURE_ROWS = 512, WHY_BYTES = 300 };
+enum { SOUND, NORMS, MADE };
 
 struct prl_kokoro_synth {
     struct prl_ort_session *predictor; // owned
     struct prl_ort_session *vocoder;   // owned
     struct prl_ort_tensor piece[FRAME_OUTPUTS];
-    struct prl_ort_tensor sound;
-    float *style; // borrowed
+    struct prl_ort_tensor made[MADE]; // sound, norms
+    float *no_norms;                  // owned: zeros
+    float *style;                     // borrowed
     float speed;
     size_t frames;
     float *stretch; // owned: features, pitch and energy of a stretch
@@ -37,6 +39,9 @@ enum prl_err prl_kokoro_synth_create(struct prl_kokoro_synth **out, struct prl_o
     conf.path = models[1];
     if (!err)
         err = prl_ort_session_create(&synth->vocoder, ort, &conf, why, why_size);
+    synth->no_norms = prl_mem_zalloc(PRL_KOKORO_NORMS * sizeof(float));
+    if (!err && !synth->no_norms)
+        err = PRL_ERR_NOMEM;
     if (err)
         prl_kokoro_synth_destroy(&synth);
     *out = synth;
@@ -56,10 +61,11 @@ void prl_kokoro_synth_destroy(struct prl_kokoro_synth **synth)
         return;
     forget_piece(*synth);
     if ((*synth)->vocoder)
-        prl_ort_release((*synth)->vocoder, &(*synth)->sound, 1);
+        prl_ort_release((*synth)->vocoder, (*synth)->made, MADE);
     prl_ort_session_destroy(&(*synth)->predictor);
     prl_ort_session_destroy(&(*synth)->vocoder);
     prl_mem_free((*synth)->stretch);
+    prl_mem_free((*synth)->no_norms);
     prl_mem_free(*synth);
     *synth = NULL;
 }
@@ -161,16 +167,17 @@ static enum prl_err take_stretch(struct prl_kokoro_synth *synth, size_t from, si
 }
 
 enum prl_err prl_kokoro_synth_sound(struct prl_kokoro_synth *synth, size_t from, size_t to,
-                                    const float **wave)
+                                    float *norms, const float **wave)
 {
     PRL_CHECK(from < to && to <= synth->frames);
     *wave = NULL;
-    prl_ort_release(synth->vocoder, &synth->sound, 1);
+    prl_ort_release(synth->vocoder, synth->made, MADE);
     enum prl_err err = take_stretch(synth, from, to);
     if (err)
         return err;
     const int64_t count = (int64_t)(to - from);
     float *features = synth->stretch;
+    float share = norms ? 0 : 1; // of the frames' own
     const struct prl_ort_tensor inputs[] = {
         {.name = "features",
          .type = PRL_ORT_FLOAT,
@@ -192,15 +199,29 @@ enum prl_err prl_kokoro_synth_sound(struct prl_kokoro_synth *synth, size_t from,
          .rank = 2,
          .shape = {1, PRL_KOKORO_STYLE},
          .data = synth->style},
+        {.name = "norms",
+         .type = PRL_ORT_FLOAT,
+         .rank = 3,
+         .shape = {1, PRL_KOKORO_NORMS, 1},
+         .data = norms ? norms : synth->no_norms},
+        {.name = "share", .type = PRL_ORT_FLOAT, .rank = 1, .shape = {1}, .data = &share},
     };
-    synth->sound = (struct prl_ort_tensor){.name = "audio"};
-    if (prl_ort_run(synth->vocoder, inputs, sizeof(inputs) / sizeof(inputs[0]), &synth->sound, 1))
+    struct prl_ort_tensor *made = synth->made;
+    made[SOUND] = (struct prl_ort_tensor){.name = "audio"};
+    made[NORMS] = (struct prl_ort_tensor){.name = "own_norms"};
+    if (prl_ort_run(synth->vocoder, inputs, sizeof(inputs) / sizeof(inputs[0]), made, MADE))
         return fail(synth, PRL_ERR_ENGINE, prl_ort_session_why(synth->vocoder));
-    if (synth->sound.type != PRL_ORT_FLOAT ||
-        prl_ort_count(&synth->sound) != (size_t)count * PRL_KOKORO_FRAME)
+    if (made[SOUND].type != PRL_ORT_FLOAT || made[NORMS].type != PRL_ORT_FLOAT ||
+        prl_ort_count(&made[SOUND]) != (size_t)count * PRL_KOKORO_FRAME ||
+        prl_ort_count(&made[NORMS]) != PRL_KOKORO_NORMS)
         return fail(synth, PRL_ERR_ENGINE, "unusable sound of the vocoder");
-    *wave = synth->sound.data;
+    *wave = made[SOUND].data;
     return PRL_OK;
+}
+
+const float *prl_kokoro_synth_norms(const struct prl_kokoro_synth *synth)
+{
+    return synth->made[NORMS].data;
 }
 
 const char *prl_kokoro_synth_why(const struct prl_kokoro_synth *synth)

@@ -87,6 +87,26 @@ PRL_TEST(kokoro_flow_stretches_add_up_to_the_whole)
     prl_kokoro_flow_free(&many);
 }
 
+// The vocoder begins each stretch at another phase: 60 samples are half a period of the tone, which would
+// cancel where one stretch fades into the next.
+PRL_TEST(kokoro_flow_joins_in_phase)
+{
+    struct prl_kokoro_flow flow = {.sound = NULL};
+    make_whole();
+    prl_kokoro_flow_begin(&flow);
+    EXPECT_OK(add(&flow, 0, 30, 1));
+    memmove(whole, whole + 60, sizeof(whole) - 60 * sizeof(float));
+    EXPECT_OK(add(&flow, 30, FRAMES, 1));
+    int loudest = 0;
+    for (size_t period = 0; period < 5; period++) {
+        int peak = peak_of(flow.sound + period * 120, 120);
+        EXPECT_NEAR(peak, 0.09 * 1.414 * 32767, 400);
+        loudest = peak > loudest ? peak : loudest;
+    }
+    EXPECT(loudest > 0);
+    prl_kokoro_flow_free(&flow);
+}
+
 PRL_TEST(kokoro_flow_waits_for_the_first_sound_and_ends_in_silence)
 {
     struct prl_kokoro_flow flow = {.sound = NULL};
@@ -126,17 +146,18 @@ PRL_TEST(kokoro_flow_survives_a_broken_model)
 }
 
 // Plays a plan against the clock; true when the sound never runs out.
-static bool plays_on(size_t frames, double cost, size_t *first)
+static bool plays_on(const struct prl_kokoro_grain *grain, size_t frames, double cost,
+                     size_t *first)
 {
     size_t rest = frames;
-    *first = prl_kokoro_flow_next(rest, cost, -1);
-    double hand = (double)*first - 8;
+    *first = prl_kokoro_flow_next(grain, rest, cost, -1);
+    double hand = (double)*first - (double)grain->silent;
     rest -= *first;
     while (rest > 0) {
-        size_t next = prl_kokoro_flow_next(rest, cost, hand > 0 ? hand : 0);
+        size_t next = prl_kokoro_flow_next(grain, rest, cost, hand > 0 ? hand : 0);
         if (next == 0 || next > rest)
             return false;
-        hand -= cost * (double)(next + (size_t)2 * CONTEXT);
+        hand -= cost * (double)(next + 2 * grain->context);
         if (hand < 0)
             return false;
         hand += (double)next;
@@ -147,24 +168,32 @@ static bool plays_on(size_t frames, double cost, size_t *first)
 
 PRL_TEST(kokoro_first_stretch_is_short_and_nothing_runs_dry)
 {
+    const struct prl_kokoro_grain *coarse = &prl_kokoro_coarse;
+    const struct prl_kokoro_grain *fine = &prl_kokoro_fine;
     size_t first;
-    EXPECT(plays_on(200, 0.4, &first));
+    EXPECT(plays_on(coarse, 200, 0.4, &first));
     EXPECT(first <= 80);
     size_t slower;
-    EXPECT(plays_on(200, 0.8, &slower));
+    EXPECT(plays_on(coarse, 200, 0.8, &slower));
     EXPECT(slower > first && slower <= 120);
+    EXPECT(plays_on(fine, 80, 0.4, &first));
+    EXPECT(first <= 24);
+    EXPECT(plays_on(fine, 80, 0.8, &slower));
+    EXPECT(slower > first && slower <= 60);
     for (size_t frames = 1; frames <= 400; frames += 7)
-        for (int percent = 5; percent < 90; percent += 5) {
-            bool on = plays_on(frames, percent / 100.0, &first);
-            REQUIRE(first > 0 && first <= frames);
-            if (frames <= 160)
-                EXPECT(on);
-        }
+        for (int percent = 5; percent < 90; percent += 5)
+            for (int i = 0; i < 2; i++) {
+                bool on = plays_on(i ? fine : coarse, frames, percent / 100.0, &first);
+                REQUIRE(first > 0 && first <= frames);
+                if (frames <= 160)
+                    EXPECT(on);
+            }
     // A machine slower than speech: nearly all of the piece first, up to the longest stretch.
-    EXPECT(prl_kokoro_flow_next(90, 2, -1) > 60);
-    EXPECT_INT(prl_kokoro_flow_next(300, 2, -1), 120);
-    EXPECT_INT(prl_kokoro_flow_next(90, 0, -1), 90); // its speed is not known yet
-    EXPECT_INT(prl_kokoro_flow_next(1, 0.4, -1), 1);
+    EXPECT(prl_kokoro_flow_next(coarse, 90, 2, -1) > 60);
+    EXPECT_INT(prl_kokoro_flow_next(coarse, 300, 2, -1), 120);
+    EXPECT_INT(prl_kokoro_flow_next(fine, 300, 2, -1), 120);
+    EXPECT_INT(prl_kokoro_flow_next(coarse, 90, 0, -1), 90); // its speed is not known yet
+    EXPECT_INT(prl_kokoro_flow_next(fine, 1, 0.4, -1), 1);
 }
 
 PRL_TEST_OOM(kokoro_flow)

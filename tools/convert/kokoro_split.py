@@ -4,11 +4,17 @@
 The exported graph returns sound only. Inside, its first half (a fiftieth of the work) predicts how many 25 ms
 frames each token lasts and spreads text features, pitch and energy over the frames; its second half makes sound
 of them. This writes
-  predictor.onnx   inputs `tokens` int64 [1, tokens], `style` float [1, 256], `speed` float [1]
-                   outputs `durations` float [1, tokens], `features` [1, 512, frames], `pitch` and `energy`
-                   [1, 2 * frames]
-  vocoder.onnx     inputs `features`, `pitch`, `energy`, `style`, output `audio`, 600 samples a frame
+  predictor.onnx      inputs `tokens` int64 [1, tokens], `style` float [1, 256], `speed` float [1]
+                      outputs `durations` float [1, tokens], `features` [1, 512, frames], `pitch` and `energy`
+                      [1, 2 * frames]
+  vocoder_norms.onnx  inputs `features`, `pitch`, `energy`, `style`, output `audio`, 600 samples a frame;
+                      inputs `norms` float [1, channels, 1], `share` [1], output `own_norms` like `norms`
 so that the caller chooses which frames become sound, and when.
+
+The second half brings every channel to zero mean and unit variance over all the frames that it is given, 54 times,
+so that a stretch would sound different from the same frames of a whole piece. Each such mean and variance becomes
+`norms` + `share` * its own: with a share of 1 and zeros it is the model as published, with a share of 0 and what the
+voice has on average the sound of a frame depends on its neighbours alone.
 
 Both files are the same protobuf message with fields left out and names replaced: no onnx package, no
 re-serialisation; weights stay byte for byte as they were.
@@ -18,19 +24,23 @@ usage: kokoro_split.py --out FOLDER IN
 import argparse
 import os
 import pathlib
+import re
+import struct
 import sys
 
 # Tensors between the halves, and the names that they get outside.
 BETWEEN = {b"/encoder/MatMul_1_output_0": b"features", b"/encoder/Reshape_output_0": b"pitch",
            b"/encoder/Reshape_1_output_0": b"energy"}
 DURATIONS = {b"/encoder/Clip_output_0": b"durations"}
-SHAPES = {b"features": (1, 512, b"frames"), b"pitch": (1, b"half_frames"), b"energy": (1, b"half_frames"),
+NORM = re.compile(rb"(/decoder/.*(?:norm\d|adain\d\.\d))/ReduceMean(?:_2)?_output_0")
+SHAPES = {b"norms": (1, b"channels", 1), b"own_norms": (1, b"channels", 1), b"share": (1,), b"features": (1, 512, b"frames"), b"pitch": (1, b"half_frames"), b"energy": (1, b"half_frames"),
           b"durations": (1, b"tokens"), b"audio": (b"samples",)}
 MODEL_GRAPH = 7  # these are field numbers in onnx.proto
 GRAPH_NODE, GRAPH_INITIALIZER, GRAPH_INPUT, GRAPH_OUTPUT = 1, 5, 11, 12
-NODE_INPUT, NODE_OUTPUT, NODE_NAME, NODE_OP = 1, 2, 3, 4
-INITIALIZER_NAME, VALUE_NAME = 8, 1
-FLOAT = 1
+NODE_INPUT, NODE_OUTPUT, NODE_NAME, NODE_OP, NODE_ATTRIBUTE = 1, 2, 3, 4, 5
+INITIALIZER_DIMS, INITIALIZER_TYPE, INITIALIZER_NAME, INITIALIZER_RAW, VALUE_NAME = 1, 2, 8, 9, 1
+NORMS = 108  # means and variances
+FLOAT, INT64, ATTRIBUTE_INT = 1, 7, 2
 
 
 def varint(n):
@@ -116,13 +126,13 @@ class Graph:
         return bytes(out), need
 
 
-def renamed(node, known):
+def renamed(node, known, which=NODE_INPUT):
     _, at = read_varint(node, 0)
     _, at = read_varint(node, at)
     payload = b""
     for number, start, begin, end in fields(node, at, len(node)):
         data = node[begin:end]
-        payload += field(number, known[data]) if number == NODE_INPUT and data in known else node[start:end]
+        payload += field(number, known[data]) if number == which and data in known else node[start:end]
     return field(GRAPH_NODE, payload)
 
 
@@ -132,9 +142,53 @@ def value(number, name):
     return field(number, field(VALUE_NAME, name) + field(2, field(1, bytes([1 << 3, FLOAT]) + field(2, dims))))
 
 
+def new_node(op, inputs, outputs, axis=None):
+    attribute = b"" if axis is None else field(NODE_ATTRIBUTE, field(1, b"axis") + varint(3 << 3) + varint(axis)
+                                               + varint(20 << 3) + varint(ATTRIBUTE_INT))
+    return field(GRAPH_NODE, b"".join(field(NODE_INPUT, name) for name in inputs)
+                 + b"".join(field(NODE_OUTPUT, name) for name in outputs)
+                 + field(NODE_NAME, b"/parley/" + outputs[0]) + field(NODE_OP, op) + attribute)
+
+
 def identity(source, name):
-    return field(GRAPH_NODE, field(NODE_INPUT, source) + field(NODE_OUTPUT, name)
-                 + field(NODE_NAME, b"/parley/" + name) + field(NODE_OP, b"Identity"))
+    return new_node(b"Identity", [source], [name])
+
+
+def channels(graph, norm):
+    """Of a normalisation: the style gives each channel a scale and an offset, so half the bias of that layer."""
+    bias = graph.weights.get(norm[1:].replace(b"/", b".") + b".fc.bias")
+    if not bias:
+        sys.exit(f"kokoro_split: no size of {norm.decode()}: another export?")
+    _, at = read_varint(bias, 0)
+    _, at = read_varint(bias, at)
+    key, at = read_varint(bias, at)
+    if key != INITIALIZER_DIMS << 3:
+        sys.exit(f"kokoro_split: no size of {norm.decode()}: another export?")
+    return read_varint(bias, at)[0] // 2
+
+
+def with_norms(graph, payload):
+    """The graph with every mean and variance over time taken from outside, as far as `share` says."""
+    out, own, sizes = bytearray(), [], []
+    for number, start, begin, end in fields(payload, 0, len(payload)):
+        names = parts(payload, begin, end, NODE_OUTPUT) if number == GRAPH_NODE else [b""]
+        norm = NORM.fullmatch(names[0])
+        if not norm:
+            out += payload[start:end]
+            continue
+        own.append(names[0] + b"/own")
+        sizes.append(channels(graph, norm[1]))
+        out += renamed(payload[start:end], {names[0]: own[-1]}, NODE_OUTPUT)
+        out += new_node(b"Mul", [own[-1], b"share"], [names[0] + b"/shared"])
+        out += new_node(b"Add", [names[0] + b"/shared", names[0] + b"/given"], [names[0]])
+    if len(own) != NORMS:
+        sys.exit(f"kokoro_split: {len(own)} means and variances instead of {NORMS}: another export?")
+    split = (varint(INITIALIZER_DIMS << 3) + varint(NORMS) + varint(INITIALIZER_TYPE << 3) + varint(INT64)
+             + field(INITIALIZER_NAME, b"/parley/sizes") + field(INITIALIZER_RAW, struct.pack(f"<{NORMS}q", *sizes)))
+    given = [name[:-len(b"own")] + b"given" for name in own]
+    return (new_node(b"Split", [b"norms", b"/parley/sizes"], given, axis=1) + bytes(out)
+            + new_node(b"Concat", own, [b"own_norms"], axis=1) + field(GRAPH_INITIALIZER, split)
+            + value(GRAPH_INPUT, b"norms") + value(GRAPH_INPUT, b"share") + value(GRAPH_OUTPUT, b"own_norms"))
 
 
 def write(path, model, graph):
@@ -169,7 +223,8 @@ def main():
     graph, need = model.graph.half([b"audio"], BETWEEN)
     if set(BETWEEN) - need or b"tokens" in need:
         sys.exit("kokoro_split: the second half needs other tensors than expected: another export?")
-    write(args.out / "vocoder.onnx", model, graph + value(GRAPH_OUTPUT, b"audio"))
+    graph = with_norms(model.graph, graph)
+    write(args.out / "vocoder_norms.onnx", model, graph + value(GRAPH_OUTPUT, b"audio"))
 
 
 if __name__ == "__main__":
