@@ -8,6 +8,7 @@
 
 #include "llm/llm.h"
 
+// NULL where it says so: there is nothing to do.
 struct prl_llm_backend_ops {
     void (*destroy)(struct prl_llm **llm);
     enum prl_llm_state (*state)(const struct prl_llm *llm);
@@ -16,14 +17,14 @@ struct prl_llm_backend_ops {
                          struct prl_llm_stream **out);
     void (*close)(struct prl_llm_stream *stream);
     enum prl_err (*prefill)(struct prl_llm_stream *stream, uint32_t generation,
-                            const struct prl_llm_prompt *prompt);
+                            const struct prl_llm_prompt *prompt); // or NULL
     enum prl_err (*generate)(struct prl_llm_stream *stream, uint32_t generation,
                              const struct prl_llm_prompt *prompt,
                              const struct prl_llm_params *params);
-    void (*commit)(struct prl_llm_stream *stream, uint32_t generation);
+    void (*commit)(struct prl_llm_stream *stream, uint32_t generation); // or NULL
     void (*cancel)(struct prl_llm_stream *stream, uint32_t generation);
     void (*flow)(struct prl_llm_stream *stream, bool wanted); // of a model that speaks, else NULL
-    void (*warm)(struct prl_llm *llm);                        // NULL: there is nothing to do
+    void (*warm)(struct prl_llm *llm);                        // or NULL
 };
 
 struct prl_llm {

@@ -60,7 +60,7 @@ enum prl_err prl_llm_prefill(struct prl_llm_stream *stream, uint32_t generation,
 {
     PRL_CHECK(stream != NULL && prompt != NULL);
     prl_loop_check(stream->loop);
-    return stream->ops->prefill(stream, generation, prompt);
+    return stream->ops->prefill ? stream->ops->prefill(stream, generation, prompt) : PRL_OK;
 }
 
 enum prl_err prl_llm_generate(struct prl_llm_stream *stream, uint32_t generation,
@@ -76,7 +76,8 @@ void prl_llm_commit(struct prl_llm_stream *stream, uint32_t generation)
 {
     PRL_CHECK(stream != NULL);
     prl_loop_check(stream->loop);
-    stream->ops->commit(stream, generation);
+    if (stream->ops->commit)
+        stream->ops->commit(stream, generation);
 }
 
 void prl_llm_cancel(struct prl_llm_stream *stream, uint32_t generation)

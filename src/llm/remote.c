@@ -433,15 +433,6 @@ static void close_stream(struct prl_llm_stream *base)
     prl_mem_free(stream);
 }
 
-static enum prl_err prefill(struct prl_llm_stream *base, uint32_t generation,
-                            const struct prl_llm_prompt *prompt)
-{
-    (void)base;
-    (void)generation;
-    (void)prompt;
-    return PRL_OK;
-}
-
 static enum prl_err generate(struct prl_llm_stream *base, uint32_t generation,
                              const struct prl_llm_prompt *prompt,
                              const struct prl_llm_params *params)
@@ -495,7 +486,6 @@ static const struct prl_llm_backend_ops remote_ops = {.destroy = destroy,
                                                       .stats = stats_of,
                                                       .open = open_stream,
                                                       .close = close_stream,
-                                                      .prefill = prefill,
                                                       .generate = generate,
                                                       .commit = commit,
                                                       .cancel = cancel,

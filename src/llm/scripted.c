@@ -117,15 +117,6 @@ static void close_stream(struct prl_llm_stream *base)
     free_stream(stream);
 }
 
-static enum prl_err prefill(struct prl_llm_stream *base, uint32_t generation,
-                            const struct prl_llm_prompt *prompt)
-{
-    (void)base;
-    (void)generation;
-    (void)prompt;
-    return PRL_OK;
-}
-
 static int64_t word_us(const struct stream *stream, int64_t word)
 {
     const struct prl_scripted *script = &stream->front->script;
@@ -183,12 +174,6 @@ static void on_word(void *arg)
     stream->fn(stream->arg, &event);
 }
 
-static void commit(struct prl_llm_stream *base, uint32_t generation)
-{
-    (void)base; // nothing yields to anything
-    (void)generation;
-}
-
 static void cancel(struct prl_llm_stream *base, uint32_t generation)
 {
     struct stream *stream = (struct stream *)base;
@@ -204,9 +189,7 @@ static const struct prl_llm_backend_ops ops = {
     .stats = stats,
     .open = open_stream,
     .close = close_stream,
-    .prefill = prefill,
     .generate = generate,
-    .commit = commit,
     .cancel = cancel,
 };
 

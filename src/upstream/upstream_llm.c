@@ -236,28 +236,12 @@ static enum prl_err generate(struct prl_llm_stream *stream, uint32_t generation,
     return PRL_OK;
 }
 
-// There is no memory to warm; the upstream does that itself.
-static enum prl_err prefill(struct prl_llm_stream *stream, uint32_t generation,
-                            const struct prl_llm_prompt *prompt)
-{
-    (void)stream;
-    (void)generation;
-    (void)prompt;
-    return PRL_OK;
-}
-
 // The connection is there when somebody speaks or writes. Whoever cannot be reached now is tried again then.
 static void warm(struct prl_llm *llm)
 {
     struct prl_upstream *up = upstream_of(llm);
     if (up->kit->conf.warm)
         (void)!prl_upstream_want(up);
-}
-
-static void commit(struct prl_llm_stream *stream, uint32_t generation)
-{
-    (void)stream;
-    (void)generation;
 }
 
 static void cancel(struct prl_llm_stream *stream, uint32_t generation)
@@ -561,9 +545,7 @@ const struct prl_llm_backend_ops prl_upstream_llm_ops = {.destroy = destroy,
                                                          .stats = stats,
                                                          .open = open_stream,
                                                          .close = close_stream,
-                                                         .prefill = prefill,
                                                          .generate = generate,
-                                                         .commit = commit,
                                                          .cancel = cancel,
                                                          .flow = flow,
                                                          .warm = warm};
