@@ -1,8 +1,9 @@
 // run.c -- runs the table of unit tests and replays the corpora of the fuzz targets.
 //
-//   unit-run [-l] [-f part] [-o] [-s seed] [-r count]
+//   unit-run [-l] [-f part] [-o] [-s seed] [-r count] [-j jobs]
 //     -l list   -f only names that contain `part`   -o out-of-memory mode   -s seed
 //     -r so many failed tests get a second try; they are named as unstable, and more of them fail
+//     -j so many tests at a time, 1 to 16; what they say stands mixed then
 // Each test is a child process: a crash or a hang is one failed test, not the end of the run.
 // NOLINTBEGIN(concurrency-mt-unsafe): the runner has one thread.
 #include <dirent.h>
@@ -26,6 +27,7 @@
 // A test is judged by CPU time; the wall limit only ends a deadlock, and leaves room for the waits of a
 // busy machine (PRL_TEST_WAIT_US).
 enum { CPU_LIMIT_S = 20, WALL_LIMIT_S = 300, OOM_RUNS_MAX = 20000, CORPUS_FILE_MAX = 1 << 22 };
+enum { JOBS_MAX = 16 };
 
 static int failures;
 static int oom_mode;
@@ -198,26 +200,99 @@ static int child(const struct prl_test_entry *entry, uint64_t seed)
     return failures > 0;
 }
 
-static bool run_entry(const struct prl_test_entry *entry, uint64_t seed)
+struct job {
+    pid_t pid; // 0: free
+    const struct prl_test_entry *entry;
+    int64_t start_us;
+    bool again; // its second try
+};
+
+struct totals {
+    uint64_t seed;
+    long tries; // left
+    int passed, failed;
+};
+
+static void begin(struct job *job, const struct prl_test_entry *entry, uint64_t seed)
 {
     fflush(stdout);
-    int64_t start_us = prl_clock_now_us();
-    pid_t pid = fork();
-    if (pid == 0)
+    *job = (struct job){.entry = entry, .start_us = prl_clock_now_us()};
+    job->pid = fork();
+    if (job->pid == 0)
         exit(child(entry, seed)); // not _exit: LeakSanitizer reports at exit
-    int status = 0;
-    if (pid < 0 || waitpid(pid, &status, 0) != pid)
-        status = 1;
-    int64_t took_ms = (prl_clock_now_us() - start_us) / 1000;
-    if (status == 0)
-        return true;
-    printf("FAIL  %s (%" PRId64 " ms", entry->name, took_ms);
+    if (job->pid < 0) {
+        perror("fork");
+        exit(1);
+    }
+}
+
+static void tell_failure(const struct job *job, int status, uint64_t seed)
+{
+    printf("FAIL  %s (%" PRId64 " ms", job->entry->name,
+           (prl_clock_now_us() - job->start_us) / 1000);
     if (WIFSIGNALED(status)) {
         int sig = WTERMSIG(status);
         printf(", %s", sig == SIGPROF || sig == SIGALRM ? "time limit" : strsignal(sig));
     }
     printf(", seed %" PRIu64 ")\n", seed);
-    return false;
+}
+
+// Waits for the end of any job. One that failed begins again while there are tries.
+static void finish_one(struct job *jobs, long count, struct totals *totals)
+{
+    int status = 0;
+    pid_t pid = wait(&status);
+    struct job *job = jobs;
+    while (job < jobs + count && job->pid != pid)
+        job++;
+    if (pid <= 0 || job == jobs + count)
+        return;
+    bool good = status == 0;
+    if (!good)
+        tell_failure(job, status, totals->seed);
+    if (!good && !job->again && totals->tries > 0) {
+        totals->tries--;
+        begin(job, job->entry, totals->seed);
+        job->again = true;
+        return;
+    }
+    if (good && job->again)
+        printf("UNSTABLE  %s passed at the second try\n", job->entry->name);
+    totals->passed += good;
+    totals->failed += !good;
+    job->pid = 0;
+}
+
+static void run_all(const char *filter, long count, struct totals *totals)
+{
+    struct job jobs[JOBS_MAX] = {{.pid = 0}};
+    long running = 0;
+    for (size_t i = 0; i < prl_test_count || running > 0;) {
+        const struct prl_test_entry *entry = i < prl_test_count ? &prl_test_table[i] : NULL;
+        if (entry && (!strstr(entry->name, filter) || (oom_mode && !entry->oom))) {
+            i++;
+            continue;
+        }
+        struct job *job = jobs;
+        while (job < jobs + count && job->pid)
+            job++;
+        if (entry && job < jobs + count) {
+            begin(job, entry, totals->seed);
+            i++;
+        } else {
+            finish_one(jobs, count, totals);
+        }
+        running = 0;
+        for (long k = 0; k < count; k++)
+            running += jobs[k].pid != 0;
+    }
+}
+
+static void list_all(const char *filter)
+{
+    for (size_t i = 0; i < prl_test_count; i++)
+        if (strstr(prl_test_table[i].name, filter) && (!oom_mode || prl_test_table[i].oom))
+            printf("%s\n", prl_test_table[i].name);
 }
 
 int main(int argc, char **argv)
@@ -226,10 +301,10 @@ int main(int argc, char **argv)
         prl_test_lane_child(argv[2]);
     const char *filter = "";
     bool list = false;
-    uint64_t seed = 1;
-    long tries = 0;
+    struct totals totals = {.seed = 1};
+    long jobs = 1;
     int option;
-    while ((option = getopt(argc, argv, "lf:os:r:")) != -1)
+    while ((option = getopt(argc, argv, "lf:os:r:j:")) != -1)
         switch (option) {
         case 'l':
             list = true;
@@ -241,35 +316,25 @@ int main(int argc, char **argv)
             oom_mode = 1;
             break;
         case 's':
-            seed = strtoull(optarg, NULL, 10);
+            totals.seed = strtoull(optarg, NULL, 10);
             break;
         case 'r':
-            tries = strtol(optarg, NULL, 10);
+            totals.tries = strtol(optarg, NULL, 10);
+            break;
+        case 'j':
+            jobs = strtol(optarg, NULL, 10);
             break;
         default:
             return 2;
         }
-    int passed = 0;
-    int failed = 0;
-    for (size_t i = 0; i < prl_test_count; i++) {
-        const struct prl_test_entry *entry = &prl_test_table[i];
-        if (!strstr(entry->name, filter) || (oom_mode && !entry->oom))
-            continue;
-        if (list) {
-            printf("%s\n", entry->name);
-            continue;
-        }
-        bool good = run_entry(entry, seed);
-        if (!good && tries-- > 0) {
-            good = run_entry(entry, seed);
-            if (good)
-                printf("UNSTABLE  %s passed at the second try\n", entry->name);
-        }
-        passed += good;
-        failed += !good;
+    if (jobs < 1 || jobs > JOBS_MAX)
+        return 2;
+    if (list) {
+        list_all(filter);
+        return 0;
     }
-    if (!list)
-        printf("%d passed, %d failed\n", passed, failed);
-    return failed > 0 || (!list && passed == 0);
+    run_all(filter, jobs, &totals);
+    printf("%d passed, %d failed\n", totals.passed, totals.failed);
+    return totals.failed > 0 || totals.passed == 0;
 }
 // NOLINTEND(concurrency-mt-unsafe)

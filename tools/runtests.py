@@ -19,7 +19,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 COUNTS = re.compile(r"^\s*(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*$")
-MAKE = ["make", "--no-print-directory"]
+JOBS = min(os.cpu_count(), 16)  # compilers, and unit tests, at a time; suites run one after the other
+MAKE = ["make", "--no-print-directory", f"-j{JOBS}"]
 TRIES = 2
 
 
@@ -31,11 +32,12 @@ def cache():
 def suites():
     """(name, command, limit in seconds); a suite is listed when its sources exist. The limits only end what hangs."""
     python = str(cache() / "venv-test/bin/python")
-    listed = [("unit", MAKE + ["MODE=dev", "unit", f"ARGS=-r {TRIES}"], 2700)]
+    listed = [("unit", MAKE + ["MODE=dev", "unit", f"ARGS=-r {TRIES} -j {JOBS}"], 2700)]
     if glob.glob("tests/sim/*.c"):
         listed.append(("sim", MAKE + ["MODE=dev", "sim", "ARGS=-n 500"], 1800))
         listed.append(("sim-20000", MAKE + ["MODE=release", "sim", "ARGS=-n 20000"], 2700))
-    listed.append(("oom", MAKE + ["MODE=dev", "unit", "ARGS=-o"], 2700))
+    # Here a test mostly waits for what cannot come any more.
+    listed.append(("oom", MAKE + ["MODE=dev", "unit", f"ARGS=-o -j {min(2 * JOBS, 16)}"], 2700))
     if glob.glob("tests/tools/test_*.py"):
         listed.append(("tools", ["python3", "tests/tools/run.py"], 1800))
     # Each is a program of its own, run against build/release/parley with the real models.

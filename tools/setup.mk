@@ -17,7 +17,7 @@ setup-test:
 # make run: the first command of the README. ARGS="--set key=value" reaches the server.
 run:
 	@tools/setup run
-	@$(MAKE) --no-print-directory MODE=release all
+	@$(MAKE) --no-print-directory -j"$$(nproc)" MODE=release all
 	@exec build/parley serve $(ARGS)
 
 # make test: the second one; the last line is "N passed, N failed".
