@@ -9,13 +9,12 @@ model says is compared with one half only, for sound that it is far from.
 import json
 import pathlib
 import struct
-import subprocess
 import sys
 import tempfile
 import wave
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-PROGRAM = sys.argv[1] if len(sys.argv) > 1 else str(ROOT / "build/release/parley")
+from program import ROOT, check, finish, run, skip
+
 sys.path.insert(0, str(ROOT / "tests/bench"))
 import stt_accuracy  # noqa: E402  (our own file, found by the line above)
 
@@ -23,22 +22,6 @@ RATE = 16000
 # Whole turns that the model is sure of.
 TURNS = ("en/conv_turn_001", "en/conv_turn_002", "en/conv_turn_004", "zh/aishell_BAC009S0724W0121",
          "zh/aishell_BAC009S0764W0121", "zh/sensevoice_zh")
-counts = {True: 0, False: 0}
-skipped = 0
-
-
-def check(good, what):
-    counts[bool(good)] += 1
-    if not good:
-        print(f"FAIL  {what}", flush=True)
-
-
-def run(*args, data=b"", status=0):
-    """Runs the program; (stdout, stderr)."""
-    done = subprocess.run([PROGRAM, *args], input=data, capture_output=True, timeout=1500, check=False)
-    if done.returncode != status:
-        check(False, f"{args}: exit status {done.returncode}: {done.stderr.decode(errors='replace')[:500]}")
-    return done.stdout.decode(), done.stderr.decode()
 
 
 def eot(*args, data=b""):
@@ -110,7 +93,6 @@ def recordings(audio):
 
 
 def main():
-    global skipped
     jfk = run("models", "path", "jfk-recording")[0].strip()
     with tempfile.TemporaryDirectory() as name:
         recording(jfk)
@@ -120,10 +102,8 @@ def main():
     if audio:
         recordings(audio)
     else:
-        print("skipped: the recordings of ../shared/audio are not here")
-        skipped += 1
-    print(f"{counts[True]} passed, {counts[False]} failed, {skipped} skipped")
-    return 1 if counts[False] else 0
+        skip("the recordings of ../shared/audio are not here")
+    return finish()
 
 
 if __name__ == "__main__":

@@ -10,22 +10,14 @@ import subprocess
 import sys
 import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-PROGRAM = sys.argv[1] if len(sys.argv) > 1 else str(ROOT / "build/release/parley")
+from program import PROGRAM, check, finish, run
+
 TOOLS = [
     {"type": "function", "name": "get_weather", "description": "Current weather for a city",
      "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}},
     {"type": "function", "name": "set_timer", "description": "Start a kitchen timer",
      "parameters": {"type": "object", "properties": {"minutes": {"type": "number"}}, "required": ["minutes"]}},
 ]
-counts = {True: 0, False: 0}
-
-
-def check(good, what):
-    counts[bool(good)] += 1
-    if not good:
-        print(f"FAIL  {what}", flush=True)
-
 
 def llm(*args, text, tools=None, status=0):
     """Runs the command; the answers as parsed JSON, or standard error when it fails as expected."""
@@ -35,15 +27,8 @@ def llm(*args, text, tools=None, status=0):
             path = os.path.join(folder, "tools.json")
             pathlib.Path(path).write_text(json.dumps(tools), encoding="utf-8")
             extra = ["--tools", path]
-        done = subprocess.run([PROGRAM, "llm", "--json", *extra, *args], input=text.encode(),
-                              capture_output=True, timeout=3000, check=False)
-    err = done.stderr.decode(errors="replace")
-    if done.returncode != status:
-        check(False, f"{args} {text!r}: exit status {done.returncode}, {err}")
-        return []
-    if status:
-        return err
-    return [json.loads(line) for line in done.stdout.decode().splitlines()]
+        out, err = run("llm", "--json", *extra, *args, data=text.encode(), status=status)
+    return err if status else [json.loads(line) for line in out.splitlines()]
 
 
 def talk(model):
@@ -123,8 +108,7 @@ def main():
     control_tokens("qwen2.5-coder-0.5b")
     limits("qwen2.5-coder-0.5b")
     bad_files("qwen2.5-coder-0.5b")
-    print(f"{counts[True]} passed, {counts[False]} failed")
-    return 1 if counts[False] else 0
+    return finish()
 
 
 if __name__ == "__main__":

@@ -10,15 +10,7 @@ import subprocess
 import sys
 import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-PROGRAM = sys.argv[1] if len(sys.argv) > 1 else str(ROOT / "build/release/parley")
-counts = {True: 0, False: 0}
-
-
-def check(good, what):
-    counts[bool(good)] += 1
-    if not good:
-        print(f"FAIL  {what}", flush=True)
+from program import PROGRAM, ROOT, check, finish
 
 
 def models(*args, **env):
@@ -55,8 +47,7 @@ def main():
         check(status == 1 and not out and "make setup" in err, f"an empty cache says what to do: {err!r}")
         status, out, _ = models("verify", "silero-vad", PARLEY_CACHE=empty)
         check(status == 1 and "WRONG" in out, "verify fails in an empty cache")
-    print(f"{counts[True]} passed, {counts[False]} failed")
-    return 1 if counts[False] else 0
+    return finish()
 
 
 if __name__ == "__main__":

@@ -10,34 +10,22 @@ import math
 import pathlib
 import random
 import struct
-import subprocess
 import sys
 import tempfile
 import wave
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-PROGRAM = sys.argv[1] if len(sys.argv) > 1 else str(ROOT / "build/release/parley")
+from program import PROGRAM, ROOT, check, finish, side_by_side, skip
+from program import run as run_program
+
 sys.path.insert(0, str(ROOT / "tests/bench"))
 import stt_accuracy  # noqa: E402  (our own file, found by the line above)
 
 RATE = 16000
-counts = {True: 0, False: 0}
-skipped = 0
 
 
-def check(good, what):
-    counts[bool(good)] += 1
-    if not good:
-        print(f"FAIL  {what}", flush=True)
-
-
-def run(*args, data=b"", status=0, limit_s=1500):
+def run(*args, data=b"", status=0):
     """Runs the program; its stdout (stderr when it is to fail)."""
-    done = subprocess.run([PROGRAM, *args], input=data, capture_output=True, timeout=limit_s, check=False)
-    if done.returncode != status:
-        check(False, f"{args}: exit status {done.returncode}: {done.stderr.decode(errors='replace')[:500]}")
-        return ""
-    return (done.stderr if status else done.stdout).decode()
+    return run_program(*args, data=data, status=status, limit_s=1500)[status != 0]
 
 
 def stt(*args, data=b""):
@@ -92,14 +80,15 @@ def word_times(jfk):
 
 
 def nothing_said(folder):
-    random.seed(7)
-    hiss = [random.randint(-300, 300) for _ in range(3 * RATE)]
+    source = random.Random(7)
+    hiss = [source.randint(-300, 300) for _ in range(3 * RATE)]
     hum = [int(1500 * math.sin(2 * math.pi * 50 * i / RATE)) for i in range(3 * RATE)]
-    for name, samples in (("silence", [0] * 3 * RATE), ("hiss", hiss), ("hum", hum), ("click", [0] * 800 + [20000] * 8)):
-        path = write_wav(folder / f"{name}.wav", samples)
-        for language in ("en", "zh"):
-            (answer,) = stt("--language", language, path)
+    sounds = {"silence": [0] * 3 * RATE, "hiss": hiss, "hum": hum, "click": [0] * 800 + [20000] * 8}
+    paths = [write_wav(folder / f"{name}.wav", samples) for name, samples in sounds.items()]
+    for language in ("en", "zh"):
+        for name, answer in zip(sounds, stt("--language", language, *paths), strict=True):
             check(answer["no_speech"] and answer["text"] == "", f"{name} in {language}: {answer['text']!r}")
+    for name, path in zip(sounds, paths):
         check(run("vad", path) == "", f"{name}: no voice")
 
 
@@ -171,7 +160,9 @@ def recordings(audio):
               f"{result['cpu_per_second']:.3f} s of CPU a second")
         check(result["rate"] <= limit, f"{group}: {100 * result['rate']:.1f} %, limit {100 * limit} %")
     for group, language in (("en", "en"), ("zh", "zh")):
-        wrong = sum(stt(path)[0]["language"] != language for path, _, _ in groups[group])
+        # A run each, so that each is found out for itself.
+        found = side_by_side(lambda clip: stt(clip[0])[0]["language"], groups[group])
+        wrong = len(found) - found.count(language)
         check(wrong == 0, f"language of {group}: {wrong} of {len(groups[group])} wrong")
     noises = sorted(str(p) for p in audio.glob("noise/*.wav"))
     for language in ("en", "zh"):
@@ -180,26 +171,19 @@ def recordings(audio):
 
 
 def main():
-    global skipped
     jfk = run("models", "path", "jfk-recording").strip()
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        english(jfk)
-        live(jfk)
-        word_times(jfk)
-        voice(jfk)
-        nothing_said(folder)
-        long_sound(folder, jfk)
-        bad_files(folder, jfk)
-        user_folders(folder, jfk)
+        live(jfk)  # alone, as it is in real time
+        parts = ((english, jfk), (word_times, jfk), (voice, jfk), (nothing_said, folder), (long_sound, folder, jfk),
+                 (bad_files, folder, jfk), (user_folders, folder, jfk))
+        side_by_side(lambda part: part[0](*part[1:]), parts)
     audio = stt_accuracy.default_audio()
     if audio:
         recordings(audio)
     else:
-        print("skipped: the recordings of ../shared/audio are not here")
-        skipped += 1
-    print(f"{counts[True]} passed, {counts[False]} failed, {skipped} skipped")
-    return 1 if counts[False] else 0
+        skip("the recordings of ../shared/audio are not here")
+    return finish()
 
 
 if __name__ == "__main__":

@@ -8,15 +8,14 @@ hibari-tts 0.2.1 (G2P()(text, normalize_text=False)). Those with quotation marks
 reference gives a word beside some of them to its network, we do not.
 """
 import json
-import pathlib
 import re
 import subprocess
 import sys
 import tempfile
 import wave
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-PROGRAM = sys.argv[1] if len(sys.argv) > 1 else str(ROOT / "build/release/parley")
+from program import ROOT, check, distance, finish, run, side_by_side
+
 SPOKEN = [
     "Hello, how can I help you today?",
     "The weather in London is quite pleasant this afternoon.",
@@ -29,40 +28,14 @@ SPOKEN = [
     "Everything is ready, so we can begin whenever you want.",
     "Learning a new language requires patience and a lot of practice.",
 ]
-counts = {True: 0, False: 0}
-
-
-def check(good, what):
-    counts[bool(good)] += 1
-    if not good:
-        print(f"FAIL  {what}", flush=True)
-
-
-def run(*args, text=""):
-    done = subprocess.run([PROGRAM, *args], input=text.encode(), capture_output=True, timeout=6000,
-                          check=False)
-    if done.returncode:
-        check(False, f"{args}: exit status {done.returncode}, {done.stderr.decode(errors='replace')}")
-    return done.stdout, done.stderr.decode(errors="replace")
-
-
-def distance(a, b):
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a, 1):
-        new = [i]
-        for j, y in enumerate(b, 1):
-            new.append(min(row[j] + 1, new[-1] + 1, row[j - 1] + (x != y)))
-        row = new
-    return row[-1]
-
 
 def phonemes():
     """At least 99.5 % of the phonemes agree, and no character is without a sound."""
     lines = (ROOT / "tests/data/en_parity.tsv").read_text(encoding="utf-8").splitlines()
     pairs = [line.split("\t") for line in lines if not line.startswith("#")]
     check(len(pairs) >= 2000, f"{len(pairs)} sentences")
-    out, err = run("tts", "--phonemes", text="\n".join(text for text, _ in pairs) + "\n")
-    ours = out.decode().split("\n")[:-1]
+    out, err = run("tts", "--phonemes", data=("\n".join(text for text, _ in pairs) + "\n").encode())
+    ours = out.split("\n")[:-1]
     check(len(ours) == len(pairs), f"{len(ours)} lines of phonemes")
     check("have no sound" not in err, err)
     wrong = sum(distance(a, b) for (_, a), b in zip(pairs, ours) if a != b)
@@ -75,18 +48,19 @@ def words_of(text):
     return re.findall(r"[a-z0-9]+", text.lower().replace("'", ""))
 
 
+def say(text, path):
+    out, _ = run("tts", "--quality", "fast", "--json", "--out", path, text)
+    marks(text, [json.loads(line) for line in out.splitlines()], path)
+
+
 def readback():
     """What we say is what our own recogniser hears: at most 6 % of the words differ."""
     wrong = total = 0
     with tempfile.TemporaryDirectory() as folder:
-        paths = []
-        for i, text in enumerate(SPOKEN):
-            paths.append(f"{folder}/{i}.wav")
-            out, _ = run("tts", "--quality", "fast", "--json", "--out", paths[-1], text)
-            clauses = [json.loads(line) for line in out.decode().splitlines()]
-            marks(text, clauses, paths[-1])
+        paths = [f"{folder}/{i}.wav" for i in range(len(SPOKEN))]
+        side_by_side(say, SPOKEN, paths)
         out, _ = run("stt", "--language", "en", *paths)
-        heard = out.decode().splitlines()
+        heard = out.splitlines()
     check(len(heard) == len(SPOKEN), f"{len(heard)} lines heard")
     for text, line in zip(SPOKEN, heard):
         wrong += distance(words_of(text), words_of(line))
@@ -115,16 +89,16 @@ def british():
     words = "bath zorbulated frimbelgast quixotrony."
     for voice, expected in (("af_bella", "bˈæθ zˈɔɹbjʊlˌATᵻd fɹˈɪmbɪlɡˌæst kwˈɪksətɹəni."),
                             ("bf_emma", "bˈɑːθ zˈɔːbjʊlˌAtɪd fɹˈɪmbɪlɡˌast kwˈɪksətɹəni.")):
-        out, _ = run("tts", "--phonemes", "--voice", voice, text=words + "\n")
-        check(out.decode().strip() == expected, f"{voice}: {out.decode().strip()}")
+        out, _ = run("tts", "--phonemes", "--voice", voice, data=f"{words}\n".encode())
+        check(out.strip() == expected, f"{voice}: {out.strip()}")
     text = SPOKEN[1]
     with tempfile.TemporaryDirectory() as folder:
         out, _ = run("tts", "--voice", "bf_emma", "--json", "--out", f"{folder}/a.wav", text)
-        clauses = [json.loads(line) for line in out.decode().splitlines()]
+        clauses = [json.loads(line) for line in out.splitlines()]
         check(all(c["engine"] == "kokoro" and c["unknown"] == 0 for c in clauses), f"{clauses}")
         out, _ = run("stt", "--language", "en", f"{folder}/a.wav")
-    wrong = distance(words_of(text), words_of(out.decode()))
-    check(wrong <= 1, f"a British voice: {out.decode()!r}")
+    wrong = distance(words_of(text), words_of(out))
+    check(wrong <= 1, f"a British voice: {out!r}")
 
 
 def espeak():
@@ -138,8 +112,7 @@ def main():
     readback()
     british()
     espeak()
-    print(f"{counts[True]} passed, {counts[False]} failed")
-    return 1 if counts[False] else 0
+    return finish()
 
 
 if __name__ == "__main__":
