@@ -3,7 +3,9 @@ that checks every event of the server against the official types."""
 import array
 import asyncio
 import base64
+import concurrent.futures
 import contextlib
+import functools
 import inspect
 import json
 import os
@@ -54,6 +56,13 @@ def synthesise(text, path, *options):
     subprocess.run([PARLEY, "tts", "--out", str(path), *options, text], check=True, timeout=120 * PATIENCE,
                    stdout=subprocess.DEVNULL)
     return path
+
+
+@functools.cache
+def own_voice(text):
+    """Speech that our own voice makes (synthesised), at 24 kHz."""
+    with tempfile.TemporaryDirectory() as folder:
+        return pcm24(synthesise(text, pathlib.Path(folder) / "own.wav", "--quality", "fast"))
 
 
 def pcm24(path):
@@ -155,6 +164,14 @@ class Server:
 
     def headers(self):
         return {"Authorization": f"Bearer {self.key}"} if self.key else {}
+
+    def metric(self, name):
+        """The value of one line of /metrics; `name` with its labels."""
+        with urllib.request.urlopen(self.http("/metrics"), timeout=12 * PATIENCE) as answer:
+            for line in answer.read().decode().splitlines():
+                if line.startswith(name + " "):
+                    return float(line.split()[1])
+        raise AssertionError(f"no metric {name}")
 
     def log(self):
         return pathlib.Path(self.log_file.name).read_text()
@@ -321,23 +338,31 @@ def attempt(test, name, server):
         return "FAIL"
 
 
-def run(tests, server=None):
-    """Runs test functions (sync or async, taking the server if they ask for it) and prints the counts. PARLEY_TEST_TRIES
-    says how many failed ones get a second try (tools/runtests.py sets it); they are named as unstable."""
-    results = []
+def run(tests, server=None, together=()):
+    """Runs test functions (sync or async, taking the server if they ask for it) and prints the counts; behind `tests`,
+    one after the other, those of `together` at once, each on a thread of its own. PARLEY_TEST_TRIES says how many failed
+    ones get a second try (tools/runtests.py sets it); they are named as unstable."""
     tries = int(os.environ.get("PARLEY_TEST_TRIES", "0"))
     wanted = sys.argv[1:]
-    for test in tests:
-        name = test.__name__.removeprefix("test_")
-        if wanted and not any(part in name for part in wanted):
-            continue
-        result = attempt(test, name, server)
+
+    def named(group):
+        pairs = [(test, test.__name__.removeprefix("test_")) for test in group]
+        return [pair for pair in pairs if not wanted or any(part in pair[1] for part in wanted)]
+
+    def settle(test, name, result):
+        nonlocal tries
         if result == "FAIL" and tries > 0:
             tries -= 1
             result = attempt(test, name, server)
             if result == "ok":
                 print(f"UNSTABLE  {name} passed at the second try", flush=True)
-        results.append(result)
+        return result
+
+    results = [settle(test, name, attempt(test, name, server)) for test, name in named(tests)]
+    at_once = named(together)
+    with concurrent.futures.ThreadPoolExecutor(max(1, len(at_once))) as pool:
+        first = [pool.submit(attempt, test, name, server) for test, name in at_once]
+    results += [settle(test, name, tried.result()) for (test, name), tried in zip(at_once, first)]
     passed, failed, skipped = (results.count(kind) for kind in ("ok", "FAIL", "skip"))
     if server:
         with contextlib.suppress(AssertionError):

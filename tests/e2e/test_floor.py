@@ -5,13 +5,9 @@ own voice and are named so. What depends on how a model hears a sound is asked o
 import array
 import asyncio
 import contextlib
-import functools
-import pathlib
 import sys
-import tempfile
-import urllib.request
 
-from harness import Client, Server, jfk, pcm24, recording, run, share_of_words, synthesise, words
+from harness import Client, Server, jfk, own_voice, pcm24, recording, run, share_of_words, words
 
 RATE = 24000
 LISTENING = {"mhm", "mm", "mmm", "hmm", "hm", "uh", "huh", "yeah", "okay", "ok", "right", "嗯", "嗯嗯", "哦", "啊", "对", "好", "好的"}
@@ -21,23 +17,6 @@ STORY = {"en": "Tell me a long story about a small boat.", "zh": "请给我讲�
 def semantic(language, **options):
     return {"input": {"transcription": {"model": "whisper-1", "language": language},
                       "turn_detection": {"type": "semantic_vad", **options}}}
-
-
-@functools.cache
-def own_voice(text):
-    """Speech that our own voice makes (synthesised)."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder) / "own.wav"
-        synthesise(text, path, "--quality", "fast")
-        return pcm24(path)
-
-
-def metric(server, name):
-    with urllib.request.urlopen(server.http("/metrics"), timeout=60) as answer:
-        for line in answer.read().decode().splitlines():
-            if line.startswith(name + " "):
-                return float(line.split()[1])
-    raise AssertionError(f"no metric {name}")
 
 
 def in_order(types, *wanted):
@@ -59,7 +38,7 @@ async def finish(client, response_id, limit_s=240):
 
 
 async def turn(server, samples, language, expected):
-    before = metric(server, "parley_eot_asks_total") + metric(server, "parley_eot_skipped_total")
+    before = server.metric("parley_eot_asks_total") + server.metric("parley_eot_skipped_total")
     async with Client(server.ws()) as client:
         await client.session(audio=semantic(language), max_output_tokens=40)
         await client.say(samples, silence_s=5)
@@ -74,7 +53,7 @@ async def turn(server, samples, language, expected):
                  "response.output_audio.delta", "response.done")
         heard = " ".join(e["transcript"] for e in client.of("conversation.item.input_audio_transcription.completed"))
         assert share_of_words(expected, heard) > 0.5, heard
-    asked = metric(server, "parley_eot_asks_total") + metric(server, "parley_eot_skipped_total")
+    asked = server.metric("parley_eot_asks_total") + server.metric("parley_eot_skipped_total")
     assert asked > before, "nobody asked whether the turn was over"
 
 
@@ -156,9 +135,9 @@ async def test_sneeze(server):
 
 async def test_noise(server):
     """Recorded rain is no voice at all: nothing is even paused for long."""
-    before = metric(server, 'parley_interruptions_total{verdict="real"}')
+    before = server.metric('parley_interruptions_total{verdict="real"}')
     assert await goes_on(server, pcm24(recording("overlap/rain_1-17367-A.wav"))[:int(2 * RATE)], "en")
-    assert metric(server, 'parley_interruptions_total{verdict="real"}') == before
+    assert server.metric('parley_interruptions_total{verdict="real"}') == before
 
 
 async def takes_the_floor(server, samples, language):

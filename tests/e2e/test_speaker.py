@@ -1,17 +1,13 @@
 #!/usr/bin/env python3
 """The speaker lock through a whole server: real voice detector and speaker model, scripted words and answers. The speaker
 is the recording of set-up; the other voices are people of ../shared/audio where that is present, and our own voice
-(synthesised)."""
+(synthesised). Everybody speaks in real time, so that the conversations of a test are held at once."""
 import array
 import asyncio
 import contextlib
-import functools
-import pathlib
 import sys
-import tempfile
-import urllib.request
 
-from harness import Client, Server, Skip, jfk, pcm24, recording, run, synthesise
+from harness import Client, Server, Skip, jfk, own_voice, pcm24, recording, run
 
 RATE = 24000
 # How fast the model is in this machine's hands is measured, not tested: there is time for it at the end of a turn.
@@ -24,31 +20,15 @@ def audio(**turn):
     return {"input": {"transcription": {"model": "whisper-1"}, "turn_detection": {**VAD, **turn}}}
 
 
-@functools.cache
-def own_voice():
-    with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder) / "own.wav"
-        synthesise(TEXT, path, "--quality", "fast")
-        return pcm24(path)
-
-
 def speaker(from_s, to_s):
     return pcm24(jfk())[int(from_s * RATE):int(to_s * RATE)]
 
 
 def others():
     """Other voices, by name, 6 s of each."""
-    yield "our own voice", own_voice()[:6 * RATE]
+    yield "our own voice", own_voice(TEXT)[:6 * RATE]
     with contextlib.suppress(Skip):
         yield "zh/sensevoice_zh.wav", pcm24(recording("zh/sensevoice_zh.wav"))[:6 * RATE]
-
-
-def metric(server, name):
-    with urllib.request.urlopen(server.http("/metrics"), timeout=60) as answer:
-        for line in answer.read().decode().splitlines():
-            if line.startswith(name + " "):
-                return float(line.split()[1])
-    raise AssertionError(f"no metric {name}")
 
 
 async def turns(client, samples):
@@ -71,34 +51,45 @@ async def learn(client, **parley):
     await client.session(audio=audio(create_response=True))
 
 
+async def gets_no_answer(server, name, samples):
+    async with Client(server.ws()) as client:
+        await learn(client, speaker_lock=True)
+        heard = await turns(client, samples)
+        assert not any(heard), f"{name}: {heard}"
+        assert not client.of("response.created"), name
+        heard = await turns(client, speaker(4, 11))
+        assert any(heard), f"after {name} the speaker is not heard"
+        await client.until("response.done", 60)
+
+
 async def test_another_voice_gets_no_answer(server):
-    for name, samples in others():
-        async with Client(server.ws()) as client:
-            await learn(client, speaker_lock=True)
-            refused = metric(server, "parley_other_voices_total")
-            heard = await turns(client, samples)
-            assert not any(heard), f"{name}: {heard}"
-            assert metric(server, "parley_other_voices_total") > refused
-            assert not client.of("response.created"), name
-            heard = await turns(client, speaker(4, 11))
-            assert any(heard), f"after {name} the speaker is not heard"
-            await client.until("response.done", 60)
+    voices = list(others())
+    refused = server.metric("parley_other_voices_total")
+    await asyncio.gather(*(gets_no_answer(server, *voice) for voice in voices))
+    assert server.metric("parley_other_voices_total") >= refused + len(voices)
+
+
+async def everybody_is_heard(server):
+    async with Client(server.ws()) as client:
+        await learn(client)
+        assert all(await turns(client, own_voice(TEXT)))
+        await client.until("response.done", 60)
+
+
+async def first_speaker_is_heard(server):
+    """The lock is switched on late, and knows nobody: whoever speaks first is the speaker."""
+    async with Client(server.ws()) as client:
+        await learn(client)
+        await client.session(audio=audio(create_response=False), parley={"speaker_lock": True})
+        assert all(await turns(client, own_voice(TEXT)))
 
 
 async def test_without_the_lock_everybody_is_heard(server):
-    async with Client(server.ws()) as client:
-        await learn(client)
-        assert all(await turns(client, own_voice()))
-        await client.until("response.done", 60)
-    async with Client(server.ws()) as client:
-        # Switched on now, it knows nobody: whoever speaks first is the speaker.
-        await learn(client)
-        await client.session(audio=audio(create_response=False), parley={"speaker_lock": True})
-        assert all(await turns(client, own_voice()))
+    await asyncio.gather(everybody_is_heard(server), first_speaker_is_heard(server))
 
 
-async def overlap(server, samples, mode, **parley):
-    """Says `samples` into an answer; returns the answer's end."""
+async def overlap(server, expected, samples, mode, **parley):
+    """Says `samples` into an answer, which is to end in the way `expected`."""
     async with Client(server.ws()) as client:
         await learn(client, **parley)
         await client.session(audio={"input": {"turn_detection": {"type": mode}}})
@@ -111,30 +102,29 @@ async def overlap(server, samples, mode, **parley):
             if done["id"] == answer:
                 break
         await speech
-        return done
+        assert done["status"] == expected, (mode, parley, len(samples), done)
 
 
 async def test_another_voice_does_not_end_an_answer(server):
-    done = await overlap(server, own_voice()[:6 * RATE], "server_vad")
-    assert done["status"] == "cancelled", done  # this voice can, where there is no lock
-    done = await overlap(server, own_voice()[:6 * RATE], "server_vad", speaker_lock=True)
-    assert done["status"] == "completed", done
-    for name, samples in others():
-        done = await overlap(server, samples, "semantic_vad", speaker_lock=True)
-        assert done["status"] == "completed", (name, done)
+    voices = [samples for _, samples in others()]
+    await asyncio.gather(
+        overlap(server, "cancelled", voices[0], "server_vad"),  # this voice can, where there is no lock
+        overlap(server, "completed", voices[0], "server_vad", speaker_lock=True),
+        *(overlap(server, "completed", samples, "semantic_vad", speaker_lock=True) for samples in voices))
 
 
 async def test_the_speaker_ends_an_answer(server):
-    for mode in ("server_vad", "semantic_vad"):
-        done = await overlap(server, speaker(7.5, 11), mode, speaker_lock=True)
-        assert done["status"] == "cancelled", (mode, done)
-        short = array.array("h", [*speaker(0.3, 0.8), *([0] * RATE)])  # said before anybody can know
-        done = await overlap(server, short, mode, speaker_lock=True)
-        assert done["status"] == "cancelled", (mode, done)
+    short = array.array("h", [*speaker(0.3, 0.8), *([0] * RATE)])  # said before anybody can know
+    await asyncio.gather(*(overlap(server, "cancelled", samples, mode, speaker_lock=True)
+                           for mode in ("server_vad", "semantic_vad") for samples in (speaker(7.5, 11), short)))
 
 
 if __name__ == "__main__":
-    sys.exit(run([value for name, value in list(globals().items()) if name.startswith("test_")],
+    own_voice(TEXT)
+    # The first one counts what the server refused, so that it is alone.
+    sys.exit(run([test_another_voice_gets_no_answer],
                  Server("scripted.engines=true", "turn.speaker_lock=ask", "scripted.llm_words=60",
                         "turn.speaker_wait_ms=10000",
-                        "turn.resume_ms=1000")))
+                        "turn.resume_ms=1000"),
+                 [test_without_the_lock_everybody_is_heard, test_another_voice_does_not_end_an_answer,
+                  test_the_speaker_ends_an_answer]))
