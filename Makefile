@@ -131,6 +131,9 @@ $(ECHO_SCENES) $(EAR_SCENES): %: %.o $(B)/tests/bench/scene.o $(B)/tests/unit/ll
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+$(B)/tests/bench/gain_bench: %: %.o $(B)/tests/bench/scene.o $(B)/libparley.a
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
 # Small programs that measure one module: make build/release/tests/bench/NAME.
 $(B)/tests/bench/%: tests/bench/%.c $(B)/libparley.a
 	@mkdir -p $(@D)

@@ -5,7 +5,7 @@ CPU_LEVEL := $(or $(shell tools/cpu_level),$(error PARLEY_CPU names no processor
 LLAMA_DIR := $(PARLEY_CACHE)/engines/llama-0.3.36-$(CPU_LEVEL)
 WHISPER_DIR := $(PARLEY_CACHE)/engines/whisper-1.8.5-$(CPU_LEVEL)
 SHERPA_DIR := $(PARLEY_CACHE)/engines/sherpa-2.0.1
-AEC3_DIR := $(PARLEY_CACHE)/engines/aec3-1.0.1
+AEC3_DIR := $(PARLEY_CACHE)/engines/aec3-agc2-1.0.1
 STD += -isystem $(SHERPA_DIR)/include
 
 .PHONY: setup setup-test run test e2e

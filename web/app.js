@@ -59,7 +59,7 @@ function send(event) {
 function sessionUpdate() {
   const input = { transcription: { model: 'parley' } };
   if ($('language').value) input.transcription.language = $('language').value;
-  const session = { type: 'realtime', audio: { input }, parley: { latency: true, partials: true, resume: true } };
+  const session = { type: 'realtime', audio: { input }, parley: { latency: true, partials: true, resume: true, gain_control: false } };
   if ($('voice').value) session.audio.output = { voice: $('voice').value };
   send({ type: 'session.update', session });
 }

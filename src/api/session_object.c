@@ -29,6 +29,7 @@ enum prl_err prl_api_session_init(struct prl_api_session *object, const char *mo
         .silence_duration_ms = base->floor.silence_duration_ms,
         .eagerness = "auto",
         .echo_control = -1,
+        .gain_control = -1,
         .speaker_lock = -1,
         .create_response = true,
         .interrupt_response = true,
@@ -299,6 +300,9 @@ static void read_extension(struct reader *reader, const struct prl_fields *field
     bool echo = false;
     if (prl_fields_bool(&own, "echo_control", &echo))
         reader->object->echo_control = echo;
+    bool gain = false;
+    if (prl_fields_bool(&own, "gain_control", &gain))
+        reader->object->gain_control = gain;
     bool lock = false;
     if (prl_fields_bool(&own, "speaker_lock", &lock))
         reader->object->speaker_lock = lock;
@@ -615,5 +619,6 @@ void prl_api_session_conf(const struct prl_api_session *object, struct prl_sessi
     conf->tool_choice = object->tools.choice;
     conf->tool_name = object->tools.choice_name;
     conf->echo_wish = object->echo_control;
+    conf->gain_wish = object->gain_control;
     conf->lock_wish = object->speaker_lock;
 }

@@ -67,6 +67,7 @@ struct prl_api_session {
     bool resume;                    // the client wants to be able to come back after a drop
     char style[PRL_API_STYLE_SIZE]; // session.parley.voice_instructions
     int echo_control; // session.parley.echo_control: 1, 0, or -1 when it was not given
+    int gain_control; // session.parley.gain_control, the same
     int speaker_lock; // session.parley.speaker_lock, the same
 };
 

@@ -1,5 +1,5 @@
-// aec3_module.cpp -- see aec3_module.h. AEC3 without the rest of WebRTC's audio processing: no second
-// noise suppressor, no gain control, no queue between threads.
+// aec3_module.cpp -- see aec3_module.h. AEC3 and AGC2 without the rest of WebRTC's audio processing: no second
+// noise suppressor, no queue between threads.
 #include "dsp/aec3_module.h"
 
 #include <new>
@@ -7,10 +7,15 @@
 
 #include "modules/audio_processing/aec3/echo_canceller3.h"
 #include "modules/audio_processing/audio_buffer.h"
+#include "modules/audio_processing/gain_controller2.h"
 
 namespace {
 
 constexpr int kHz = 16000;
+// Before a word is known: a quiet microphone's first words come through, a loud one's stay within what the
+// limiter takes (decisions/051).
+constexpr float kGainInitialDb = 15.0F;
+constexpr float kGainDbPerSecond = 20.0F;
 // Eight windows of the delay search reach 800 ms; the library's own five end at 500.
 constexpr size_t kDelayFilters = 8;
 // Blocks of 4 ms. With the library's own 13 a living room outlasts the filter, and what is left has to be
@@ -39,6 +44,27 @@ struct Canceller {
         return conf;
     }
     Canceller() : aec(conf(), std::nullopt, kHz, 1, 1)
+    {
+    }
+};
+
+struct Gain {
+    webrtc::AudioBuffer mic{kHz, 1, kHz, 1, kHz, 1};
+    webrtc::StreamConfig stream{kHz, 1};
+    webrtc::GainController2 agc;
+
+    static webrtc::AudioProcessing::Config::GainController2 conf(float max_db)
+    {
+        webrtc::AudioProcessing::Config::GainController2 conf;
+        conf.enabled = true;
+        conf.adaptive_digital.enabled = true;
+        conf.adaptive_digital.max_gain_db = max_db;
+        conf.adaptive_digital.initial_gain_db = kGainInitialDb;
+        conf.adaptive_digital.max_gain_change_db_per_second = kGainDbPerSecond;
+        return conf;
+    }
+    explicit Gain(float max_db)
+        : agc(conf(max_db), webrtc::InputVolumeController::Config(), kHz, 1, true)
     {
     }
 };
@@ -78,7 +104,33 @@ void stats(const void *state, float *removed_db, int *delay_ms)
     *delay_ms = now.delay_ms;
 }
 
-const struct prl_aec3_ops ops = {PRL_AEC3_VERSION, create, destroy, process, stats};
+int gain_create(void **state, float gain_max_db)
+{
+    *state = nullptr;
+    try {
+        *state = new Gain(gain_max_db);
+    } catch (...) {
+        return 1;
+    }
+    return 0;
+}
+
+void gain_destroy(void **state)
+{
+    delete static_cast<Gain *>(*state);
+    *state = nullptr;
+}
+
+void gain_process(void *state, int16_t *mic)
+{
+    Gain &self = *static_cast<Gain *>(state);
+    self.mic.CopyFrom(mic, self.stream);
+    self.agc.Process(std::nullopt, false, &self.mic);
+    self.mic.CopyTo(self.stream, mic);
+}
+
+const struct prl_aec3_ops ops = {PRL_AEC3_VERSION, create,       destroy,     process, stats,
+                                 gain_create,      gain_destroy, gain_process};
 
 } // namespace
 

@@ -79,6 +79,11 @@ const char *prl_echo_kit_name(const struct prl_echo_kit *kit)
     return kit->aec3 ? "aec3" : prl_echo_speex.name;
 }
 
+const struct prl_aec3_ops *prl_echo_kit_module(const struct prl_echo_kit *kit)
+{
+    return kit->aec3;
+}
+
 enum prl_err prl_echo_create(struct prl_echo **out, const struct prl_echo_kit *kit)
 {
     PRL_CHECK(out != NULL && kit != NULL);

@@ -27,6 +27,7 @@ enum {
     PRL_ECHO_TAIL_MS_MAX = 800
 };
 
+struct prl_aec3_ops;
 struct prl_echo_kit;
 struct prl_echo;
 
@@ -38,6 +39,8 @@ enum prl_err prl_echo_kit_create(struct prl_echo_kit **out, const char *module, 
 void prl_echo_kit_destroy(struct prl_echo_kit **kit);
 // "aec3" or "speexdsp".
 const char *prl_echo_kit_name(const struct prl_echo_kit *kit);
+// What else the module does is for dsp/gain.c; NULL without it.
+const struct prl_aec3_ops *prl_echo_kit_module(const struct prl_echo_kit *kit);
 
 enum prl_err prl_echo_create(struct prl_echo **out, const struct prl_echo_kit *kit) PRL_MUST_USE;
 void prl_echo_destroy(struct prl_echo **echo);

@@ -372,14 +372,14 @@ static enum prl_err prepare_isolate(struct prl_engines *engines, char *why)
 
 // ---- loading ----
 
-// Without its module there is a poorer echo control, which is worth a line and no more.
+// Without its module there is a poorer echo control and no gain control, which is worth a line and no more.
 static enum prl_err start_echo(struct prl_engines *engines)
 {
     char why[PRL_ENGINES_WHY_SIZE];
     char *module = beside_program("/lib/libparley_aec3.so");
     enum prl_err err = prl_echo_kit_create(&engines->echo, module, why, sizeof(why));
     if (!err && *why)
-        prl_log(PRL_LOG_WARN, "echo", "%s; echo is cancelled with %s", why,
+        prl_log(PRL_LOG_WARN, "echo", "%s; echo is cancelled with %s, nobody is turned up", why,
                 prl_echo_kit_name(engines->echo));
     prl_mem_free(module);
     return err;

@@ -329,6 +329,7 @@ static void session_defaults(const struct prl_settings *settings, struct prl_ses
     conf->prompt_tokens_max = prompt_tokens(settings);
     conf->lead_ms = (uint32_t)settings->session_lead_ms;
     conf->echo_mode = (enum prl_session_echo_mode)settings->echo_mode;
+    conf->gain_mode = (enum prl_session_gain_mode)settings->gain_mode;
     conf->lock_mode = (enum prl_session_lock_mode)settings->speaker_lock;
     conf->lock_wait_ms = (uint32_t)settings->speaker_wait_ms;
     conf->floor.prefix_padding_ms = (uint32_t)settings->turn_prefix_padding_ms;

@@ -73,6 +73,7 @@ static const char *const formats[] = {"pcm", "wav", "opus", NULL};
 static const char *const auths[] = {"auto", "bearer", "api-key", NULL};
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const echo_modes[] = {"auto", "on", "off", NULL};
+static const char *const gain_modes[] = {"auto", "on", "off", NULL};
 static const char *const lock_modes[] = {"off", "ask", "on", NULL};
 static const char *const qualities[] = {"auto", "fast", "best", NULL};
 
@@ -140,6 +141,11 @@ static const struct prl_conf_key keys[] = {
          "hang: off, or some of stt, llm, tts and eot, separated by commas."),
     INT("engine.hang_s", engine_hang_s, "30", 1, 600,
         "A child process whose engine works on one step for so long has hung."),
+    CHOICE("gain.mode", gain_mode, "auto", gain_modes,
+           "Turn a quiet microphone up, by 30 dB at most: on (unless the client refuses), off, or "
+           "auto (the "
+           "same, but WebRTC calls only when they ask by parley.gain_control; browsers do it "
+           "themselves)."),
     ENGINE("llm", llm, 0, "embedded"),
     EXTRA("llm", llm, 0),
     TEXT("llm.model", llm_model, "qwen2.5-coder-1.5b",

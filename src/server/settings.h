@@ -64,6 +64,8 @@ struct prl_settings {
     int64_t engine_failures_max, engine_open_ms, engine_warm_s, engine_hedge_share;
     char *engine_isolate;
     int64_t engine_hang_s;
+    // gain
+    int64_t gain_mode;
     // llm; [0].model is llm_model
     struct prl_settings_engine llm[PRL_SETTINGS_CHAIN];
     char *llm_model;

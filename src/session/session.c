@@ -37,6 +37,7 @@ void prl_session_conf_init(struct prl_session_conf *conf)
         .prompt_bytes_max = PROMPT_BYTES_MAX,
         .lead_ms = LEAD_MS,
         .echo_wish = -1,
+        .gain_wish = -1,
         .lock_wish = -1,
         .lock_wait_ms = 2500,
     };
@@ -415,7 +416,7 @@ void prl_session_commit(struct prl_session *session, const char *event_id)
 static void drop_waiting(struct prl_session *session)
 {
     session->received -= session->waiting_count;
-    prl_session_echo_taken(session, session->waiting_count);
+    prl_session_front_taken(session, session->waiting_count);
     session->waiting_count = 0;
     session->waiting_short = false;
 }

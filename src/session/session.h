@@ -63,6 +63,10 @@ struct prl_session_engines {
 // refuse, or where the client asks for it.
 enum prl_session_echo_mode { PRL_SESSION_ECHO_AUTO, PRL_SESSION_ECHO_ON, PRL_SESSION_ECHO_OFF };
 
+// Whether a quiet microphone is turned up: as the client wishes, or, where it has not said, over
+// WebSocket alone; where the client does not refuse; never.
+enum prl_session_gain_mode { PRL_SESSION_GAIN_AUTO, PRL_SESSION_GAIN_ON, PRL_SESSION_GAIN_OFF };
+
 // Whether a session hears its first speaker alone (session_lock.c): never, where the client asks for it,
 // or where the client does not refuse.
 enum prl_session_lock_mode { PRL_SESSION_LOCK_OFF, PRL_SESSION_LOCK_ASK, PRL_SESSION_LOCK_ON };
@@ -93,6 +97,8 @@ struct prl_session_conf {
     uint32_t lead_ms;         // sound sent ahead of real time; at most 100 with echo control
     enum prl_session_echo_mode echo_mode; // the server's
     int echo_wish;                        // the client's: 1 yes, 0 no, -1 it has not said
+    enum prl_session_gain_mode gain_mode; // the server's
+    int gain_wish;                        // the client's, as above
     enum prl_session_lock_mode lock_mode; // the server's
     int lock_wish;                        // the client's, as above
     uint32_t lock_wait_ms;                // becomes floor.lock_ms once the speaker is known

@@ -42,7 +42,6 @@ struct prl_session_echo {
     struct prl_reference *reference;
     struct prl_resample *down; // 24 to 16 kHz
     // State.
-    size_t clean_count; // of the waiting sound, from its start
     uint32_t learnt_samples;
     uint32_t ring_on_samples; // that an echo may still come
     int64_t offset_us;        // input sample 0 on the monotonic clock; 0: unknown
@@ -227,38 +226,13 @@ bool prl_session_echo_learns(const struct prl_session *session)
     return echo->learnt_samples < LEARN_SAMPLES || doubtful;
 }
 
-// One frame of the waiting sound, in place.
-static void clean_frame(struct prl_session *session)
-{
-    struct prl_session_echo *echo = session->echo;
-    int16_t mic[FRAME];
-    int16_t reference[FRAME];
-    size_t at = (session->waiting_first + echo->clean_count) % session->waiting_size;
-    for (size_t i = 0; i < FRAME; i++)
-        mic[i] = session->waiting[(at + i) % session->waiting_size];
-    prl_reference_take(echo->reference, reference, FRAME,
-                       echo->offset_us + length_us(session->input + echo->clean_count));
-    watch_reference(echo, reference);
-    prl_echo_process(echo->echo, mic, reference);
-    for (size_t i = 0; i < FRAME; i++)
-        session->waiting[(at + i) % session->waiting_size] = mic[i];
-    echo->clean_count += FRAME;
-}
-
-size_t prl_session_echo_ready(struct prl_session *session, size_t count)
+void prl_session_echo_frame(struct prl_session *session, int16_t *mic, uint64_t sample)
 {
     struct prl_session_echo *echo = session->echo;
     if (!echo)
-        return count;
-    while (echo->clean_count < count && session->waiting_count - echo->clean_count >= FRAME)
-        clean_frame(session);
-    return count < echo->clean_count ? count : echo->clean_count;
-}
-
-void prl_session_echo_taken(struct prl_session *session, size_t count)
-{
-    if (!session->echo)
         return;
-    size_t *clean = &session->echo->clean_count;
-    *clean -= count < *clean ? count : *clean;
+    int16_t reference[FRAME];
+    prl_reference_take(echo->reference, reference, FRAME, echo->offset_us + length_us(sample));
+    watch_reference(echo, reference);
+    prl_echo_process(echo->echo, mic, reference);
 }

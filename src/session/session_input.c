@@ -63,7 +63,7 @@ enum prl_err prl_session_input_create(struct prl_session *session)
         err = prl_vad_open(session->engines.vad, &conf, on_voice, session, &session->vad);
     }
     if (!err) {
-        prl_session_echo_configure(session);
+        prl_session_front_configure(session);
         prl_session_lock_configure(session);
     }
     return err;
@@ -76,7 +76,7 @@ void prl_session_input_destroy(struct prl_session *session)
         prl_stt_close(&session->streams[i]);
     }
     prl_vad_close(&session->vad);
-    prl_session_echo_destroy(session);
+    prl_session_front_destroy(session);
     prl_session_lock_destroy(session);
     prl_eot_close(&session->eot);
     prl_timer_destroy(&session->input_timer);
@@ -108,7 +108,7 @@ static void grow_ring(struct prl_session *session, size_t samples)
 
 void prl_session_input_configure(struct prl_session *session)
 {
-    prl_session_echo_configure(session);
+    prl_session_front_configure(session);
     prl_session_lock_configure(session);
     if (session->vad) {
         struct prl_gate_conf conf = gate_conf(session);
@@ -411,7 +411,7 @@ static void on_input_due(void *arg)
     struct prl_session *session = arg;
     bool was_full = prl_session_input_room(session) < PRL_SESSION_TURN_SAMPLES * 3 / 2;
     size_t done = 0;
-    bool short_of = false; // what waits is less than a frame of the echo control
+    bool short_of = false; // what waits is less than a frame of the front
     while (session->waiting_count > 0 && done < PRL_SESSION_TURN_SAMPLES) {
         if (allowed_now(session, prl_clock_now_us()) == 0)
             break;
@@ -420,11 +420,11 @@ static void on_input_due(void *arg)
             count = session->waiting_count;
         if (count > session->waiting_size - session->waiting_first)
             count = session->waiting_size - session->waiting_first;
-        count = prl_session_echo_ready(session, count);
+        count = prl_session_front_ready(session, count);
         short_of = count == 0;
         if (short_of)
             break;
-        prl_session_echo_taken(session, count);
+        prl_session_front_taken(session, count);
         const int16_t *pcm = session->waiting + session->waiting_first;
         session->waiting_first = (session->waiting_first + count) % session->waiting_size;
         session->waiting_count -= count;
@@ -443,7 +443,8 @@ static void on_input_due(void *arg)
 
 bool prl_session_input_waits(const struct prl_session *session)
 {
-    return session->waiting_count > 0 && !session->waiting_short;
+    // Echo control takes whole frames alone, so what is less is left for the next utterance.
+    return session->waiting_count > 0 && !(session->waiting_short && session->echo);
 }
 
 void prl_session_input_hurry(struct prl_session *session)
@@ -514,6 +515,10 @@ enum prl_err prl_session_append_at(struct prl_session *session, const int16_t *p
     enum prl_err err = ready_resampler(session, hz);
     if (err)
         return err;
+    if (!session->listens) {
+        session->listens = true;
+        prl_session_front_configure(session);
+    }
     size_t needed = prl_resample_room(session->resample, samples) + session->waiting_count;
     if (needed > WAITING_MAX)
         return PRL_ERR_FULL;

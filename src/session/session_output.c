@@ -352,6 +352,7 @@ void prl_session_rtp(struct prl_session *session, bool on)
 {
     int64_t now_us = prl_clock_now_us();
     session->rtp = on;
+    prl_session_front_configure(session);
     prl_playout_set_relayed(session->playout, on, now_us);
     prl_playout_set_lead(session->playout, prl_session_lead_ms(session), now_us);
     if (!on)

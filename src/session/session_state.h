@@ -136,6 +136,7 @@ struct prl_session {
     struct prl_answer *answers[PRL_SESSION_ANSWERS_MAX];
     struct prl_answer *asides[PRL_SESSION_ASIDES_MAX];
     struct prl_session_echo *echo; // while it is wanted
+    struct prl_gain *gain;         // the same
     struct prl_session_lock *lock; // the same
     struct prl_resample *resample;
     uint32_t resample_hz;
@@ -144,7 +145,9 @@ struct prl_session {
     uint64_t ring_from; // input sample before which it never held anything
     int16_t *waiting;   // sound that is not yet processed, a ring that grows to PRL_SESSION_INPUT_S
     size_t waiting_size;
-    bool waiting_short; // what waits is less than a frame of the echo control
+    bool listens;       // sound has come
+    bool waiting_short; // what waits is less than a frame of session_front.c
+    size_t front_count; // of what waits, from its start: passed the front
     bool hurry;         // a commit waits for it
     size_t waiting_first, waiting_count;
     // State.
@@ -258,13 +261,18 @@ uint32_t prl_session_echo_lead_ms(const struct prl_session *session, uint32_t le
 // Sound of the present answer is handed over (before the output clock knows of it); RTP: has left.
 void prl_session_echo_sent(struct prl_session *session, const int16_t *pcm, size_t samples);
 void prl_session_echo_left(struct prl_session *session, uint64_t samples, int64_t at_us);
-// Sound of the microphone has come; how much of the next `count` waiting samples may be processed; they
-// are.
+// Sound of the microphone has come; the frame of it that begins at input sample `sample`, in place.
 void prl_session_echo_arrived(struct prl_session *session, int64_t now_us);
-size_t prl_session_echo_ready(struct prl_session *session, size_t count);
-void prl_session_echo_taken(struct prl_session *session, size_t count);
+void prl_session_echo_frame(struct prl_session *session, int16_t *mic, uint64_t sample);
 // An echo sounds that the canceller does not know yet: what it leaves is no voice.
 bool prl_session_echo_learns(const struct prl_session *session);
+
+// session_front.c: what is done to the microphone's sound before anything listens.
+void prl_session_front_configure(struct prl_session *session);
+void prl_session_front_destroy(struct prl_session *session);
+// How much of the next `count` waiting samples may be processed; they are, or are dropped.
+size_t prl_session_front_ready(struct prl_session *session, size_t count);
+void prl_session_front_taken(struct prl_session *session, size_t count);
 
 // session_lock.c: nothing of it does anything while the speaker lock is off.
 void prl_session_lock_configure(struct prl_session *session);

@@ -1,4 +1,5 @@
 """The Realtime protocol over WebSocket, against the real server with the small model."""
+import array
 import asyncio
 import base64
 import json
@@ -103,6 +104,20 @@ async def test_push_to_talk(server):
         assert "input_audio_buffer.speech_started" not in client.types()
         transcript = client.of("conversation.item.input_audio_transcription.completed")[0]["transcript"]
         assert "americans" in transcript.lower(), transcript
+
+
+async def test_quiet_microphone_is_turned_up(server):
+    """50 dB below the recording there is nothing left that the recogniser takes for speech."""
+    sound = array.array("h", (round(sample / 316) for sample in pcm24(jfk())))
+    for gain in (False, None):
+        async with Client(server.ws()) as client:
+            await client.session(audio={"input": {"turn_detection": None,
+                                                  "transcription": {"model": "whisper-1", "language": "en"}}},
+                                 parley={} if gain is None else {"gain_control": gain})
+            await client.say(sound, pace=8, silence_s=0.2)
+            await client.send("input_audio_buffer.commit")
+            told = await client.until("conversation.item.input_audio_transcription.completed", 120)
+            assert ("country" in told["transcript"].lower()) == (gain is None), (gain, told)
 
 
 async def test_commit_takes_all_that_was_appended(server):
