@@ -13,7 +13,7 @@ enum { TYPE_SIZE = 128 };
 
 struct leg {
     struct prl_hedge *hedge;
-    struct prl_fetch_request *request;
+    void *request; // of the way
     int engine;
     bool live; // picked, and not yet ended in the pool by us
     bool any;  // something of its body came
@@ -24,35 +24,88 @@ struct leg {
 
 struct prl_hedge {
     struct prl_pool *pool;
-    const char *path;          // borrowed
+    const struct prl_hedge_way *way;
     struct prl_hedge_who *who; // borrowed
     const struct prl_fetch_ops *ops;
     void *arg;
-    struct prl_timer *timer;  // owned; NULL: no second request
-    struct prl_fetch_ask ask; // for the second; its body and content_type are owned
+    struct prl_timer *timer; // owned; NULL: no second request
+    void *kept;              // owned, of the way; for the second one
     struct leg legs[2];
     struct leg *winner; // NULL: not known yet
     unsigned busy;      // callbacks on the stack
     bool dead;          // cancelled in one of them
 };
 
-static void forget_ask(struct prl_hedge *hedge)
+// ---- over HTTP ----
+
+struct post {
+    const char *path; // borrowed
+    struct prl_fetch_ask fetch;
+};
+
+static enum prl_err start_post(struct prl_pool *pool, int engine, const void *ask,
+                               const struct prl_fetch_ops *ops, void *arg, void **out)
 {
+    const struct post *post = ask;
+    struct prl_fetch_ask fetch = post->fetch;
+    struct prl_fetch_request *request = NULL;
+    fetch.ops = ops;
+    fetch.arg = arg;
+    enum prl_err err = prl_pool_post(pool, engine, post->path, &fetch, &request);
+    *out = request;
+    return err;
+}
+
+static void cancel_post(void **at)
+{
+    struct prl_fetch_request *request = *at;
+    prl_fetch_cancel(&request);
+    *at = NULL;
+}
+
+static void forget_post(void *kept)
+{
+    struct post *post = kept;
     union {
         const void *in;
         void *out;
-    } body = {.in = hedge->ask.body}, type = {.in = hedge->ask.content_type};
-    prl_timer_destroy(&hedge->timer);
+    } body = {.in = post->fetch.body}, type = {.in = post->fetch.content_type};
     prl_mem_free(body.out);
     prl_mem_free(type.out);
-    hedge->ask = (struct prl_fetch_ask){.body = NULL};
+    prl_mem_free(post);
+}
+
+static void *keep_post(const void *ask)
+{
+    const struct post *post = ask;
+    struct post *kept = prl_mem_dup(post, sizeof(*post));
+    if (!kept)
+        return NULL;
+    kept->fetch.body = prl_mem_dup(post->fetch.body, post->fetch.body_size);
+    kept->fetch.content_type = prl_mem_strdup(post->fetch.content_type);
+    if (kept->fetch.body && kept->fetch.content_type)
+        return kept;
+    forget_post(kept);
+    return NULL;
+}
+
+static const struct prl_hedge_way post_way = {start_post, cancel_post, keep_post, forget_post};
+
+// ---- life ----
+
+static void forget_ask(struct prl_hedge *hedge)
+{
+    prl_timer_destroy(&hedge->timer);
+    if (hedge->kept)
+        hedge->way->forget(hedge->kept);
+    hedge->kept = NULL;
 }
 
 static void free_hedge(struct prl_hedge *hedge)
 {
     PRL_CHECK(hedge->busy == 0);
     for (int i = 0; i < 2; i++)
-        prl_fetch_cancel(&hedge->legs[i].request);
+        hedge->way->cancel(&hedge->legs[i].request);
     forget_ask(hedge);
     prl_mem_free(hedge);
 }
@@ -80,7 +133,7 @@ static void lose(struct leg *leg, enum prl_outcome outcome, enum prl_fetch_failu
                  const char *why)
 {
     leg->live = false;
-    prl_fetch_cancel(&leg->request);
+    leg->hedge->way->cancel(&leg->request);
     prl_pool_end(leg->hedge->pool, leg->engine, outcome, failure, why);
 }
 
@@ -162,14 +215,10 @@ static const struct prl_fetch_ops leg_ops = {on_head, on_data, on_end};
 
 // ---- requests ----
 
-static enum prl_err start(struct prl_hedge *hedge, struct leg *leg, int engine,
-                          const struct prl_fetch_ask *ask)
+static enum prl_err start(struct prl_hedge *hedge, struct leg *leg, int engine, const void *ask)
 {
-    struct prl_fetch_ask own = *ask;
     *leg = (struct leg){.hedge = hedge, .engine = engine, .start_us = prl_clock_now_us()};
-    own.ops = &leg_ops;
-    own.arg = leg;
-    enum prl_err err = prl_pool_post(hedge->pool, engine, hedge->path, &own, &leg->request);
+    enum prl_err err = hedge->way->start(hedge->pool, engine, ask, &leg_ops, leg, &leg->request);
     leg->live = !err;
     return err;
 }
@@ -180,19 +229,17 @@ static void on_slow(void *arg)
     int engine = prl_pool_pick_second(hedge->pool, hedge->legs[0].engine);
     if (engine < 0)
         return;
-    if (start(hedge, &hedge->legs[1], engine, &hedge->ask) != PRL_OK)
+    if (start(hedge, &hedge->legs[1], engine, hedge->kept) != PRL_OK)
         prl_pool_end(hedge->pool, engine, PRL_OUTCOME_CANCELED, PRL_FETCH_OK, NULL);
 }
 
 // Keeps what a second request needs; without memory for it there is none.
-static void plan_second(struct prl_hedge *hedge, const struct prl_fetch_ask *ask, int64_t after_us)
+static void plan_second(struct prl_hedge *hedge, const void *ask, int64_t after_us)
 {
     struct leg *first = &hedge->legs[0];
     hedge->winner = NULL;
-    hedge->ask = *ask;
-    hedge->ask.body = prl_mem_dup(ask->body, ask->body_size);
-    hedge->ask.content_type = prl_mem_strdup(ask->content_type);
-    enum prl_err err = hedge->ask.body && hedge->ask.content_type ? PRL_OK : PRL_ERR_NOMEM;
+    hedge->kept = hedge->way->keep(ask);
+    enum prl_err err = hedge->kept ? PRL_OK : PRL_ERR_NOMEM;
     if (!err)
         err = prl_timer_create(&hedge->timer, prl_pool_loop(hedge->pool), "second request", on_slow,
                                hedge);
@@ -204,22 +251,21 @@ static void plan_second(struct prl_hedge *hedge, const struct prl_fetch_ask *ask
     hedge->winner = first;
 }
 
-enum prl_err prl_hedge_post(struct prl_pool *pool, const char *path,
-                            const struct prl_fetch_ask *ask, struct prl_hedge_who *who,
-                            struct prl_hedge **out)
+enum prl_err prl_hedge_start(struct prl_pool *pool, const struct prl_hedge_ask *ask,
+                             struct prl_hedge_who *who, struct prl_hedge **out)
 {
-    PRL_CHECK(pool != NULL && ask != NULL && ask->content_type && who != NULL && out != NULL);
+    PRL_CHECK(pool != NULL && ask->way != NULL && ask->ops != NULL && who != NULL && out != NULL);
     *out = NULL;
     struct prl_hedge *hedge = prl_mem_zalloc(sizeof(*hedge));
     if (!hedge)
         return PRL_ERR_NOMEM;
     hedge->pool = pool;
-    hedge->path = path;
+    hedge->way = ask->way;
     hedge->who = who;
     hedge->ops = ask->ops;
     hedge->arg = ask->arg;
     hedge->winner = &hedge->legs[0];
-    enum prl_err err = start(hedge, hedge->winner, who->engine, ask);
+    enum prl_err err = start(hedge, hedge->winner, who->engine, ask->what);
     if (err) {
         prl_mem_free(hedge);
         return err;
@@ -228,9 +274,19 @@ enum prl_err prl_hedge_post(struct prl_pool *pool, const char *path,
     show(hedge->winner);
     int64_t after_us = prl_pool_second_after_us(pool, who->engine);
     if (after_us > 0)
-        plan_second(hedge, ask, after_us);
+        plan_second(hedge, ask->what, after_us);
     *out = hedge;
     return PRL_OK;
+}
+
+enum prl_err prl_hedge_post(struct prl_pool *pool, const char *path,
+                            const struct prl_fetch_ask *ask, struct prl_hedge_who *who,
+                            struct prl_hedge **out)
+{
+    PRL_CHECK(path != NULL && ask != NULL && ask->content_type != NULL);
+    const struct post post = {path, *ask};
+    const struct prl_hedge_ask full = {&post_way, &post, ask->ops, ask->arg};
+    return prl_hedge_start(pool, &full, who, out);
 }
 
 void prl_hedge_cancel(struct prl_hedge **hedge)
@@ -245,7 +301,7 @@ void prl_hedge_cancel(struct prl_hedge **hedge)
         if (gone->legs[i].live && &gone->legs[i] != own && own)
             lose(&gone->legs[i], PRL_OUTCOME_CANCELED, PRL_FETCH_OK, NULL);
     for (int i = 0; i < 2; i++)
-        prl_fetch_cancel(&gone->legs[i].request);
+        gone->way->cancel(&gone->legs[i].request);
     forget_ask(gone);
     gone->dead = true;
     settle(gone);

@@ -232,7 +232,7 @@ static enum prl_err copy_engine(struct prl_pool *pool, const struct prl_pool_eng
                                             .rank = conf->rank,
                                             .limits = limits_of(pool, &conf->limits),
                                             .hedge = conf->hedge};
-    if (url && conf->way == PRL_POOL_HTTP)
+    if (url)
         pool->tail.engines[engine - pool->engines].percentile = conf->hedge;
     prl_chain_add(&pool->chain, conf->rank, url != NULL && conf->way == PRL_POOL_HTTP);
     if (!name_engine(engine) || strpbrk(engine->conf.key, "\r\n"))
@@ -326,8 +326,8 @@ int prl_pool_pick_second(struct prl_pool *pool, int index)
         return -1;
     for (size_t i = 0; i < pool->count; i++) {
         const struct prl_pool_engine *engine = &pool->engines[i].conf;
-        bool twin = engine->url && engine->way == PRL_POOL_HTTP && (int)i != index &&
-                    engine->rank == pool->engines[index].conf.rank;
+        bool twin =
+            engine->url && (int)i != index && engine->rank == pool->engines[index].conf.rank;
         others |= twin ? 0 : UINT32_C(1) << i;
     }
     int second = prl_pool_pick(pool, others);

@@ -95,6 +95,14 @@ static enum prl_err add_far(struct draft *draft, const struct prl_far *far, int 
     const struct prl_settings_engine *engine = &far->chain[index];
     if (!find_key(far, index, draft->keys[index], why))
         return PRL_ERR_INVALID;
+    if (engine->hedge > 0 && way_of(engine->backend) != PRL_POOL_HTTP &&
+        prl_str_equal(far->kind, "stt")) {
+        snprintf(why, PRL_FAR_WHY_SIZE,
+                 "stt%s.hedge: a recogniser over a WebSocket hears an utterance while it is spoken "
+                 "and cannot be asked a second time; it must be 0",
+                 section(index));
+        return PRL_ERR_INVALID;
+    }
     (void)prl_str_copy(draft->urls[index], URLS_MAX, engine->url);
     char *rest = NULL;
     size_t before = draft->count;

@@ -43,9 +43,7 @@
             "As engine.first_byte_ms, for this one; 0: the same."),                                \
         INT(prefix ".gap_ms", kind[index].gap_ms, "0", 0, 600000,                                  \
             "As engine.gap_ms, for this one; 0: the same."),                                       \
-        INT(prefix ".hedge", kind[index].hedge, "0", 0, 99,                                        \
-            "Percentile of its first-byte times, e.g. 95, after which a slow request is sent a "   \
-            "second time; 0: never.")
+        INT(prefix ".hedge", kind[index].hedge, "0", 0, 99, kind##_hedge_help)
 #define EXTRA(prefix, kind, index)                                                                 \
     TEXT(prefix ".extra", kind[index].extra, "",                                                   \
          "Members to add to the JSON of each request to openai, e.g. '\"top_k\": 20'.")
@@ -68,6 +66,12 @@ static const char stt_backend_help[] =
 static const char *const llm_backends[] = {"none", "embedded", "openai", NULL};
 static const char *const tts_backends[] = {"none", "embedded", "openai", "ws", NULL};
 static const char *const stt_backends[] = {"none",     "embedded", "openai", "ws",
+#define HEDGE_HELP                                                                                 \
+    "Percentile of its first-byte times, e.g. 95, after which a slow request is sent a second "    \
+    "time; 0: never"
+static const char llm_hedge_help[] = HEDGE_HELP ".";
+static const char tts_hedge_help[] = HEDGE_HELP ".";
+static const char stt_hedge_help[] = HEDGE_HELP ". Only 0 over a WebSocket.";
                                            "realtime", "vllm",     NULL};
 static const char *const formats[] = {"pcm", "wav", "opus", NULL};
 static const char *const auths[] = {"auto", "bearer", "api-key", NULL};

@@ -52,8 +52,7 @@ struct prl_tts_far_job {
     struct prl_hedge_who who;
     const struct prl_tts_far_ops *ops;
     void *arg;
-    struct prl_hedge *request;
-    struct prl_synth *synth; // in place of it, over a WebSocket
+    struct prl_hedge *request; // over HTTP or a WebSocket
     // Owned.
     struct prl_tts_mark *words; // estimated; PRL_TTS_CHUNK_MAX never binds their count
     size_t word_count;
@@ -107,7 +106,6 @@ static void free_job(struct prl_tts_far_job *job)
 {
     PRL_CHECK(job->busy == 0);
     prl_hedge_cancel(&job->request);
-    prl_synth_cancel(&job->synth);
     prl_resample_destroy(&job->resample);
     prl_ogg_opus_reader_destroy(&job->opus);
     prl_timer_destroy(&job->timer);
@@ -360,7 +358,6 @@ static void on_end(void *arg, const struct prl_fetch_end *end)
 {
     struct prl_tts_far_job *job = arg;
     job->request = NULL;
-    job->synth = NULL;
     if (end->failure != PRL_FETCH_OK) {
         bool late = end->failure == PRL_FETCH_FIRST_BYTE || end->failure == PRL_FETCH_GAP ||
                     end->failure == PRL_FETCH_TOTAL;
@@ -447,21 +444,17 @@ static enum prl_err post(struct prl_tts_far_job *job, const struct prl_tts_far_a
 
 static enum prl_err synthesize(struct prl_tts_far_job *job, const struct prl_tts_far_ask *ask)
 {
-    const struct prl_pool_engine *engine = prl_pool_at(job->far->pool, job->who.engine);
     struct prl_str plain;
     prl_str_init(&plain, PRL_TEXT_CLAUSE_MAX + 1);
     enum prl_err err = add_plain(&plain, ask->text, ask->len);
-    struct prl_synth_ask synth = {.pool = job->far->pool,
-                                  .engine = job->who.engine,
-                                  .voice = engine->voice[0] ? engine->voice : ask->voice,
+    struct prl_synth_ask synth = {.voice = ask->voice,
                                   .text = prl_str_text(&plain),
                                   .len = plain.len,
                                   .speed = ask->speed,
-                                  .instructions = style_of(job, ask),
-                                  .ops = &fetch_ops,
-                                  .arg = job};
+                                  .instructions = style_of(job, ask)};
+    const struct prl_hedge_ask full = {&prl_synth_way, &synth, &fetch_ops, job};
     if (!err)
-        err = prl_synth_start(&synth, &job->synth);
+        err = prl_hedge_start(job->far->pool, &full, &job->who, &job->request);
     prl_str_free(&plain);
     return err;
 }
@@ -524,7 +517,6 @@ void prl_tts_far_cancel(struct prl_tts_far_job **job)
         return;
     prl_pool_end(gone->far->pool, gone->who.engine, PRL_OUTCOME_CANCELED, PRL_FETCH_OK, NULL);
     prl_hedge_cancel(&gone->request);
-    prl_synth_cancel(&gone->synth);
     if (gone->busy > 0)
         gone->dead = true;
     else

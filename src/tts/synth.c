@@ -88,11 +88,10 @@ static enum prl_err set_voice(struct prl_link *link, const char *voice, struct p
     return err;
 }
 
-static enum prl_err synthesize(struct prl_link *link, const struct prl_synth_ask *ask,
-                               struct prl_str *text)
+static enum prl_err synthesize(struct prl_link *link, const struct prl_pool_engine *engine,
+                               const struct prl_synth_ask *ask, struct prl_str *text)
 {
     struct prl_json_write json;
-    const struct prl_pool_engine *engine = prl_pool_at(ask->pool, ask->engine);
     prl_json_write_init(&json, text);
     prl_json_write_object(&json, NULL);
     prl_json_write_string(&json, "type", "synthesize");
@@ -109,31 +108,32 @@ static enum prl_err synthesize(struct prl_link *link, const struct prl_synth_ask
     return text->err ? text->err : prl_link_send_text(link, prl_str_text(text), text->len);
 }
 
-enum prl_err prl_synth_start(const struct prl_synth_ask *ask, struct prl_synth **out)
+enum prl_err prl_synth_start(struct prl_pool *pool, int engine, const struct prl_synth_ask *ask,
+                             const struct prl_fetch_ops *ops, void *arg, struct prl_synth **out)
 {
-    PRL_CHECK(ask != NULL && ask->ops != NULL && out != NULL);
+    PRL_CHECK(pool != NULL && ask != NULL && ops != NULL && out != NULL);
+    const struct prl_pool_engine *conf = prl_pool_at(pool, engine);
     struct prl_str text;
     struct prl_synth *synth = prl_mem_zalloc(sizeof(*synth));
     *out = NULL;
     if (!synth)
         return PRL_ERR_NOMEM;
-    synth->pool = ask->pool;
-    synth->engine = ask->engine;
-    synth->ops = ask->ops;
-    synth->arg = ask->arg;
+    synth->pool = pool;
+    synth->engine = engine;
+    synth->ops = ops;
+    synth->arg = arg;
     prl_str_init(&text, MESSAGE_MAX);
-    enum prl_err err = prl_pool_link(ask->pool, ask->engine, "", &link_ops, synth, &synth->link);
+    enum prl_err err = prl_pool_link(pool, engine, "", &link_ops, synth, &synth->link);
     if (!err)
-        err = set_voice(synth->link, ask->voice, &text);
+        err = set_voice(synth->link, conf->voice[0] ? conf->voice : ask->voice, &text);
     if (!err)
-        err = synthesize(synth->link, ask, &text);
+        err = synthesize(synth->link, conf, ask, &text);
     prl_str_free(&text);
     if (err) {
         prl_synth_cancel(&synth);
         return err;
     }
-    prl_link_await(synth->link, prl_pool_limits(ask->pool, ask->engine)->first_byte_ms,
-                   PRL_FETCH_FIRST_BYTE);
+    prl_link_await(synth->link, conf->limits.first_byte_ms, PRL_FETCH_FIRST_BYTE);
     *out = synth;
     return PRL_OK;
 }
@@ -147,3 +147,40 @@ void prl_synth_cancel(struct prl_synth **synth)
     }
     *synth = NULL;
 }
+
+// ---- for engine/hedge.h ----
+
+static enum prl_err start_hedged(struct prl_pool *pool, int engine, const void *ask,
+                                 const struct prl_fetch_ops *ops, void *arg, void **out)
+{
+    struct prl_synth *synth = NULL;
+    enum prl_err err = prl_synth_start(pool, engine, ask, ops, arg, &synth);
+    *out = synth;
+    return err;
+}
+
+static void cancel_hedged(void **at)
+{
+    struct prl_synth *synth = *at;
+    prl_synth_cancel(&synth);
+    *at = NULL;
+}
+
+// One block: the ask, then its texts, each with its zero.
+static void *keep(const void *from)
+{
+    const struct prl_synth_ask *ask = from;
+    size_t voice = strlen(ask->voice) + 1, style = strlen(ask->instructions) + 1;
+    struct prl_synth_ask *kept = prl_mem_alloc(sizeof(*kept) + voice + style + ask->len + 1);
+    if (!kept)
+        return NULL;
+    char *texts = (char *)(kept + 1);
+    *kept = *ask;
+    kept->voice = memcpy(texts, ask->voice, voice);
+    kept->instructions = memcpy(texts + voice, ask->instructions, style);
+    kept->text = memcpy(texts + voice + style, ask->text, ask->len);
+    texts[voice + style + ask->len] = '\0';
+    return kept;
+}
+
+const struct prl_hedge_way prl_synth_way = {start_hedged, cancel_hedged, keep, prl_mem_free};

@@ -26,9 +26,9 @@ def far(server_url, *kinds):
             (f"{kind}.backend=openai", f"{kind}.url={server_url}", f"{kind}.api_key_env=SCRIPTED_KEY")]
 
 
-def edge(*settings):
+def edge(*settings, wait=True):
     """A server that thinks elsewhere. The key comes from the environment."""
-    return Server(*LIMITS, "session.language=en", *settings, env={"SCRIPTED_KEY": SECRET})
+    return Server(*LIMITS, "session.language=en", *settings, env={"SCRIPTED_KEY": SECRET}, wait=wait)
 
 
 @contextlib.contextmanager
@@ -534,11 +534,25 @@ async def test_work_is_shared_and_a_dead_address_is_no_matter():
     two.stop()
 
 
-async def hedged(kind):
+class Voice(ScriptedSocket):
+    """As `Scripted`, over a WebSocket: what hedged() wants to know of a voice."""
+
+    @property
+    def asked(self):
+        return {"tts": sum(event["type"] == "synthesize" for event in self.said)}
+
+
+def go_wrong(script, kind, fault):
+    script.fault = fault if isinstance(script, Voice) else {kind: fault}
+
+
+async def hedged(kind, socket=False):
     """One of two addresses hangs, and the other is asked long before any limit."""
-    one, two = Scripted(), Scripted()
-    two.fault = {kind: "delay"}  # so that the first is asked as long as it is well
-    settings = [*far(two.url, *(other for other in KINDS if other != kind)), *far(f"{one.url},{two.url}", kind),
+    others = Scripted()
+    one, two = (Voice(), Voice()) if socket else (Scripted(), Scripted())
+    go_wrong(two, kind, "delay")  # so that the first is asked as long as it is well
+    settings = [*far(others.url, *(other for other in KINDS if other != kind)), *far(f"{one.url},{two.url}", kind),
+                *(("tts.backend=ws", "tts.phrases_kib=0") if socket else ()),
                 f"{kind}.hedge=95", "engine.hedge_share=100", "engine.first_byte_ms=600000", "stt.partials=false"]
     with running(edge(*settings)) as (server,):
         async with Client(server.ws()) as talk:
@@ -556,7 +570,7 @@ async def hedged(kind):
                     break
                 assert (await ask())["status"] == "completed"
             assert one.asked[kind] >= 24, (one.asked, two.asked)
-            one.fault = {kind: "hang"}
+            go_wrong(one, kind, "hang")
             before, sooner = one.asked[kind], two.asked[kind]
             for _ in range(3):
                 response = await ask()
@@ -566,8 +580,20 @@ async def hedged(kind):
             assert metric(server, "parley_engine_hedges_won_total", kind=kind) >= 1
             assert metric(server, "parley_engine_breaker_open") == 0
             assert metric(server, "parley_engine_failures_total") == 0
-    one.stop()
-    two.stop()
+    for script in (one, two, others):
+        script.stop()
+
+
+async def test_second_request_to_a_slow_voice_over_a_websocket():
+    await hedged("tts", socket=True)
+
+
+async def test_a_recogniser_over_a_websocket_is_not_asked_twice():
+    for backend in ("ws", "realtime", "vllm"):
+        server = edge(f"stt.backend={backend}", "stt.url=ws://127.0.0.1:9/v1", "stt.hedge=95", "eot.enabled=false",
+                      "llm.backend=none", "tts.backend=none", wait=False)
+        await asyncio.to_thread(server.process.wait, 60 * PATIENCE)
+        assert server.process.returncode not in (0, None) and "stt.hedge: a recogniser over a WebSocket" in server.log(), server.log()
 
 
 async def test_second_request_to_a_slow_model():
@@ -741,5 +767,6 @@ if __name__ == "__main__":
         test_every_fault_of_a_recogniser, test_every_fault_of_a_recogniser_that_streams,
         test_images_and_stop_texts_reach_a_model_elsewhere, test_falls_back_within_the_answer_and_returns,
         test_one_engine_has_limits_of_its_own, test_work_is_shared_and_a_dead_address_is_no_matter, test_second_request_to_a_slow_model,
-        test_second_request_to_a_slow_voice, test_second_request_to_a_slow_recogniser, test_cancel_ends_the_request,
+        test_second_request_to_a_slow_voice, test_second_request_to_a_slow_recogniser, test_second_request_to_a_slow_voice_over_a_websocket,
+        test_a_recogniser_over_a_websocket_is_not_asked_twice, test_cancel_ends_the_request,
         test_our_endpoints_and_a_node_that_uses_them]))

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "engine/tail.h"
 #include "net/loop.h"
 #include "tests/unit.h"
 #include "tests/unit/ws_fake.h"
@@ -79,6 +80,14 @@ static void serve(struct ws_fake *fake, struct prl_ws *ws, const char *text, siz
     }
 }
 
+static void say_nothing(struct ws_fake *fake, struct prl_ws *ws, const char *text, size_t len)
+{
+    (void)fake;
+    (void)ws;
+    (void)text;
+    (void)len;
+}
+
 static void on_event(void *arg, const struct prl_tts_event *event)
 {
     struct bench *bench = arg;
@@ -91,7 +100,8 @@ static void on_event(void *arg, const struct prl_tts_event *event)
         prl_tts_cancel(bench->stream, event->generation);
 }
 
-static enum prl_err start(struct bench *bench, int32_t wait_ms)
+// With `hedge` both are one engine's, and the first one is known to be quick.
+static enum prl_err start_as(struct bench *bench, int32_t wait_ms, bool hedge)
 {
     char urls[2][64];
     *bench = (struct bench){.fault = FAULT_NONE};
@@ -103,8 +113,12 @@ static enum prl_err start(struct bench *bench, int32_t wait_ms)
         snprintf(urls[i], sizeof(urls[i]), "ws://127.0.0.1:%u/voice", bench->servers[i].port);
     }
     const struct prl_pool_engine engines[] = {
-        {.way = PRL_POOL_WS, .url = urls[0], .key = "k", .extra = "\"seed\":1", .rank = 0},
-        {.way = PRL_POOL_WS, .url = urls[1], .voice = "its-own", .rank = 1}};
+        {.way = PRL_POOL_WS,
+         .url = urls[0],
+         .key = "k",
+         .extra = "\"seed\":1",
+         .hedge = hedge ? 95 : 0},
+        {.way = PRL_POOL_WS, .url = urls[1], .voice = "its-own", .rank = !hedge}};
     struct prl_pool_conf pool = {
         .loop = bench->loop,
         .kind = "tts",
@@ -114,6 +128,13 @@ static enum prl_err start(struct bench *bench, int32_t wait_ms)
         .limits = {.connect_ms = 100000, .first_byte_ms = wait_ms, .gap_ms = wait_ms}};
     if (!err)
         err = prl_pool_create(&bench->pool, &pool);
+    for (int i = 0; i < PRL_TAIL_MIN && hedge && !err; i++) {
+        prl_pool_end(bench->pool, prl_pool_pick(bench->pool, ~UINT32_C(1)), PRL_OUTCOME_OK,
+                     PRL_FETCH_OK, NULL);
+        prl_pool_took(bench->pool, 0, 1000);
+        prl_pool_first_byte(bench->pool, 0, 1000);
+        prl_pool_first_byte(bench->pool, 1, 1000000);
+    }
     struct prl_tts_conf conf = {
         .loop = bench->loop, .pool = bench->pool, .far_only = true, .instructions = "Be merry."};
     if (!err)
@@ -121,6 +142,11 @@ static enum prl_err start(struct bench *bench, int32_t wait_ms)
     struct prl_tts_stream_conf stream = {
         .voice = "marin", .speed = 1.25F, .fn = on_event, .arg = bench};
     return err ? err : prl_tts_open(bench->tts, &stream, &bench->stream);
+}
+
+static enum prl_err start(struct bench *bench, int32_t wait_ms)
+{
+    return start_as(bench, wait_ms, false);
 }
 
 static void stop(struct bench *bench)
@@ -235,6 +261,47 @@ PRL_TEST(synth_cancel_closes_its_connection)
     EXPECT_OK(say(&bench, 3));
     EXPECT(wait_for(&bench, &bench.done, 1));
     EXPECT_INT(bench.errors, 0);
+    stop(&bench);
+}
+
+PRL_TEST(synth_that_is_slow_is_asked_of_another_connection)
+{
+    static struct bench bench;
+    REQUIRE(start_as(&bench, 100000, true) == PRL_OK);
+    bench.fault = FAULT_HANG;
+    EXPECT_OK(say(&bench, 1));
+    EXPECT(wait_for(&bench, &bench.done, 1));
+    EXPECT_INT(bench.samples, SOUND);
+    EXPECT_INT(bench.errors, 0);
+    // The slow one is not waited for any more, and the other one was asked for the same in its voice.
+    EXPECT(wait_for(&bench, &bench.servers[0].closed, 1));
+    EXPECT_INT(bench.servers[1].opened, 1);
+    EXPECT(strstr(prl_str_text(&bench.servers[1].said), "its-own") != NULL);
+    EXPECT(strstr(prl_str_text(&bench.servers[1].said), "\"text\":\"Hello there.\"") != NULL);
+    EXPECT(strstr(prl_str_text(&bench.servers[1].said), "Be merry.") != NULL);
+    // Cancelled while both are asked: both end, and nothing is heard of them.
+    bench.servers[1].fn = say_nothing;
+    prl_pool_first_byte(bench.pool, 1, 100000000);
+    EXPECT_OK(say(&bench, 2));
+    EXPECT(wait_for(&bench, &bench.servers[1].texts, 3));
+    prl_tts_cancel(bench.stream, 2);
+    EXPECT(wait_for(&bench, &bench.servers[0].closed, 2));
+    EXPECT(wait_for(&bench, &bench.servers[1].closed, 1));
+    EXPECT_INT(bench.done + bench.errors, 1);
+    stop(&bench);
+}
+
+PRL_TEST_OOM(synth_hedged_without_memory)
+{
+    static struct bench bench;
+    enum prl_err err = start_as(&bench, 100000, true);
+    bench.fault = FAULT_HANG;
+    if (!err && say(&bench, 1) == PRL_OK) {
+        int64_t until = prl_clock_now_us() + (prl_test_oom() ? 100000 : PRL_TEST_WAIT_US);
+        while (!bench.done && !bench.errors && prl_clock_now_us() < until)
+            prl_loop_turn(bench.loop, 20000);
+        EXPECT(prl_test_oom() || bench.done == 1);
+    }
     stop(&bench);
 }
 
