@@ -25,7 +25,7 @@ static const uint32_t buckets_ms[PRL_POOL_BUCKETS] = {25,  50,   100,  200,  400
 struct engine {
     struct prl_pool *pool; // borrowed
     struct prl_pool_engine conf;
-    char *texts[6]; // owned: what conf points to
+    char *texts[7]; // owned: what conf points to
     char name[PRL_POOL_NAME_SIZE];
     struct prl_fetch_request *probe;
     bool warming; // the probe is not the breaker's
@@ -210,7 +210,8 @@ static enum prl_err copy_engine(struct prl_pool *pool, const struct prl_pool_eng
                            conf->voice ? conf->voice : "",
                            conf->key ? conf->key : "",
                            conf->extra ? conf->extra : "",
-                           conf->format ? conf->format : ""};
+                           conf->format ? conf->format : "",
+                           conf->language ? conf->language : ""};
     engine->pool = pool;
     engine->logged_us = -LOG_GAP_US;
     engine->contact_us = -pool->warm_us;
@@ -229,6 +230,7 @@ static enum prl_err copy_engine(struct prl_pool *pool, const struct prl_pool_eng
                                             .key = engine->texts[3],
                                             .extra = engine->texts[4],
                                             .format = engine->texts[5],
+                                            .language = engine->texts[6],
                                             .rank = conf->rank,
                                             .limits = limits_of(pool, &conf->limits),
                                             .hedge = conf->hedge};

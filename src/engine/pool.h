@@ -37,6 +37,7 @@ struct prl_pool_engine {
     const char *model;              // name to ask for, or ""
     const char *voice;              // TTS: a name, or "" to pass the client's on
     const char *format;             // TTS: of the sound to ask for, or ""
+    const char *language;           // STT: what to ask for, or "" for the conversation's
     const char *key;                // bearer, or ""
     const char *extra;              // members for the request's JSON object ("\"a\":1"), or ""
     int rank;                       // lower first; equal ones share

@@ -121,6 +121,7 @@ static enum prl_err add_far(struct draft *draft, const struct prl_far *far, int 
                                                                   .format = formats[engine->format],
                                                                   .key = draft->keys[index],
                                                                   .extra = engine->extra,
+                                                                  .language = engine->language,
                                                                   .rank = index,
                                                                   .limits = limits_of(engine),
                                                                   .hedge = (int)engine->hedge};

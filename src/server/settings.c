@@ -52,6 +52,9 @@
         prefix ".format", kind[index].format, "pcm", formats,                                      \
         "Sound to ask openai for; opus is a tenth of the bytes. What comes is told by its media "  \
         "type.")
+#define LANGUAGE(prefix, kind, index)                                                              \
+    TEXT(prefix ".language", kind[index].language, "",                                             \
+         "Language to ask an engine elsewhere for; empty: the conversation's.")
 #define FALLBACK(prefix, kind, index)                                                              \
     ENGINE(prefix, kind, index, "none"),                                                           \
         TEXT(prefix ".model", kind[index].model, "", "Model to ask it for.")
@@ -63,15 +66,15 @@ static const char tts_backend_help[] = BACKEND_HELP "; ws: a plain WebSocket ser
 static const char stt_backend_help[] =
     BACKEND_HELP "; over WebSockets, which hear while one speaks: ws (a plain service), realtime "
                  "(OpenAI's transcription sessions, another parley too), vllm.";
-static const char *const llm_backends[] = {"none", "embedded", "openai", NULL};
-static const char *const tts_backends[] = {"none", "embedded", "openai", "ws", NULL};
-static const char *const stt_backends[] = {"none",     "embedded", "openai", "ws",
 #define HEDGE_HELP                                                                                 \
     "Percentile of its first-byte times, e.g. 95, after which a slow request is sent a second "    \
     "time; 0: never"
 static const char llm_hedge_help[] = HEDGE_HELP ".";
 static const char tts_hedge_help[] = HEDGE_HELP ".";
 static const char stt_hedge_help[] = HEDGE_HELP ". Only 0 over a WebSocket.";
+static const char *const llm_backends[] = {"none", "embedded", "openai", NULL};
+static const char *const tts_backends[] = {"none", "embedded", "openai", "ws", NULL};
+static const char *const stt_backends[] = {"none",     "embedded", "openai", "ws",
                                            "realtime", "vllm",     NULL};
 static const char *const formats[] = {"pcm", "wav", "opus", NULL};
 static const char *const auths[] = {"auto", "bearer", "api-key", NULL};
@@ -230,13 +233,16 @@ static const struct prl_conf_key keys[] = {
     INT("session.frozen_max", session_frozen_max, "100", 1, 100000,
         "Most sessions that wait for their clients; beyond it the oldest goes."),
     ENGINE("stt", stt, 0, "embedded"),
+    LANGUAGE("stt", stt, 0),
     TEXT("stt.model", stt[0].model, "whisper-1", "Model to ask openai for."),
     BOOL(
         "stt.partials", stt_partials, "true",
         "Live words from openai: the growing utterance is sent again and again while it lasts. The "
         "WebSocket backends send them unasked."),
     FALLBACK("stt.fallback", stt, 1),
+    LANGUAGE("stt.fallback", stt, 1),
     FALLBACK("stt.fallback2", stt, 2),
+    LANGUAGE("stt.fallback2", stt, 2),
     TEXT("stt.model_dir", stt_model_dir, "",
          "Folder with a SenseVoice, Paraformer or streaming zipformer model (sherpa-onnx layout)."),
     TEXT("stt.model_languages", stt_model_languages, "",

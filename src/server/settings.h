@@ -35,8 +35,9 @@ struct prl_settings_engine {
     int64_t hedge;                             // percentile; 0: never
     int64_t connect_ms, first_byte_ms, gap_ms; // 0: engine_…
     char *url, *model, *api_key_env, *api_key_file;
-    char *extra; // llm, tts; else NULL
-    char *voice; // tts, not [0]; else NULL
+    char *extra;    // llm, tts; else NULL
+    char *voice;    // tts, not [0]; else NULL
+    char *language; // stt; else NULL
 };
 
 struct prl_settings {

@@ -201,16 +201,18 @@ static void add_field(struct prl_str *body, const char *boundary, const char *na
                        boundary, name, value);
 }
 
-static enum prl_err write_body(struct prl_str *body, const char *boundary, const char *model,
+static enum prl_err write_body(struct prl_str *body, const char *boundary,
+                               const struct prl_pool_engine *engine,
                                const struct prl_stt_order *order)
 {
     uint8_t header[PRL_WAV_HEADER_SIZE];
+    const char *language = engine->language[0] ? engine->language : order->language;
     prl_wav_header(header, PRL_STT_RATE_HZ, order->samples);
-    add_field(body, boundary, "model", model);
+    add_field(body, boundary, "model", engine->model);
     add_field(body, boundary, "response_format", "json");
     add_field(body, boundary, "stream", "true");
-    if (order->language[0])
-        add_field(body, boundary, "language", order->language);
+    if (language[0])
+        add_field(body, boundary, "language", language);
     if (order->prompt_len > 0)
         add_field(body, boundary, "prompt", (const char *)(order->pcm + order->samples));
     (void)prl_str_addf(body,
@@ -235,7 +237,7 @@ static enum prl_err post(struct prl_stt_far_job *job, const struct prl_stt_order
     snprintf(type, sizeof(type), "multipart/form-data; boundary=%s", boundary);
     prl_str_init(&body, BODY_MAX);
     enum prl_err err =
-        write_body(&body, boundary, prl_pool_at(job->far->pool, job->who.engine)->model, order);
+        write_body(&body, boundary, prl_pool_at(job->far->pool, job->who.engine), order);
     struct prl_fetch_ask ask = {.content_type = type,
                                 .body = body.data,
                                 .body_size = body.len,

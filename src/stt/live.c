@@ -183,7 +183,8 @@ static enum prl_err greet(struct prl_live *live, const struct prl_live_conf *con
 {
     const struct prl_pool_engine *engine = prl_pool_at(conf->pool, conf->engine);
     struct prl_wire_start start = {.model = engine->model,
-                                   .language = conf->language,
+                                   .language =
+                                       engine->language[0] ? engine->language : conf->language,
                                    .prompt = conf->prompt,
                                    .extra = engine->extra};
     // A kept connection was told already, unless this session's words and language are others.

@@ -122,7 +122,7 @@ class Server:
     """`parley serve` on a free port, ready, with what it said in `log`. With a `network` of tests/net it stands on
     the other side of that network's cable and asks for a key."""
 
-    def __init__(self, *settings, env=None, wait=True, network=None):
+    def __init__(self, *settings, env=None, wait=True, network=None, config=None):
         self.port, self.tls_port = free_port(), free_port()
         self.address, self.key, prefix = "127.0.0.1", None, []
         if network:
@@ -133,7 +133,9 @@ class Server:
         self.log_file = tempfile.NamedTemporaryFile("w+", suffix=".log")
         command = [*prefix, PARLEY, "serve", "--set", f"http.port={self.port}", "--set", f"http.tls_port={self.tls_port}",
                    "--set", "rtc.udp_port=0", "--set", "rtc.tcp_port=0"]
-        if not any(s.startswith("llm.model") for s in settings):
+        if config:
+            command += ["--config", config]
+        elif not any(s.startswith("llm.model") for s in settings):
             command += ["--set", "llm.model=small"]
         # What a slow engine costs is tested with scripted ones; here slowness is the machine's.
         settings = ("turn.engine_first_byte_ms=120000", "turn.apology_max_ms=60000", *settings)

@@ -104,6 +104,29 @@ async def test_conversation_without_any_model():
     script.stop()
 
 
+async def test_key_and_language_of_one_engine_as_yaml():
+    script = Scripted()
+    with tempfile.TemporaryDirectory() as place:
+        key, conf = os.path.join(place, "key"), os.path.join(place, "parley.yaml")
+        with open(key, "w") as file:
+            file.write(SECRET + "\n")
+        with open(conf, "w") as file:
+            file.write("\n".join(f"{kind}: [{{backend: openai, url: '{script.url}', model: m-{kind}, api_key_file: {key}{more}}}]"
+                                 for kind, more in (("stt", ", language: de"), ("llm", ""), ("tts", ", voice: nova-of-theirs"))))
+        with running(Server(*LIMITS, "session.language=en", config=conf)) as (server,):
+            async with Client(server.ws()) as talk:
+                await talk.session(audio={"input": {"turn_detection": None, "transcription": {"model": "whisper-1"}}})
+                await spoken_turn(talk, pcm24(jfk())[:48000])
+                response = (await talk.until("response.done"))["response"]
+                assert response["status"] == "completed" and loudness(talk.audio) > 1000, response
+            await settled(server)
+            assert SECRET not in server.log()
+    assert script.keys == {f"bearer {SECRET}"}, script.keys
+    assert b'name="language"\r\n\r\nde\r\n' in script.bodies["stt"] and b"m-stt" in script.bodies["stt"], script.bodies["stt"][:600]
+    assert json.loads(script.bodies["llm"])["model"] == "m-llm" and json.loads(script.bodies["tts"])["voice"] == "nova-of-theirs"
+    script.stop()
+
+
 async def waited(condition, what, limit_s=30):
     end = time.monotonic() + limit_s * PATIENCE
     while not condition():
@@ -758,7 +781,7 @@ async def test_our_endpoints_and_a_node_that_uses_them():
 
 if __name__ == "__main__":
     raise SystemExit(run([
-        test_conversation_without_any_model, test_connections_are_opened_when_a_conversation_begins,
+        test_conversation_without_any_model, test_key_and_language_of_one_engine_as_yaml, test_connections_are_opened_when_a_conversation_begins,
         test_images_in_a_conversation, test_style_of_a_conversation, test_answers_are_given_again_to_whom_they_were_given, test_an_apology_sounds_though_the_voice_hangs, test_prompts_keep_to_their_tokens_and_to_their_beginning, test_every_fault_of_a_model, test_every_fault_of_a_voice,
         test_every_fault_of_a_voice_in_opus, test_sound_in_every_form,
         test_every_fault_of_a_voice_over_a_websocket,

@@ -69,8 +69,9 @@ static enum prl_err start(struct bench *bench, bool partials)
         err = prl_fetch_create(&bench->fetch, bench->loop, NULL);
     for (int i = 0; i < 2; i++)
         snprintf(urls[i], sizeof(urls[i]), "http://127.0.0.1:%u/%c", bench->server.port, 'a' + i);
-    const struct prl_pool_engine engines[] = {{.url = urls[0], .model = "m1", .rank = 0},
-                                              {.url = urls[1], .model = "m2", .rank = 1}};
+    const struct prl_pool_engine engines[] = {
+        {.url = urls[0], .model = "m1", .rank = 0},
+        {.url = urls[1], .model = "m2", .language = "fr", .rank = 1}};
     struct prl_pool_conf pool = {
         .loop = bench->loop,
         .fetch = bench->fetch,
@@ -162,6 +163,7 @@ PRL_TEST(stt_far_falls_back_and_fails_at_last)
     EXPECT_OK(prl_stt_decode(bench.stream, 2, PRL_STT_WANT_GUESS));
     EXPECT(wait_for(&bench, &bench.count, 1));
     EXPECT_TEXT(bench.events[0].text, "Second.");
+    EXPECT(strstr(bench.server.last, "name=\"language\"\r\n\r\nfr\r\n") != NULL);
     set_answer(&bench, 1, "/b/audio/transcriptions", 200, "[\"no transcription\"]");
     prl_stt_begin(bench.stream, 3);
     say(&bench, 3000, 500);

@@ -134,7 +134,7 @@ static enum prl_err start(struct bench *bench, enum prl_pool_way way, ws_fake_fn
     }
     const struct prl_pool_engine engines[] = {
         {.way = way, .url = urls[0], .model = "m", .key = "k", .rank = 0},
-        {.way = way, .url = urls[1], .rank = 1}};
+        {.way = way, .url = urls[1], .language = "de", .rank = 1}};
     struct prl_pool_conf pool = {
         .loop = bench->loop,
         .kind = "stt",
@@ -273,6 +273,7 @@ PRL_TEST(stt_live_faults_go_to_the_next)
         EXPECT_INT(bench.servers[0].opened, i + 1); // asked first each time, on a new connection
     }
     EXPECT_INT(bench.servers[1].opened, 1);
+    EXPECT(strstr(prl_str_text(&bench.servers[1].said), "\"language\":\"de\"") != NULL);
     stop(&bench);
     // And a wait has its limit.
     REQUIRE(start(&bench, PRL_POOL_WS, serve_plain, 10) == PRL_OK);
