@@ -150,9 +150,8 @@ static const struct prl_conf_key keys[] = {
         "A child process whose engine works on one step for so long has hung."),
     CHOICE("gain.mode", gain_mode, "auto", gain_modes,
            "Turn a quiet microphone up, by 30 dB at most: on (unless the client refuses), off, or "
-           "auto (the "
-           "same, but WebRTC calls only when they ask by parley.gain_control; browsers do it "
-           "themselves)."),
+           "auto (the same, but WebRTC calls, whose browsers do it themselves, and clients with "
+           "echo control here only when they ask by parley.gain_control)."),
     ENGINE("llm", llm, 0, "embedded"),
     EXTRA("llm", llm, 0),
     TEXT("llm.model", llm_model, "qwen2.5-coder-1.5b",

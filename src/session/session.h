@@ -64,7 +64,7 @@ struct prl_session_engines {
 enum prl_session_echo_mode { PRL_SESSION_ECHO_AUTO, PRL_SESSION_ECHO_ON, PRL_SESSION_ECHO_OFF };
 
 // Whether a quiet microphone is turned up: as the client wishes, or, where it has not said, over
-// WebSocket alone; where the client does not refuse; never.
+// WebSocket without echo control alone; where the client does not refuse; never.
 enum prl_session_gain_mode { PRL_SESSION_GAIN_AUTO, PRL_SESSION_GAIN_ON, PRL_SESSION_GAIN_OFF };
 
 // Whether a session hears its first speaker alone (session_lock.c): never, where the client asks for it,

@@ -14,7 +14,8 @@ enum { FRAME = PRL_ECHO_FRAME_SAMPLES };
 
 _Static_assert((int)FRAME == (int)PRL_GAIN_FRAME_SAMPLES, "one frame for both");
 
-// What the server's mode and the client's wish come to. Browsers, whose way in is RTP, do it themselves.
+// What the server's mode and the client's wish come to. Browsers, whose way in is RTP, do it themselves, and
+// what echo control leaves of an echo must not be turned up before a person has spoken.
 static bool gain_wanted(const struct prl_session *session)
 {
     const struct prl_session_conf *conf = &session->conf.conf;
@@ -24,7 +25,7 @@ static bool gain_wanted(const struct prl_session *session)
     case PRL_SESSION_GAIN_ON:
         return conf->gain_wish != 0;
     case PRL_SESSION_GAIN_AUTO:
-        return conf->gain_wish > 0 || (conf->gain_wish < 0 && !session->rtp);
+        return conf->gain_wish > 0 || (conf->gain_wish < 0 && !session->rtp && !session->echo);
     }
     return false;
 }

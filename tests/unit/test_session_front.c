@@ -108,6 +108,23 @@ PRL_TEST(session_front_turns_up_whom_it_shall)
     close_room(&room);
 }
 
+PRL_TEST(session_front_leaves_echo_control_alone_unless_asked)
+{
+    static struct room room;
+    if (!open_room(&room))
+        return;
+    struct prl_session *session = room.world.session;
+    (void)turned_up_db(&room, PIECE_MAX, 0);
+    EXPECT(session->gain && !session->echo);
+    session->conf.conf.echo_wish = 1;
+    prl_session_input_configure(session);
+    EXPECT(prl_test_oom() || (!session->gain && session->echo));
+    session->conf.conf.gain_wish = 1;
+    prl_session_input_configure(session);
+    EXPECT(session->gain);
+    close_room(&room);
+}
+
 PRL_TEST(session_front_follows_the_client)
 {
     static struct room room;
