@@ -27,7 +27,9 @@ struct transcription {
     struct prl_serve_order order;
     struct prl_stt_stream *stt;
     enum format format;
-    bool stream; // as server-sent events
+    bool stream;         // as server-sent events
+    bool begun;          // the head of those is sent
+    struct prl_str told; // the text in them so far
     double seconds;
     struct prl_wav wav;            // lies in the request's body
     size_t at;                     // samples of it taken
@@ -42,6 +44,7 @@ static void close_transcription(struct prl_serve_order *order)
     prl_stt_close(&job->stt);
     prl_timer_destroy(&job->slicer);
     prl_resample_destroy(&job->resample);
+    prl_str_free(&job->told);
 }
 
 // ---- the answer ----
@@ -82,6 +85,61 @@ static void add_event(struct prl_str *out, const char *type, const char *member,
     (void)prl_str_adds(out, "\n\n");
 }
 
+static enum prl_err send_event(struct transcription *job, const char *type, const char *member,
+                               const char *text, const char *language)
+{
+    static const struct prl_http_response head = {.status = 200,
+                                                  .content_type = "text/event-stream"};
+    struct prl_str out;
+    prl_str_init(&out, REPLY_MAX);
+    add_event(&out, type, member, text, language);
+    enum prl_err err = out.err;
+    if (!err && !job->begun)
+        err = prl_http_stream_begin(job->order.request, &head);
+    job->begun = job->begun || !err;
+    if (!err)
+        err = prl_http_stream_chunk(job->order.request, out.data, out.len);
+    prl_str_free(&out);
+    return err;
+}
+
+// What `text` has more than was told.
+static enum prl_err send_more(struct transcription *job, const char *text)
+{
+    size_t told = job->told.len;
+    if (strncmp(text, prl_str_text(&job->told), told) != 0 || text[told] == '\0')
+        return PRL_OK;
+    enum prl_err err = send_event(job, "transcript.text.delta", "delta", text + told, "");
+    return err ? err : prl_str_adds(&job->told, text + told);
+}
+
+// The end of the events, or what cannot be one: a stream that has begun is broken off.
+static void end_stream(struct transcription *job, enum prl_err err, const char *why)
+{
+    if (err && !job->begun) {
+        prl_serve_refuse(&job->order, 500, "server_error", NULL, why);
+        return;
+    }
+    struct prl_http_request *request = job->order.request;
+    job->order.request = NULL;
+    if (err)
+        prl_http_stream_abort(request);
+    else
+        prl_http_stream_end(request);
+    prl_serve_end(&job->order);
+}
+
+static void answer_stream(struct transcription *job, const struct prl_stt_event *event)
+{
+    enum prl_err err = send_more(job, event->text);
+    if (!err && event->type == PRL_STT_PARTIAL)
+        return;
+    if (!err)
+        err = send_event(job, "transcript.text.done", "text", event->text, event->language);
+    if (job->order.request)
+        end_stream(job, err, "The text cannot be sent.");
+}
+
 static void answer(struct transcription *job, const struct prl_stt_event *event)
 {
     static const char *const types[] = {"application/json", "text/plain; charset=utf-8",
@@ -89,11 +147,7 @@ static void answer(struct transcription *job, const struct prl_stt_event *event)
     struct prl_str text;
     prl_str_init(&text, REPLY_MAX);
     const char *type = types[job->format];
-    if (job->stream) {
-        type = "text/event-stream";
-        add_event(&text, "transcript.text.delta", "delta", event->text, "");
-        add_event(&text, "transcript.text.done", "text", event->text, event->language);
-    } else if (job->format == FORMAT_TEXT) {
+    if (job->format == FORMAT_TEXT) {
         (void)prl_str_addf(&text, "%s\n", event->text);
     } else {
         write_json(job, event, &text);
@@ -111,11 +165,13 @@ static void answer(struct transcription *job, const struct prl_stt_event *event)
 static void on_stt(void *arg, const struct prl_stt_event *event)
 {
     struct transcription *job = arg;
-    if (!job->order.request || event->type == PRL_STT_PARTIAL)
+    if (!job->order.request)
         return;
     if (event->type == PRL_STT_ERROR)
-        prl_serve_refuse(&job->order, 500, "server_error", NULL, event->text);
-    else
+        end_stream(job, event->err ? event->err : PRL_ERR_ENGINE, event->text);
+    else if (job->stream)
+        answer_stream(job, event);
+    else if (event->type == PRL_STT_FINAL)
         answer(job, event);
 }
 
@@ -153,7 +209,7 @@ static enum prl_err open_stream(struct transcription *job, const struct prl_mult
 {
     char language[32];
     char prompt[FIELD_MAX];
-    struct prl_stt_stream_conf conf = {.fn = on_stt, .arg = job};
+    struct prl_stt_stream_conf conf = {.pieces = job->stream, .fn = on_stt, .arg = job};
     if (field(form, "language", language, sizeof(language)))
         conf.language = language;
     if (field(form, "prompt", prompt, sizeof(prompt)))
@@ -283,6 +339,7 @@ void prl_serve_transcription(void *arg, struct prl_http_request *request)
     size_t size;
     char why[PRL_MULTIPART_WHY_SIZE] = "Too many parts.";
     struct prl_multipart form;
+    prl_str_init(&job->told, REPLY_MAX);
     const char *body = prl_http_body(request, &size);
     const char *type = prl_http_header(request, "content-type");
     if (!prl_multipart_type_is(type, "multipart/form-data") ||

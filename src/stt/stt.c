@@ -169,6 +169,7 @@ enum prl_err prl_stt_open(struct prl_stt *stt, const struct prl_stt_stream_conf 
     stream->fn = conf->fn;
     stream->arg = conf->arg;
     stream->partials = conf->partials;
+    stream->pieces = conf->pieces;
     stream->next = stt->streams;
     stt->streams = stream;
     enum prl_err err = prl_timeline_create(&stream->timeline);

@@ -99,6 +99,7 @@ struct prl_stt_stream_conf {
     const char *language; // NULL: the front's default
     const char *prompt;   // words to expect (Whisper's initial prompt); NULL for none
     bool partials;        // send PARTIAL events where the engine is fast enough
+    bool pieces;          // send PARTIAL events when a piece of a long recording is done
     prl_stt_fn fn;
     void *arg;
 };

@@ -171,17 +171,25 @@ void prl_stt_deliver(struct prl_stt_stream *stream)
     prl_timeline_deliver(stream->timeline, stream->fn, stream->arg);
 }
 
-void prl_stt_tell_partial(struct prl_stt_stream *stream)
+typedef bool (*part_fn)(struct prl_timeline *timeline, struct prl_stt_event *event,
+                        struct prl_str *text);
+
+static void tell_part(struct prl_stt_stream *stream, part_fn part)
 {
     struct prl_stt_event event;
     struct prl_str text;
     prl_str_init(&text, PRL_STT_EVENT_TEXT_MAX);
-    if (prl_timeline_partial(stream->timeline, &event, &text)) {
+    if (part(stream->timeline, &event, &text)) {
         event.text = prl_str_text(&text);
         event.generation = stream->begin;
         stream->fn(stream->arg, &event);
     }
     prl_str_free(&text);
+}
+
+void prl_stt_tell_partial(struct prl_stt_stream *stream)
+{
+    tell_part(stream, prl_timeline_partial);
 }
 
 static void keep_language(struct prl_stt_stream *stream, const struct prl_stt_errand *errand,
@@ -233,6 +241,8 @@ void prl_stt_take_result(struct prl_stt_stream *stream, const struct prl_stt_err
     stream->tried = 0;
     keep_language(stream, errand, reply);
     store_reply(stream, errand, reply);
+    if (stream->pieces)
+        tell_part(stream, prl_timeline_settled);
     prl_stt_deliver(stream);
 }
 

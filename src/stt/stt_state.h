@@ -28,6 +28,7 @@ struct prl_stt_stream {
     uint64_t id;
     prl_stt_fn fn;
     void *arg;
+    bool pieces;
     bool partials;
     // Owned.
     struct prl_timeline *timeline;

@@ -63,6 +63,7 @@ struct prl_timeline {
     size_t partial_key; // of the last one told
     char *partial_text; // owned
     bool committed;     // a FINAL was asked: no more partials
+    size_t told_pieces; // by settled
     // A failure that all waiting decodes share.
     enum prl_err fail_err;
     char *fail_why; // owned
@@ -456,6 +457,26 @@ bool prl_timeline_partial(struct prl_timeline *timeline, struct prl_stt_event *e
     prl_mem_free(timeline->partial_text);
     timeline->partial_text = prl_mem_strdup(prl_str_text(text)); // NULL: nothing is stable
     return true;
+}
+
+bool prl_timeline_settled(struct prl_timeline *timeline, struct prl_stt_event *event,
+                          struct prl_str *text)
+{
+    struct want done = want_now(timeline);
+    done.pieces = 0;
+    while (done.pieces < timeline->piece_count && timeline->pieces[done.pieces].answer.done &&
+           !timeline->pieces[done.pieces].answer.err)
+        done.pieces++;
+    if (done.pieces <= timeline->told_pieces)
+        return false;
+    done.key = done.end = tail_start(timeline, done.pieces); // the tail is left out
+    compose(timeline, &done, event, text);
+    if (event->err)
+        return false;
+    timeline->told_pieces = done.pieces;
+    event->type = PRL_STT_PARTIAL;
+    event->stable_bytes = text->len;
+    return text->len > 0;
 }
 
 bool prl_timeline_hint(struct prl_timeline *timeline, size_t start, const char *words,

@@ -91,7 +91,11 @@ void prl_timeline_deliver(struct prl_timeline *timeline, prl_stt_fn fn, void *ar
 // than the last call's.
 bool prl_timeline_partial(struct prl_timeline *timeline, struct prl_stt_event *event,
                           struct prl_str *text);
-// The same for words of a recogniser that listens while they are spoken: `words` cover the sound from
+// The text of the pieces that are done, from the first on, also after a FINAL was asked; false when there
+// is none more than at the last call. All of it is stable.
+bool prl_timeline_settled(struct prl_timeline *timeline, struct prl_stt_event *event,
+                          struct prl_str *text);
+// The same as partial for words of a recogniser that listens while they are spoken: `words` cover the sound from
 // `start`. False when they begin elsewhere, say nothing new, or come after a FINAL was asked.
 bool prl_timeline_hint(struct prl_timeline *timeline, size_t start, const char *words,
                        struct prl_stt_event *event, struct prl_str *text);

@@ -12,7 +12,7 @@ import urllib.request
 
 import openai
 from harness import PATIENCE, Client, Server, jfk, loudness, pcm24, run, share_of_words, synthesise
-from scripted_openai import ANSWER, FAULTS, RIGHT, SECRET, TONE, TRANSCRIPT, Scripted, decode
+from scripted_openai import ANSWER, FAULTS, RIGHT, SECRET, TONE, TRANSCRIPT, Scripted, decode, wav
 from scripted_ws import FAULTS as WS_FAULTS
 from scripted_ws import RIGHT as WS_RIGHT
 from scripted_ws import ScriptedSocket
@@ -715,6 +715,15 @@ def check_speech(client):
 
 def check_refusals(client):
     def refused(call, status=400):
+def check_long_transcription(client):
+    """Half a minute: its first piece is told before the rest is done."""
+    recording = wav(pcm24(jfk()).tobytes() * 3)
+    events = list(client.audio.transcriptions.create(model="whisper-1", file=("a.wav", recording), language="en", stream=True))
+    deltas = [event.delta for event in events[:-1]]
+    assert len(deltas) >= 2 and "".join(deltas) == events[-1].text, events
+    assert events[-1].text.lower().count("fellow americans") >= 2, events[-1]
+
+
         try:
             call()
         except openai.APIStatusError as error:
@@ -749,6 +758,7 @@ async def test_our_endpoints_and_a_node_that_uses_them():
         await asyncio.to_thread(check_speech, client)
         await asyncio.to_thread(check_refusals, client)
         with running(edge(*far(node.http("/v1"), *KINDS), *wide)) as (server,):
+        await asyncio.to_thread(check_long_transcription, client)
             assert server.memory_kib() < node.memory_kib() / 2
             english = synthesise("What is the capital of France?", os.path.join(server.state.name, "en.wav"))
             chinese = synthesise("你好，请问你是谁？", os.path.join(server.state.name, "zh.wav"))

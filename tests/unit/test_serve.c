@@ -31,9 +31,11 @@ struct fake_stream {
     size_t samples;
     int pushes;
     bool fails; // "fail" was said: after the first chunk
+    bool pieces;
 };
 
 static int stt_pushes; // of the latest stream that was closed
+static bool stt_fails; // after the first piece
 
 static enum prl_err open_fake(struct prl_loop *loop, struct fake_stream **out, void (*fn)(void *))
 {
@@ -65,6 +67,16 @@ static void tell_text(void *arg)
                                   .text = text,
                                   .language = "en",
                                   .engine = "fake"};
+    static const char *const pieces[] = {"160", "1600 samp"};
+    for (size_t i = 0; stream->pieces && i < 2; i++) {
+        struct prl_stt_event piece = event;
+        piece.type = PRL_STT_PARTIAL;
+        piece.text = pieces[i];
+        stream->stt(stream->arg, &piece);
+    }
+    if (stt_fails)
+        event = (struct prl_stt_event){
+            .type = PRL_STT_ERROR, .text = "it is gone", .err = PRL_ERR_ENGINE};
     stream->stt(stream->arg, &event);
 }
 
@@ -132,6 +144,7 @@ static enum prl_err open_stt(void *front, const struct prl_stt_stream_conf *conf
     if (err)
         return err;
     stream->stt = conf->fn;
+    stream->pieces = conf->pieces;
     stream->arg = conf->arg;
     *out = stream;
     return PRL_OK;
@@ -513,10 +526,24 @@ PRL_TEST(serve_transcription_in_slices)
     prl_str_free(&answer.body);
     transcribe(&desk, 16000, 1600, "stream", "true", &answer);
     EXPECT_TEXT(answer.type, "text/event-stream");
-    EXPECT(strstr(
+    // A piece as it is done, and what is new of it each time.
+    EXPECT_TEXT(
         prl_str_text(&answer.body),
-        "{\"type\":\"transcript.text.done\",\"text\":\"1600 samples\",\"language\":\"en\"}"));
+        "data: {\"type\":\"transcript.text.delta\",\"delta\":\"160\"}\n\n"
+        "data: {\"type\":\"transcript.text.delta\",\"delta\":\"0 samp\"}\n\n"
+        "data: {\"type\":\"transcript.text.delta\",\"delta\":\"les\"}\n\n"
+        "data: "
+        "{\"type\":\"transcript.text.done\",\"text\":\"1600 samples\",\"language\":\"en\"}\n\n");
     prl_str_free(&answer.body);
+    stt_fails = true;
+    transcribe(&desk, 16000, 1600, "stream", "true", &answer);
+    EXPECT_INT(answer.failure, PRL_FETCH_CUT); // it had begun
+    prl_str_free(&answer.body);
+    transcribe(&desk, 16000, 1600, NULL, NULL, &answer);
+    EXPECT_INT(answer.status, 500);
+    EXPECT(strstr(prl_str_text(&answer.body), "it is gone") != NULL);
+    prl_str_free(&answer.body);
+    stt_fails = false;
     // The longest, and what is too long.
     transcribe(&desk, 8000, 960000, NULL, NULL, &answer);
     EXPECT_INT(answer.status, 200);

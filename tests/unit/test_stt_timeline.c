@@ -153,6 +153,40 @@ PRL_TEST(timeline_long_sound_is_cut_and_joined)
     prl_timeline_destroy(&timeline);
 }
 
+PRL_TEST(timeline_pieces_are_told_as_they_are_done)
+{
+    struct prl_timeline *timeline;
+    struct prl_timeline_work work;
+    struct prl_stt_event event;
+    struct prl_str got;
+    static const char *const expected[] = {"a", "a b", "a b c"};
+    REQUIRE(prl_timeline_create(&timeline) == PRL_OK);
+    push(timeline, 70000, false);
+    EXPECT_OK(prl_timeline_ask(timeline, 1, PRL_STT_WANT_FINAL, 1));
+    prl_str_init(&got, 4096);
+    EXPECT(!prl_timeline_settled(timeline, &event, &got));
+    size_t told = 0;
+    char text[8] = "a";
+    while (prl_timeline_next(timeline, false, false, &work)) {
+        bool piece = work.kind == PRL_WORK_PIECE;
+        store(timeline, &work, text);
+        text[0]++;
+        prl_str_clear(&got);
+        EXPECT_INT(prl_timeline_settled(timeline, &event, &got), piece);
+        if (!piece || told == 3)
+            continue;
+        EXPECT_TEXT(prl_str_text(&got), expected[told++]);
+        EXPECT_INT(event.type, PRL_STT_PARTIAL);
+        EXPECT_INT(event.stable_bytes, got.len);
+        EXPECT(!prl_timeline_settled(timeline, &event, &got)); // once
+    }
+    EXPECT(told >= 2);
+    prl_timeline_clear(timeline);
+    EXPECT(!prl_timeline_settled(timeline, &event, &got));
+    prl_str_free(&got);
+    prl_timeline_destroy(&timeline);
+}
+
 PRL_TEST(timeline_pieces_are_worked_ahead)
 {
     struct prl_timeline *timeline;
