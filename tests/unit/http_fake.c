@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/unit/local_http.h"
+
 static void on_gone(void *arg)
 {
     struct http_fake_answer *answer = arg;
@@ -41,17 +43,11 @@ static void serve(void *arg, struct prl_http_request *request)
 
 enum prl_err http_fake_open(struct http_fake *fake, struct prl_loop *loop)
 {
-    const struct prl_http_listen listen = {"127.0.0.1", 0, false};
-    struct prl_http_conf conf = {.listens = &listen, .listen_count = 1};
-    struct prl_http_bound bound = {0};
-    enum prl_err err = prl_http_create(&fake->http, loop, &conf);
+    enum prl_err err = local_http_open(&fake->http, loop, NULL, NULL, &fake->port);
     const struct prl_http_route routes[] = {{"POST", "/*", 4 << 20, serve, fake},
                                             {"GET", "/*", 0, serve, fake}};
     for (int i = 0; i < 2 && !err; i++)
         err = prl_http_add_route(fake->http, &routes[i]);
-    if (!err)
-        err = prl_http_bound(fake->http, 0, &bound);
-    fake->port = bound.port;
     return err;
 }
 

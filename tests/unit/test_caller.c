@@ -10,6 +10,7 @@
 #include "net/http.h"
 #include "net/loop.h"
 #include "tests/unit.h"
+#include "tests/unit/local_http.h"
 
 enum { TURN_US = 20000, SAMPLES = 2400 };
 
@@ -82,21 +83,16 @@ static void on_done(void *arg, const char *why)
 
 static enum prl_err set_up(struct fixture *f, struct prl_ring *microphone)
 {
-    const struct prl_http_listen listens[] = {{"127.0.0.1", 0, false}};
-    struct prl_http_conf conf = {.listens = listens, .listen_count = 1};
-    struct prl_http_bound bound = {0};
+    uint16_t port = 0;
     enum prl_err err = prl_loop_create(&f->loop, NULL);
     if (!err)
-        err = prl_http_create(&f->http, f->loop, &conf);
-    if (!err)
-        err = prl_http_add_ws(f->http, &(struct prl_ws_route){"/v1/realtime", &server_ops, f});
-    if (!err)
-        err = prl_http_bound(f->http, 0, &bound);
+        err = local_http_open(&f->http, f->loop, NULL,
+                              &(struct prl_ws_route){"/v1/realtime", &server_ops, f}, &port);
     if (err)
         return err;
     for (int i = 0; i < SAMPLES; i++)
         f->pcm[i] = (int16_t)(i % 2 ? 9000 : -9000);
-    snprintf(f->url, sizeof(f->url), "ws://127.0.0.1:%u/v1/realtime", bound.port);
+    snprintf(f->url, sizeof(f->url), "ws://127.0.0.1:%u/v1/realtime", port);
     struct prl_caller_conf talk = {.loop = f->loop,
                                    .url = f->url,
                                    .pcm = microphone ? NULL : f->pcm,

@@ -14,6 +14,7 @@
 #include "net/ws_frame.h"
 #include "net/ws_key.h"
 #include "tests/unit.h"
+#include "tests/unit/local_http.h"
 
 enum { TURN_US = 20000, PEER_MAX = 64 << 20 };
 
@@ -248,21 +249,10 @@ static const struct prl_ws_ops ops = {on_open, on_text, NULL, on_drained, on_clo
 
 static enum prl_err set_up(struct fixture *f, const struct prl_http_conf *more)
 {
-    static const struct prl_http_listen listen = {"127.0.0.1", 0, false};
-    struct prl_http_conf conf = more ? *more : (struct prl_http_conf){0};
-    struct prl_http_bound bound = {0};
-    conf.listens = &listen;
-    conf.listen_count = 1;
     enum prl_err err = prl_loop_create(&f->loop, NULL);
-    if (!err)
-        err = prl_http_create(&f->http, f->loop, &conf);
-    if (!err)
-        err = prl_http_add_ws(f->http, &(struct prl_ws_route){"/v1/realtime", &ops, f});
-    if (!err)
-        err = prl_http_bound(f->http, 0, &bound);
-    if (!err)
-        f->port = bound.port;
-    return err;
+    return err ? err
+               : local_http_open(&f->http, f->loop, more,
+                                 &(struct prl_ws_route){"/v1/realtime", &ops, f}, &f->port);
 }
 
 static void tear_down(struct fixture *f)

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/unit/local_http.h"
+
 enum { SAID_MAX = 1 << 20 };
 
 static void on_open(void *arg, struct prl_ws *ws, const struct prl_http_request *request,
@@ -65,18 +67,10 @@ static void on_close(void *owner, struct prl_ws *ws, uint16_t code)
 enum prl_err ws_fake_open(struct ws_fake *fake, struct prl_loop *loop)
 {
     static const struct prl_ws_ops ops = {on_open, on_text, on_binary, NULL, on_close};
-    const struct prl_http_listen listen = {"127.0.0.1", 0, false};
-    struct prl_http_conf conf = {.listens = &listen, .listen_count = 1};
-    struct prl_http_bound bound = {0};
     prl_str_init(&fake->said, SAID_MAX);
     prl_str_init(&fake->message, SAID_MAX);
-    enum prl_err err = prl_http_create(&fake->http, loop, &conf);
-    if (!err)
-        err = prl_http_add_ws(fake->http, &(struct prl_ws_route){"/*", &ops, fake});
-    if (!err)
-        err = prl_http_bound(fake->http, 0, &bound);
-    fake->port = bound.port;
-    return err;
+    return local_http_open(&fake->http, loop, NULL, &(struct prl_ws_route){"/*", &ops, fake},
+                           &fake->port);
 }
 
 void ws_fake_close(struct ws_fake *fake)
