@@ -320,10 +320,15 @@ static int64_t deadline_of(const struct prl_fetch_request *request, enum prl_fet
     return total_us < wait_us ? total_us : wait_us;
 }
 
-static size_t on_write(char *data, size_t one, size_t count, void *arg)
+// A request is given up before its end. libcurl (7.88) queues the reset of an HTTP/2 stream until the
+// connection is used for something else, which may be never: one that nobody else uses is closed instead.
+static void give_up(const struct prl_fetch_request *request)
 {
-    struct prl_fetch_request *request = arg;
-    size_t len = one * count;
+    curl_easy_setopt(request->easy, CURLOPT_FORBID_REUSE, 1L);
+}
+
+static size_t take_bytes(struct prl_fetch_request *request, const char *data, size_t len)
+{
     if (request->dead)
         return 0;
     if (!request->head_told) {
@@ -352,6 +357,15 @@ static size_t on_write(char *data, size_t one, size_t count, void *arg)
     }
     request->ops->on_data(request->arg, data, len);
     return request->dead ? 0 : len;
+}
+
+static size_t on_write(char *data, size_t one, size_t count, void *arg)
+{
+    struct prl_fetch_request *request = arg;
+    size_t taken = take_bytes(request, data, one * count);
+    if (taken < one * count)
+        give_up(request);
+    return taken;
 }
 
 static void run_curl(struct prl_fetch *fetch, curl_socket_t fd, int bits)
@@ -445,6 +459,7 @@ static void on_deadline(void *arg)
     } else {
         request->failure = failure;
         read_status(request);
+        give_up(request);
         finish(request);
         settle(fetch);
     }
@@ -683,6 +698,7 @@ void prl_fetch_cancel(struct prl_fetch_request **request)
         return;
     struct prl_fetch *fetch = gone->fetch;
     prl_loop_check(fetch->loop);
+    give_up(gone);
     if (fetch->in_curl > 0)
         gone->dead = fetch->unsettled = true;
     else

@@ -2,7 +2,7 @@
 //
 // One pool holds the connections (HTTP/2 or keep-alive, TCP_NODELAY) and the TLS sessions of all
 // requests. A request ends in exactly one on_end, or silently by prl_fetch_cancel, which closes its
-// connection or stream at once.
+// connection at once; one that others use as well (HTTP/2) goes on without its stream.
 // Units:    bytes; milliseconds where a name says so.
 // Threads:  the loop thread; callbacks arrive on it, never from inside prl_fetch_start or cancel.
 // Memory:   url, headers and body are copied. An answer that is no 2xx is gathered, up to 2 KiB of

@@ -75,13 +75,19 @@ def transcript_body():
     return sse(*words, {"type": "transcript.text.done", "text": " " + TRANSCRIPT, "language": "en"})
 
 
+def certificate_files(place):
+    """The paths of a key and of a certificate for 127.0.0.1 that it signed itself."""
+    key, chain = pathlib.Path(place) / "key.pem", pathlib.Path(place) / "chain.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                    "-subj", "/CN=scripted", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", chain],
+                   check=True, capture_output=True)
+    return key, chain
+
+
 def certificate():
     """TLS for 127.0.0.1, signed by itself: the context, and the certificate as PEM."""
     with tempfile.TemporaryDirectory() as place:
-        key, chain = pathlib.Path(place) / "key.pem", pathlib.Path(place) / "chain.pem"
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-                        "-subj", "/CN=scripted", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", chain],
-                       check=True, capture_output=True)
+        key, chain = certificate_files(place)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(chain, key)
         return context, chain.read_text()
