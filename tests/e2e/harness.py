@@ -67,7 +67,12 @@ def own_voice(text):
 
 def pcm24(path):
     """16-bit mono samples at 24 kHz, by linear interpolation: good enough for speech at 16 kHz."""
-    with wave.open(str(path)) as file:
+    return array.array("h", resampled(str(path), pathlib.Path(path).stat().st_mtime_ns))
+
+
+@functools.lru_cache(maxsize=64)
+def resampled(path, _):
+    with wave.open(path) as file:
         assert file.getsampwidth() == 2
         rate, channels = file.getframerate(), file.getnchannels()
         samples = array.array("h", file.readframes(file.getnframes()))[::channels]

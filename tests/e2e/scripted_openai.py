@@ -26,7 +26,7 @@ def tone(seconds):
     return b"".join(struct.pack("<h", int(8000 * math.sin(i * 0.05))) for i in range(int(24000 * seconds)))
 
 
-TONE = tone(0.5)
+TONE = tone(0.1)  # of one clause: a conversation waits until it has been heard
 
 
 def wav(pcm, rate=24000):
@@ -101,6 +101,7 @@ class Scripted:
         self.tls, self.accepted, self.writers = certificate()[0] if tls else None, 0, set()
         self.fault, self.asked, self.keys, self.bodies = {}, {"stt": 0, "llm": 0, "tts": 0, "models": 0}, set(), {}
         self.answered, self.count = 0, lambda body: 7  # count: the tokens of a prompt, as it is told
+        self.resumed = 0  # of the connections, those whose TLS went on from an earlier one
         self.open, self.events = 0, False  # events: transcriptions come as an event stream
         self.loop = asyncio.new_event_loop()
         ready = threading.Event()
@@ -142,6 +143,8 @@ class Scripted:
         self.open += 1
         self.accepted += 1
         self.writers.add(writer)
+        secure = writer.get_extra_info("ssl_object")
+        self.resumed += bool(secure and secure.session_reused)
         try:
             while await self.answer(reader, writer):
                 self.answered += 1

@@ -5,8 +5,9 @@ import json
 import threading
 
 import websockets
-from scripted_openai import SECRET, TONE, certificate
+from scripted_openai import SECRET, certificate, tone
 
+TONE = tone(0.5)
 ANSWER = "One two three. Four five six."
 TRANSCRIPT = "What is the time?"
 # What can go wrong, and where: a stage, then how.

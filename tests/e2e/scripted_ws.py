@@ -27,17 +27,20 @@ class ScriptedSocket:
 
     def run(self, ready):
         async def listen():
-            self.ended = asyncio.Event()
-            async with websockets.serve(self.serve, "127.0.0.1", 0, process_request=self.meet, max_size=None) as server:
-                self.port = server.sockets[0].getsockname()[1]
-                ready.set()
-                await self.ended.wait()
+            return await websockets.serve(self.serve, "127.0.0.1", 0, process_request=self.meet, max_size=None)
         asyncio.set_event_loop(self.loop)
-        self.loop.run_until_complete(listen())
+        server = self.loop.run_until_complete(listen())
+        self.port = server.sockets[0].getsockname()[1]
+        ready.set()
+        self.loop.run_forever()
+        left = asyncio.all_tasks(self.loop)  # a hanging one would be waited for
+        for task in left:
+            task.cancel()
+        self.loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
         self.loop.close()
 
     def stop(self):
-        self.loop.call_soon_threadsafe(self.ended.set)
+        self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(10)
 
     @property
@@ -99,7 +102,7 @@ class ScriptedSocket:
     async def speak(self, socket):
         if await self.goes_wrong(socket):
             return
-        step = 4001 if self.fault == "drip" else 40000  # a sample may be split between messages
+        step = 801 if self.fault == "drip" else 3001  # a sample may be split between messages
         for i in range(0, len(TONE) // (2 if self.fault == "cut" else 1), step):
             await socket.send(TONE[i:i + step])
             await asyncio.sleep(0.02 if self.fault == "drip" else 0)

@@ -22,7 +22,7 @@ import urllib.request
 import yaml
 from harness import PARLEY, PATIENCE, Client, Server, free_port, jfk, pcm24, run
 
-SCRIPTED = ("scripted.engines=true", "session.language=en")
+SCRIPTED = ("scripted.engines=true", "session.language=en", "scripted.llm_words=4")  # an answer is heard in a second or so
 CONF = pathlib.Path(__file__).parents[2] / "conf"
 PARTS = {"end_of_turn", "stt", "llm.first_token", "tts.first_sound", "hold", "send", "playing"}
 

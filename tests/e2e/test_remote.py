@@ -155,6 +155,8 @@ async def test_connections_are_opened_when_a_conversation_begins():
                 response, sound = await turn(talk)
                 assert response["status"] == "completed" and loudness(sound) > 1000, response
                 opened = script.accepted - before
+                # The tickets of the connections before were kept.
+                assert script.resumed >= 1, (script.resumed, script.accepted)
                 assert opened == 0 if warm_s else opened > 0, (warm_s, opened)
             assert (metric(server, "parley_engine_warmed_total") >= 3) == (warm_s > 0)
             assert SECRET not in server.log()
@@ -239,6 +241,11 @@ def plain_metric(server, name):
     return next((float(line.rsplit(" ", 1)[1]) for line in lines if line.rsplit(" ", 1)[0] == name), None)
 
 
+def speak(server, style):
+    return sdk(server).audio.speech.create(model="tts-1", voice="alloy", input="Good morning.", response_format="pcm",
+                                           **({"instructions": style} if style else {})).read()
+
+
 async def test_style_of_a_conversation():
     script = Scripted()
     with running(edge(*far(script.url, *KINDS), "tts.instructions=Be merry.", "tts.voice=nova-of-theirs")) as (server,):
@@ -252,6 +259,10 @@ async def test_style_of_a_conversation():
                 assert asked["instructions"] == expected and asked["voice"] == "nova-of-theirs", asked
             await talk.send("session.update", session={"type": "realtime", "parley": {"voice_instructions": "x" * 512}})
             await talk.until("error")
+        for style, expected in (("Sing, 快一点。", "Sing, 快一点。"), (None, "Be merry.")):
+            sound = await asyncio.to_thread(speak, server, style)
+            asked = json.loads(script.bodies["tts"])
+            assert asked["instructions"] == expected and loudness(sound) > 1000, asked
     script.stop()
 
 
@@ -264,11 +275,6 @@ async def test_an_apology_sounds_though_the_voice_hangs():
                 if kept:  # made once, when a conversation begins
                     await waited(lambda: plain_metric(server, "parley_phrases") == 1, "no phrase")  # noqa: B023
                 await settled(server)
-def speak(server, style):
-    return sdk(server).audio.speech.create(model="tts-1", voice="alloy", input="Good morning.", response_format="pcm",
-                                           **({"instructions": style} if style else {})).read()
-
-
                 asked = script.asked["tts"]
                 script.fault = {"llm": "500", "tts": "hang"}
                 for _ in range(2):
@@ -282,10 +288,6 @@ def speak(server, style):
             if kept:
                 assert plain_metric(server, 'parley_phrases_total{result="hit"}') == 2
                 assert plain_metric(server, "parley_phrases_bytes") >= len(TONE)
-        for style, expected in (("Sing, 快一点。", "Sing, 快一点。"), (None, "Be merry.")):
-            sound = await asyncio.to_thread(speak, server, style)
-            asked = json.loads(script.bodies["tts"])
-            assert asked["instructions"] == expected and loudness(sound) > 1000, asked
         script.stop()
 
 
@@ -713,8 +715,6 @@ def check_speech(client):
     assert events[-1].type == "transcript.text.done" and share_of_words(said_text, events[-1].text) >= 0.8, events
 
 
-def check_refusals(client):
-    def refused(call, status=400):
 def check_long_transcription(client):
     """Half a minute: its first piece is told before the rest is done."""
     recording = wav(pcm24(jfk()).tobytes() * 3)
@@ -724,6 +724,8 @@ def check_long_transcription(client):
     assert events[-1].text.lower().count("fellow americans") >= 2, events[-1]
 
 
+def check_refusals(client):
+    def refused(call, status=400):
         try:
             call()
         except openai.APIStatusError as error:
@@ -756,9 +758,9 @@ async def test_our_endpoints_and_a_node_that_uses_them():
         assert client.models.retrieve("kokoro").kind == "tts" and client.models.retrieve("parley").kind == "realtime"
         await asyncio.to_thread(check_chat, client)
         await asyncio.to_thread(check_speech, client)
+        await asyncio.to_thread(check_long_transcription, client)
         await asyncio.to_thread(check_refusals, client)
         with running(edge(*far(node.http("/v1"), *KINDS), *wide)) as (server,):
-        await asyncio.to_thread(check_long_transcription, client)
             assert server.memory_kib() < node.memory_kib() / 2
             english = synthesise("What is the capital of France?", os.path.join(server.state.name, "en.wav"))
             chinese = synthesise("你好，请问你是谁？", os.path.join(server.state.name, "zh.wav"))

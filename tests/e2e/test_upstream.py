@@ -21,8 +21,8 @@ NETWORK = Network() if __name__ == "__main__" else None  # before anything opens
 
 from callers import AiortcCaller  # noqa: E402
 from harness import PATIENCE, Client, Server, jfk, loudness, pcm24, run, share_of_words, synthesise
-from scripted_openai import SECRET, TONE
-from scripted_realtime import ANSWER, BEFORE, RIGHT, STAGES, TRANSCRIPT, WAYS, Realtime
+from scripted_openai import SECRET
+from scripted_realtime import ANSWER, BEFORE, RIGHT, STAGES, TONE, TRANSCRIPT, WAYS, Realtime
 from test_remote import running, said, turn
 
 QUICK = ("engine.connect_ms=20000", "engine.first_byte_ms=1500", "engine.gap_ms=1500", "engine.failures_max=100")
