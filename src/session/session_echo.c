@@ -229,8 +229,6 @@ bool prl_session_echo_learns(const struct prl_session *session)
 void prl_session_echo_frame(struct prl_session *session, int16_t *mic, uint64_t sample)
 {
     struct prl_session_echo *echo = session->echo;
-    if (!echo)
-        return;
     int16_t reference[FRAME];
     prl_reference_take(echo->reference, reference, FRAME, echo->offset_us + length_us(sample));
     watch_reference(echo, reference);

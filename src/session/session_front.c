@@ -1,5 +1,6 @@
 // session_front.c -- what is done to the microphone's sound before anything listens to it: the echo is taken
-// out (session_echo.c), a quiet microphone is turned up (dsp/gain.h).
+// out (session_echo.c), a quiet microphone is turned up (dsp/gain.h), and before either hum and rumble go
+// (dsp/highpass.h; echo control has its own).
 //
 // Both work on whole frames of 10 ms, in place in the waiting sound. What is less waits for the next sound; at
 // a commit, which waits for nothing, the gain control gets it with silence behind it.
@@ -38,6 +39,7 @@ void prl_session_front_configure(struct prl_session *session)
         prl_gain_destroy(&session->gain);
     if (!want || session->gain)
         return;
+    prl_highpass_reset(&session->highpass);
     enum prl_err err = prl_gain_create(&session->gain, session->engines.echo);
     if (err &&
         err != PRL_ERR_NOTFOUND) // the talk goes on without; the missing module was told at start
@@ -57,7 +59,10 @@ static void process_frame(struct prl_session *session, size_t count)
     size_t at = (session->waiting_first + session->front_count) % session->waiting_size;
     for (size_t i = 0; i < count; i++)
         mic[i] = session->waiting[(at + i) % session->waiting_size];
-    prl_session_echo_frame(session, mic, session->input + session->front_count);
+    if (session->echo)
+        prl_session_echo_frame(session, mic, session->input + session->front_count);
+    else
+        prl_highpass_process(&session->highpass, mic, count);
     if (session->gain)
         prl_gain_process(session->gain, mic);
     for (size_t i = 0; i < count; i++)

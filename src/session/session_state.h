@@ -2,6 +2,7 @@
 #ifndef PRL_SESSION_SESSION_STATE_H
 #define PRL_SESSION_SESSION_STATE_H
 
+#include "dsp/highpass.h"
 #include "media/playout.h"
 #include "media/resample.h"
 #include "net/loop.h"
@@ -147,6 +148,7 @@ struct prl_session {
     size_t waiting_size;
     bool listens;       // sound has come
     bool waiting_short; // what waits is less than a frame of session_front.c
+    struct prl_highpass highpass;
     size_t front_count; // of what waits, from its start: passed the front
     bool hurry;         // a commit waits for it
     size_t waiting_first, waiting_count;

@@ -140,6 +140,23 @@ PRL_TEST(session_front_follows_the_client)
     close_room(&room);
 }
 
+PRL_TEST(session_front_takes_direct_current_out)
+{
+    static struct room room;
+    static int16_t pcm[PIECE_MAX];
+    if (!open_room(&room))
+        return;
+    struct prl_session *session = room.world.session;
+    for (size_t i = 0; i < PIECE_MAX; i++)
+        pcm[i] = 500;
+    EXPECT(prl_session_append(session, pcm, PIECE_MAX, PRL_SESSION_RATE_HZ) == PRL_OK);
+    int64_t end_us = prl_clock_now_us() + PRL_TEST_WAIT_US;
+    while (session->input < session->received && prl_clock_now_us() < end_us)
+        prl_loop_turn(room.world.loop, 1000);
+    EXPECT_INT(session->ring[(session->input - 1) % session->ring_size], 0);
+    close_room(&room);
+}
+
 PRL_TEST(session_front_keeps_what_is_less_than_a_frame)
 {
     static struct room room;
