@@ -9,7 +9,6 @@ import re
 import socket
 import struct
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "net"))
@@ -19,7 +18,7 @@ NETWORK = Network() if __name__ == "__main__" else None  # before anything opens
 
 import websockets.exceptions  # noqa: E402
 from callers import (QUIET, AiortcCaller, PionCaller, WeriftCaller, candidates, keep_candidates)  # noqa: E402
-from harness import (PATIENCE, SHARED, Client, Lag, Server, jfk, pcm24, recording, run, share_of_words, synthesise)  # noqa: E402
+from harness import (PATIENCE, SHARED, Client, Lag, Server, jfk, own_voice, pcm24, run, share_of_words)  # noqa: E402
 
 ENGLISH = {"transcription": {"model": "whisper-1", "language": "en"}}
 CHINESE = {"transcription": {"model": "whisper-1", "language": "zh"}}
@@ -42,13 +41,13 @@ def english():
 ENOUGH = 0.8 if (SHARED / "en/conv_turn_002.wav").exists() else 0.5
 
 
-def chinese(folder):
+def chinese():
     path = SHARED / "zh/sensevoice_zh.wav"
     if path.exists():
         return pcm24(path), "开放时间早上九点至下午五点"
     text = "今天的天气怎么样？我想出去走走。"
     print("      (synthesised Chinese)")
-    return pcm24(synthesise(text, pathlib.Path(folder) / "zh.wav")), text
+    return own_voice(text), text
 
 
 def in_order(types, order):
@@ -89,7 +88,7 @@ async def turn(caller, samples, expected, language, enough=ENOUGH):
 
 
 # What is said, our instructions, the transcription, the language of the recogniser, how much must be understood.
-SPOKEN = {"english": (lambda _: english(), BRIEF, ENGLISH, "en", ENOUGH),
+SPOKEN = {"english": (english, BRIEF, ENGLISH, "en", ENOUGH),
           "chinese": (chinese, "请用一句很短的中文回答。", CHINESE, "zh", 0.5)}
 
 
@@ -97,8 +96,7 @@ def turn_of(kind, name, in_offer):
     """The test of one client and language; its settings come with the offer, or by an event afterwards."""
     async def test(server):
         recording_of, instructions, input_, language, enough = SPOKEN[name]
-        with tempfile.TemporaryDirectory() as folder:
-            samples, expected = recording_of(folder)
+        samples, expected = recording_of()
         wish = {"instructions": instructions, "audio": {"input": input_}}
         async with kind(server) as caller:
             await caller.dial(wish if in_offer else None)
