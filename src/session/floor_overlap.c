@@ -16,7 +16,8 @@ enum {
     // makes them too, unless they ask to stop, or something.
     SHORT_MS = 700,
     FEW_WORDS = 2,
-    WORD_LEAST_MS = 115, // nobody says a word or a Chinese character in less
+    WORD_LEAST_MS = 115, // nobody says a word in less
+    HAN_LEAST_MS = 130,  // nor a Chinese character
     WORDS_QUICK = 3,     // but for so few: "wait a minute"
     // Voice that goes on so long is no hum any more: "uh huh" and "I see", of which it makes two words,
     // took 640 ms at most, "oh" and "sure", of which it makes one, 480.
@@ -122,7 +123,8 @@ static bool words_interrupt(const struct prl_floor *floor, int64_t silence_us)
         return false;
     uint64_t heard_ms = utterance->words_voiced / SAMPLES_PER_MS;
     uint64_t voiced_ms = prl_floor_voiced(floor) / SAMPLES_PER_MS;
-    bool said = (uint64_t)utterance->words * WORD_LEAST_MS <= heard_ms;
+    uint32_t least_ms = utterance->flags & PRL_FLOOR_HAN ? HAN_LEAST_MS : WORD_LEAST_MS;
+    bool said = (uint64_t)utterance->words * least_ms <= heard_ms;
     bool many = utterance->words > FEW_WORDS && said;
     // "Does her", "not her": who hears another thing each time has heard a hum.
     bool again = utterance->words <= utterance->plain_words;

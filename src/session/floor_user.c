@@ -14,6 +14,7 @@ enum {
     // A recogniser that follows is asked every 250 ms (stt/stt.c): so much of the voice's end its last
     // words may lack and still be all of them.
     UNHEARD_MAX_MS = 300,
+    WORDLESS_MS = 1300, // semantic_vad: outlasts the pauses of people (docs/TUNING.md)
     US_PER_MS = 1000
 };
 
@@ -376,8 +377,8 @@ static bool words_are_awaited(const struct prl_floor *floor, int64_t silence_us)
 // The recogniser found no word in all of it: a commit would bring no answer, and part what may still come.
 static bool is_wordless(const struct prl_floor *floor)
 {
-    return floor->answer == PRL_FLOOR_NONE && floor->speculation.generation != 0 &&
-           floor->speculation_heard && floor->speculation_words == 0;
+    return floor->speculation.generation != 0 && floor->speculation_heard &&
+           floor->speculation_words == 0;
 }
 
 // Rule 1.
@@ -390,13 +391,13 @@ static bool commit_due(const struct prl_floor *floor, int64_t silence_us)
     if (silence_us >= (int64_t)conf->silence_max_ms * US_PER_MS)
         return true;
     bool asks_for_more = utterance->flags & PRL_FLOOR_OPEN_ENDED;
-    uint32_t words = asks_for_more || is_wordless(floor) ? PRL_EOT_OPEN_ENDED : 0;
+    uint32_t words = asks_for_more ? PRL_EOT_OPEN_ENDED : 0;
     if (utterance->flags & PRL_FLOOR_COMPLETE)
         words = PRL_EOT_COMPLETE;
     words |= utterance->flags & PRL_FLOOR_HAN ? PRL_EOT_HAN : 0;
     uint32_t wanted_ms =
         prl_eot_silence_ms(utterance->eot_known ? utterance->eot_permille : 0, words);
-    uint32_t least_ms = conf->silence_min_ms;
+    uint32_t least_ms = is_wordless(floor) ? WORDLESS_MS : conf->silence_min_ms;
     if (wanted_ms < least_ms)
         wanted_ms = least_ms;
     if (!words_are_awaited(floor, silence_us) && silence_us >= (int64_t)wanted_ms * US_PER_MS)

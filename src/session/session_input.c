@@ -268,7 +268,9 @@ static void on_partial(struct prl_session *session, const struct prl_stt_event *
     if (speaker & PRL_FLOOR_OTHER)
         return; // the floor knows, and nobody else has to
     uint32_t flags = prl_session_turn_flags(session, event->text, event->language);
-    if (open->words && prl_session_same_words(open->words, event->text))
+    // A decode that was asked for is told as a partial as well: that is not a second opinion.
+    bool newer = (double)event->audio_ms / 1000.0 > open->seconds;
+    if (newer && open->words && prl_session_same_words(open->words, event->text))
         flags |= PRL_FLOOR_STABLE;
     if (speculated_on(session, open, event->text))
         flags |= PRL_FLOOR_SAME;

@@ -208,10 +208,8 @@ static uint32_t turn_silence_ms(const struct sim_world *world)
 {
     const struct prl_floor_conf *conf = &world->conf;
     uint32_t permille = world->eot_pause == world->pause ? world->eot_permille : 0;
-    bool asks = world->open_flags & PRL_FLOOR_OPEN_ENDED;
-    bool wordless = world->wordless != 0 && world->answer_before == PRL_FLOOR_NONE;
+    bool open = world->open_flags & PRL_FLOOR_OPEN_ENDED;
     bool han = world->open_flags & PRL_FLOOR_HAN;
-    bool open = asks || wordless;
     uint32_t needed = UINT32_MAX;
     if (world->open_flags & PRL_FLOOR_COMPLETE)
         needed = 200;
@@ -219,11 +217,12 @@ static uint32_t turn_silence_ms(const struct sim_world *world)
         needed = 1300;
     else if (!open && permille >= (han ? 900 : 700))
         needed = permille >= (han ? 987 : 960) ? 200 : 1100;
-    if (needed < conf->silence_min_ms)
-        needed = conf->silence_min_ms;
+    uint32_t least = world->wordless != 0 ? 1300 : conf->silence_min_ms;
+    if (needed < least)
+        needed = least;
     bool mute = !conf->eot_available ||
                 (world->eot_mute == world->pause && world->eot_pause != world->pause);
-    if (mute && !asks && needed > conf->silence_duration_ms)
+    if (mute && !open && needed > conf->silence_duration_ms)
         needed = conf->silence_duration_ms;
     return needed < conf->silence_max_ms ? needed : conf->silence_max_ms;
 }
@@ -525,7 +524,7 @@ static bool words_are_believed(const struct sim_world *world)
     uint64_t voiced = sim_voiced_ms(world);
     uint64_t heard = world->open_heard_ms;
     bool two = world->open_words > 1;
-    bool said = world->open_words * 115ULL <= heard;
+    bool said = world->open_words * (world->open_flags & PRL_FLOOR_HAN ? 130ULL : 115ULL) <= heard;
     bool takes = (world->open_flags & PRL_FLOOR_TAKES) && (said || world->open_words <= 3) &&
                  world->open_words > world->plain_words;
     bool sure = (world->open_words > 2 && said) || takes || g->fate == SIM_QUESTION;
@@ -874,7 +873,9 @@ void sim_check_action(struct sim_world *world, const struct prl_floor_action *ac
         break;
     case PRL_ACT_END_AT:
         g = generation_of(world, action->generation);
-        MUST(g->visible && !g->finished && action->samples >= g->sent, "ends in the past");
+        // An answer that waits for the words of what was said since is not shown yet.
+        MUST((g->visible || g->transcript) && !g->finished && action->samples >= g->sent,
+             "ends in the past");
         MUST(action->samples <= (uint64_t)g->made * SIM_WORD_SAMPLES, "ends in the unmade");
         g->end_at = action->samples;
         break;
@@ -911,11 +912,11 @@ static void check_late_verdict(struct sim_world *world, enum prl_floor_answer an
     const struct prl_floor_conf *conf = &world->conf;
     const struct sim_generation *g = &world->generations[world->active];
     bool tentative = world->open != 0 && !world->utterances[world->open].announced;
-    if (!tentative || world->voice || world->active == 0 || !conf->interrupt_response ||
+    if (!tentative || world->voice || answer == PRL_FLOOR_NONE || !conf->interrupt_response ||
         !is_patient(world) || is_other(world) || silence_ms(world) < conf->verdict_max_ms)
         return;
     world->open_excused = world->open_voiced;
-    if (!world->strict || world->fact != PRL_FACT_INPUT)
+    if (world->active == 0 || !world->strict || world->fact != PRL_FACT_INPUT)
         return;
     MUST(silence_ms(world) <=
              (int64_t)conf->verdict_max_ms * (world->judging ? LATE_VERDICTS : 1) + SLACK_MS,

@@ -168,6 +168,9 @@ static void stt_comes(struct sim_world *world, uint32_t generation)
         world->kept_words = words;
         world->kept_flags = flags;
     }
+    // Of a short sound it hears another thing each time.
+    if (g->judge && sim_mix(world->scenario->seed, generation + 5000) % 4 == 0)
+        flags ^= PRL_FLOOR_TAKES;
     uint32_t speaker = sim_lock_flags(world, g->utterance);
     if (speaker & PRL_FLOOR_OTHER) // another's words count as none
         words = 0;
