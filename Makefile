@@ -124,6 +124,7 @@ media-bench: $(B)/tests/media-bench
 # first by tests/e2e/test_echo.py.
 ECHO_SCENES := $(B)/tests/bench/echo_scenes
 echo-scenes: all $(ECHO_SCENES)
+$(ECHO_SCENES): $(B)/tests/bench/scene_call.o
 overlap-scenes: all $(B)/tests/bench/overlap_scenes
 EAR_SCENES := $(B)/tests/bench/overlap_scenes $(B)/tests/bench/turn_scenes
 $(EAR_SCENES): $(B)/tests/bench/scene_ear.o

@@ -39,6 +39,8 @@ static const float NOISE_RISE_DB = 0.05F; // a frame: 2.5 dB a second
 
 struct prl_jitter {
     struct prl_jitter_codec codec;
+    prl_jitter_tap_fn tap; // may be NULL
+    void *tap_arg;
     struct prl_delay delay;
     struct prl_jitter_stats stats;
     struct prl_window *window; // owned
@@ -96,6 +98,13 @@ void prl_jitter_destroy(struct prl_jitter **jitter)
     prl_window_destroy(&(*jitter)->window);
     prl_mem_free(*jitter);
     *jitter = NULL;
+}
+
+void prl_jitter_tap(struct prl_jitter *jitter, prl_jitter_tap_fn fn, void *arg)
+{
+    PRL_CHECK(jitter != NULL);
+    jitter->tap = fn;
+    jitter->tap_arg = arg;
 }
 
 // ---- packets come ----
@@ -208,6 +217,14 @@ static void arrived(struct prl_jitter *jitter, int64_t arrival_us)
     jitter->tail_arrival_us = arrival_us;
 }
 
+// The newest `samples` of the line are the sender's own.
+static void show(struct prl_jitter *jitter, size_t samples, int64_t at, int64_t arrival_us)
+{
+    if (jitter->tap && samples > 0)
+        jitter->tap(jitter->tap_arg, jitter->line + jitter->count - samples, samples, at,
+                    arrival_us);
+}
+
 // Makes up `samples`, a multiple of UNIT; after a while of that, silence.
 static void make_up(struct prl_jitter *jitter, size_t samples, bool comfort)
 {
@@ -276,6 +293,7 @@ static bool play(struct prl_jitter *jitter, const struct prl_window_packet *pack
     jitter->covered = 0;
     jitter->passed = false;
     push(jitter, samples, packet->silent ? PRL_JITTER_COMFORT : PRL_JITTER_DECODED);
+    show(jitter, samples, packet->at, packet->arrival_us);
     jitter->at = packet->at + packet->samples;
     (void)prl_window_step(jitter->window);
     return true;
@@ -300,6 +318,7 @@ static void fill_hole(struct prl_jitter *jitter, const struct prl_window_packet 
         jitter->codec.recover(jitter->codec.arg, packet->payload, packet->size,
                               room(jitter, (size_t)hole), (size_t)hole);
         push(jitter, (size_t)hole, PRL_JITTER_RECOVERED);
+        show(jitter, (size_t)hole, jitter->at, packet->arrival_us);
         jitter->hidden = 0;
         jitter->covered = 0;
         jitter->at += hole;

@@ -107,6 +107,14 @@ enum prl_err prl_jitter_create(struct prl_jitter **out,
                                const struct prl_jitter_codec *codec) PRL_MUST_USE;
 void prl_jitter_destroy(struct prl_jitter **jitter);
 
+// Sees each piece of sound that was decoded or recovered, before it is stretched or shortened, and may
+// change it. `at` is the sender's time of its first sample in samples at PRL_JITTER_HZ, from any zero;
+// what was lost is missing in it, and a sender that begins anew makes it jump. `arrival_us` is its
+// packet's (recovered: of the packet that had the copy). Called within prl_jitter_take.
+typedef void (*prl_jitter_tap_fn)(void *arg, int16_t *pcm, size_t samples, int64_t at,
+                                  int64_t arrival_us);
+void prl_jitter_tap(struct prl_jitter *jitter, prl_jitter_tap_fn fn, void *arg);
+
 void prl_jitter_put(struct prl_jitter *jitter, const struct prl_jitter_packet *packet);
 // One frame at each tick. False before the first packet's sound is due (`frame` is then silence).
 bool prl_jitter_take(struct prl_jitter *jitter, int64_t now_us, struct prl_jitter_frame *frame);

@@ -79,6 +79,12 @@ struct prl_leg {
 
 static void on_due(void *arg);
 
+static void on_decoded(void *arg, int16_t *pcm, size_t samples, int64_t at, int64_t arrival_us)
+{
+    struct prl_leg *leg = arg;
+    prl_session_clean(leg->conf.session, pcm, samples, at, arrival_us);
+}
+
 static enum prl_codec codec_of(enum prl_rtc_codec codec)
 {
     switch (codec) {
@@ -101,6 +107,8 @@ static enum prl_err create_parts(struct prl_leg *leg)
         err = prl_jitter_create(&leg->jitter, prl_voice_in_codec(leg->in));
     if (!err)
         err = prl_timer_create(&leg->timer, leg->conf.loop, "leg", on_due, leg);
+    if (!err)
+        prl_jitter_tap(leg->jitter, on_decoded, leg);
     return err;
 }
 
@@ -299,6 +307,8 @@ static void speak(struct prl_leg *leg, int64_t due_us)
             leg->unsent = 0;
         }
     }
+    if (count > 0)
+        prl_session_sounds(leg->conf.session, pcm, FRAME, due_us);
     if (counted > 0)
         prl_session_left(leg->conf.session, counted, due_us);
 }
@@ -313,8 +323,9 @@ static bool hear_frame(struct prl_leg *leg, int64_t now_us)
     prl_mem_forbid(0);
     if (!heard)
         return false;
-    enum prl_err err = prl_session_append_at(leg->conf.session, frame.pcm, PRL_JITTER_FRAME_SAMPLES,
-                                             PRL_JITTER_HZ, frame.arrival_us);
+    enum prl_err err =
+        prl_session_append_at(leg->conf.session, frame.pcm, PRL_JITTER_FRAME_SAMPLES, PRL_JITTER_HZ,
+                              frame.arrival_us, frame.kind == PRL_JITTER_CONCEALED);
     leg->stats.refused += err != PRL_OK; // the session is full, or its manual utterance is
     return true;
 }

@@ -240,9 +240,10 @@ enum prl_err prl_session_configure(struct prl_session *session,
 // again when prl_session_input_room says so. LIMIT: the manual utterance is as long as it may be.
 enum prl_err prl_session_append(struct prl_session *session, const int16_t *pcm, size_t samples,
                                 uint32_t hz) PRL_MUST_USE;
-// The same for sound that came at `arrival_us` and waited in a jitter buffer since.
+// The same for sound that came at `arrival_us` and waited in a jitter buffer since; made_up: some of it
+// hides a gap.
 enum prl_err prl_session_append_at(struct prl_session *session, const int16_t *pcm, size_t samples,
-                                   uint32_t hz, int64_t arrival_us) PRL_MUST_USE;
+                                   uint32_t hz, int64_t arrival_us, bool made_up) PRL_MUST_USE;
 // Samples (at 24 kHz) that append will take now. `fn` is called when there is room again.
 size_t prl_session_input_room(const struct prl_session *session);
 // Is there appended sound that was not looked at yet? A commit takes only what was. With hurry it is
@@ -275,6 +276,13 @@ void prl_session_rtp(struct prl_session *session, bool on);
 // `samples` of the present answer were sent, and were to be at at_us (now, or a little earlier). May
 // hand over more of it (OUTPUT_AUDIO).
 void prl_session_left(struct prl_session *session, uint64_t samples, int64_t at_us);
+// Echo control (nothing happens while it is off). All that was sent at at_us, at 24 kHz:
+void prl_session_sounds(struct prl_session *session, const int16_t *pcm, size_t samples,
+                        int64_t at_us);
+// A call's microphone at 16 kHz, as prl_jitter_tap has it: the echo is taken out in place. A jitter buffer
+// bends sound in time afterwards; behind it no canceller would find the echo where it was.
+void prl_session_clean(struct prl_session *session, int16_t *pcm, size_t samples, int64_t at,
+                       int64_t arrival_us);
 // From sending to the ear: flight and the client's buffer.
 void prl_session_set_playout_delay(struct prl_session *session, uint32_t delay_ms);
 

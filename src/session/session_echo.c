@@ -2,26 +2,30 @@
 // the microphone was recorded.
 //
 // Both sides are brought to one clock. An answer's sound stands in the reference at the time at which the
-// output clock says that it is heard. Input sample n was recorded before n / 16 ms plus an offset, the
-// least that arrivals of the last seconds allow: sound that came in a burst was not recorded in one. The
-// delay that remains (network, the client's buffers, the room) is the canceller's to find.
+// output clock says that it is heard, or a leg that it was sent; when the microphone's was recorded is
+// dsp/mic_time.h's to say. The delay that remains (network, the client's buffers, the room) is the
+// canceller's to find.
+//
+// A WebSocket's sound is cleaned where it waits, by input sample. A call's is cleaned as it is decoded, by
+// the sender's time stamps: its jitter buffer stretches and shortens it afterwards.
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "dsp/echo.h"
+#include "dsp/mic_time.h"
 #include "dsp/reference.h"
 #include "session/session_state.h"
 
 enum {
     FRAME = PRL_ECHO_FRAME_SAMPLES,
-    QUEUE_SAMPLES = 8192, // what a leg may hold
     SAMPLES_PER_MS = PRL_SESSION_RATE_HZ / 1000,
     US_PER_MS = 1000,
-    BUCKET_US = 1000000,
-    STEP_US = 20000, // smaller changes of the offset are left to the canceller
+    RESTART_US = 1000000, // so far a sender's clock only jumps when it begins anew
+    GAP_FRAMES = 50,      // so much lost sound, 0.5 s, is made up for by silence
     LEAD_MS = 100,
     // What the canceller needs to learn delay and room, in sound of the loudspeaker. Meanwhile the voice
     // detector hears nothing while the loudspeaker does.
@@ -36,20 +40,30 @@ enum {
 // (docs/TUNING.md, "Echo").
 static const float KEPT_MIN = 0.4F;
 
+// Smaller changes of the microphone's clock are left to the canceller. A leg says what sounds 20 ms before
+// its end; a call's clock may drift before the canceller has to learn anew, and its first packets, before
+// anything was learnt, may have been slow.
+static const struct prl_mic_time_steps STEPS = {.earlier_us = 20000, .later_us = 20000};
+static const struct prl_mic_time_steps STEPS_CALL = {.earlier_us = 10000, .later_us = 150000};
+static const struct prl_mic_time_steps STEPS_FIRST = {0};
+
 struct prl_session_echo {
     // Owned.
     struct prl_echo *echo;
     struct prl_reference *reference;
     struct prl_resample *down; // 24 to 16 kHz
     // State.
+    struct prl_mic_time time;
     uint32_t learnt_samples;
     uint32_t ring_on_samples; // that an echo may still come
-    int64_t offset_us;        // input sample 0 on the monotonic clock; 0: unknown
-    int64_t least_us[2];
-    int64_t bucket_us;   // when the present bucket began
-    uint32_t generation; // whose sound is in the queue
-    int16_t queue[QUEUE_SAMPLES];
-    size_t queue_first, queue_count; // RTP: handed to the leg, not yet sent
+    uint32_t hold_samples;    // that the canceller looks for it in the wrong place
+    uint64_t made_up_until;   // input sample behind the newest sound that hides a gap
+    // Calls.
+    bool begun;
+    int64_t next_at; // sender's sample behind the newest one that was cleaned
+    bool odd;        // packets that are no whole frames: what leaves is a frame old
+    size_t odd_count;
+    int16_t odd_in[FRAME], odd_out[FRAME];
 };
 
 // What the server's mode and the client's wish come to.
@@ -134,41 +148,20 @@ void prl_session_echo_sent(struct prl_session *session, const int16_t *pcm, size
     struct prl_session_echo *echo = session->echo;
     if (!echo)
         return;
-    int64_t now_us = prl_clock_now_us();
-    if (!session->rtp) {
-        int64_t at_us = now_us;
-        if (prl_playout_sent_samples(session->playout) > 0)
-            at_us = prl_playout_drained_at_us(session->playout, now_us);
-        put(echo, pcm, samples, at_us > now_us ? at_us : now_us);
+    if (session->rtp)
         return;
-    }
-    uint32_t generation = prl_playout_generation(session->playout);
-    if (echo->generation != generation)
-        echo->queue_count = 0; // the leg has dropped it as well
-    echo->generation = generation;
-    for (size_t i = 0; i < samples && echo->queue_count < QUEUE_SAMPLES; i++) {
-        echo->queue[(echo->queue_first + echo->queue_count) % QUEUE_SAMPLES] = pcm[i];
-        echo->queue_count++;
-    }
+    int64_t now_us = prl_clock_now_us();
+    int64_t at_us = now_us;
+    if (prl_playout_sent_samples(session->playout) > 0)
+        at_us = prl_playout_drained_at_us(session->playout, now_us);
+    put(echo, pcm, samples, at_us > now_us ? at_us : now_us);
 }
 
-void prl_session_echo_left(struct prl_session *session, uint64_t samples, int64_t at_us)
+void prl_session_sounds(struct prl_session *session, const int16_t *pcm, size_t samples,
+                        int64_t at_us)
 {
-    struct prl_session_echo *echo = session->echo;
-    if (!echo || echo->generation != prl_playout_generation(session->playout))
-        return;
-    while (samples > 0 && echo->queue_count > 0) {
-        size_t piece = QUEUE_SAMPLES - echo->queue_first;
-        if (piece > echo->queue_count)
-            piece = echo->queue_count;
-        if (piece > samples)
-            piece = (size_t)samples;
-        put(echo, echo->queue + echo->queue_first, piece, at_us);
-        at_us += (int64_t)piece * US_PER_MS / (PRL_PLAYOUT_HZ / 1000);
-        echo->queue_first = (echo->queue_first + piece) % QUEUE_SAMPLES;
-        echo->queue_count -= piece;
-        samples -= piece;
-    }
+    if (session->echo)
+        put(session->echo, pcm, samples, at_us);
 }
 
 // ---- the microphone ----
@@ -178,28 +171,23 @@ static int64_t length_us(uint64_t samples)
     return (int64_t)(samples * US_PER_MS / SAMPLES_PER_MS);
 }
 
-void prl_session_echo_arrived(struct prl_session *session, int64_t now_us)
+// The echo is no longer where the canceller looks for it: until it has found it, as while it learns.
+static void doubt(struct prl_session_echo *echo)
+{
+    echo->hold_samples = RING_ON_SAMPLES;
+    if (echo->learnt_samples > LEARN_SAMPLES)
+        echo->learnt_samples = LEARN_SAMPLES;
+}
+
+void prl_session_echo_arrived(struct prl_session *session, int64_t now_us, bool made_up)
 {
     struct prl_session_echo *echo = session->echo;
     if (!echo)
         return;
-    int64_t offset_us = now_us - length_us(session->received);
-    if (now_us - echo->bucket_us > 2 * (int64_t)BUCKET_US) { // first sound, or after a long pause
-        echo->least_us[0] = offset_us;
-        echo->least_us[1] = offset_us;
-        echo->bucket_us = now_us;
-    } else if (now_us - echo->bucket_us > BUCKET_US) {
-        echo->least_us[1] = echo->least_us[0];
-        echo->least_us[0] = offset_us;
-        echo->bucket_us = now_us;
-    }
-    if (offset_us < echo->least_us[0])
-        echo->least_us[0] = offset_us;
-    int64_t least_us =
-        echo->least_us[0] < echo->least_us[1] ? echo->least_us[0] : echo->least_us[1];
-    int64_t change_us = least_us - echo->offset_us;
-    if (echo->offset_us == 0 || change_us > STEP_US || change_us < -STEP_US)
-        echo->offset_us = least_us;
+    if (made_up)
+        echo->made_up_until = session->received;
+    if (!session->rtp)
+        (void)prl_mic_time_arrived(&echo->time, length_us(session->received), now_us, &STEPS);
 }
 
 static void watch_reference(struct prl_session_echo *echo, const int16_t *reference)
@@ -215,6 +203,7 @@ static void watch_reference(struct prl_session_echo *echo, const int16_t *refere
     } else if (echo->ring_on_samples > 0) {
         echo->ring_on_samples -= FRAME;
     }
+    echo->hold_samples -= echo->hold_samples > 0 ? FRAME : 0;
 }
 
 bool prl_session_echo_learns(const struct prl_session *session)
@@ -222,15 +211,91 @@ bool prl_session_echo_learns(const struct prl_session *session)
     const struct prl_session_echo *echo = session->echo;
     if (!echo || echo->ring_on_samples == 0)
         return false;
+    if (echo->hold_samples > 0 || session->input < echo->made_up_until)
+        return true;
     bool doubtful = echo->learnt_samples < TRUST_SAMPLES && prl_echo_kept(echo->echo) < KEPT_MIN;
     return echo->learnt_samples < LEARN_SAMPLES || doubtful;
 }
 
-void prl_session_echo_frame(struct prl_session *session, int16_t *mic, uint64_t sample)
+static void clean_frame(struct prl_session_echo *echo, int16_t *mic, int64_t media_us)
 {
-    struct prl_session_echo *echo = session->echo;
     int16_t reference[FRAME];
-    prl_reference_take(echo->reference, reference, FRAME, echo->offset_us + length_us(sample));
+    prl_reference_take(echo->reference, reference, FRAME, prl_mic_time_of(&echo->time, media_us));
     watch_reference(echo, reference);
     prl_echo_process(echo->echo, mic, reference);
+}
+
+void prl_session_echo_frame(struct prl_session *session, int16_t *mic, uint64_t sample)
+{
+    if (session->echo && !session->rtp)
+        clean_frame(session->echo, mic, length_us(sample));
+}
+
+// ---- the microphone of a call ----
+
+static int64_t media_us(int64_t samples)
+{
+    return samples * US_PER_MS / SAMPLES_PER_MS;
+}
+
+static void follow_sender(struct prl_session_echo *echo, int64_t end_us, int64_t arrival_us)
+{
+    int64_t change_us = arrival_us - end_us - echo->time.base_us;
+    bool anew = echo->time.known && (change_us > RESTART_US || change_us < -RESTART_US);
+    if (anew)
+        prl_mic_time_forget(&echo->time);
+    const struct prl_mic_time_steps *steps = echo->learnt_samples ? &STEPS_CALL : &STEPS_FIRST;
+    if (prl_mic_time_arrived(&echo->time, end_us, arrival_us, steps) || anew)
+        doubt(echo);
+}
+
+// What was lost, or not sent because it was silent, passed for the canceller as well: else it would
+// look for the echo where it was before.
+static void bridge(struct prl_session_echo *echo, int64_t at)
+{
+    int64_t gap = at - echo->next_at;
+    if (!echo->begun || (gap > -FRAME && gap < FRAME))
+        return;
+    int64_t frames = gap / FRAME;
+    if (frames < 0 || frames > GAP_FRAMES) {
+        doubt(echo);
+        frames = 0;
+    }
+    for (; frames > 0; frames--) {
+        int16_t silence[FRAME] = {0};
+        clean_frame(echo, silence, media_us(at - frames * FRAME));
+    }
+}
+
+static void clean_odd(struct prl_session_echo *echo, int16_t *pcm, size_t samples, int64_t at)
+{
+    echo->odd = true;
+    for (size_t i = 0; i < samples; i++) {
+        echo->odd_in[echo->odd_count] = pcm[i];
+        pcm[i] = echo->odd_out[echo->odd_count++];
+        if (echo->odd_count < FRAME)
+            continue;
+        echo->odd_count = 0;
+        memcpy(echo->odd_out, echo->odd_in, sizeof(echo->odd_out));
+        clean_frame(echo, echo->odd_out, media_us(at + (int64_t)i + 1 - FRAME));
+    }
+}
+
+void prl_session_clean(struct prl_session *session, int16_t *pcm, size_t samples, int64_t at,
+                       int64_t arrival_us)
+{
+    struct prl_session_echo *echo = session->echo;
+    if (!echo)
+        return;
+    int64_t end = at + (int64_t)samples;
+    follow_sender(echo, media_us(end), arrival_us);
+    bridge(echo, at);
+    echo->begun = true;
+    echo->next_at = end;
+    if (echo->odd || samples % FRAME != 0) {
+        clean_odd(echo, pcm, samples, at);
+        return;
+    }
+    for (size_t i = 0; i < samples; i += FRAME)
+        clean_frame(echo, pcm + i, media_us(at + (int64_t)i));
 }

@@ -508,11 +508,11 @@ static enum prl_err grow_waiting(struct prl_session *session, size_t needed)
 enum prl_err prl_session_append(struct prl_session *session, const int16_t *pcm, size_t samples,
                                 uint32_t hz)
 {
-    return prl_session_append_at(session, pcm, samples, hz, prl_clock_now_us());
+    return prl_session_append_at(session, pcm, samples, hz, prl_clock_now_us(), false);
 }
 
 enum prl_err prl_session_append_at(struct prl_session *session, const int16_t *pcm, size_t samples,
-                                   uint32_t hz, int64_t arrival_us)
+                                   uint32_t hz, int64_t arrival_us, bool made_up)
 {
     enum prl_err err = ready_resampler(session, hz);
     if (err)
@@ -546,7 +546,7 @@ enum prl_err prl_session_append_at(struct prl_session *session, const int16_t *p
     session->waiting_short = false;
     int64_t delay_us = prl_clock_now_us() - arrival_us;
     remember_arrival(session, arrival_us, delay_us > 0 ? delay_us : 0);
-    prl_session_echo_arrived(session, prl_clock_now_us());
+    prl_session_echo_arrived(session, prl_clock_now_us(), made_up);
     if (!prl_timer_active(session->input_timer))
         prl_timer_start(session->input_timer, 0);
     return PRL_OK;

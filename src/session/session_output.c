@@ -334,7 +334,6 @@ void prl_session_output_due(void *arg)
 
 void prl_session_left(struct prl_session *session, uint64_t samples, int64_t at_us)
 {
-    prl_session_echo_left(session, samples, at_us);
     prl_playout_passed(session->playout, samples, at_us);
     uint32_t generation = prl_playout_generation(session->playout);
     struct prl_work *work = prl_session_work(session, generation);

@@ -260,11 +260,12 @@ void prl_session_echo_configure(struct prl_session *session);
 void prl_session_echo_destroy(struct prl_session *session);
 bool prl_session_echo_on(const struct prl_session *session);
 uint32_t prl_session_echo_lead_ms(const struct prl_session *session, uint32_t lead_ms);
-// Sound of the present answer is handed over (before the output clock knows of it); RTP: has left.
+// Sound of the present answer is handed over (before the output clock knows of it). In RTP mode the leg
+// says what sounds (prl_session_sounds).
 void prl_session_echo_sent(struct prl_session *session, const int16_t *pcm, size_t samples);
-void prl_session_echo_left(struct prl_session *session, uint64_t samples, int64_t at_us);
-// Sound of the microphone has come; the frame of it that begins at input sample `sample`, in place.
-void prl_session_echo_arrived(struct prl_session *session, int64_t now_us);
+// Sound of the microphone has come; the frame of it that begins at input sample `sample`, in place. A call's
+// was cleaned before (prl_session_clean).
+void prl_session_echo_arrived(struct prl_session *session, int64_t now_us, bool made_up);
 void prl_session_echo_frame(struct prl_session *session, int16_t *mic, uint64_t sample);
 // An echo sounds that the canceller does not know yet: what it leaves is no voice.
 bool prl_session_echo_learns(const struct prl_session *session);

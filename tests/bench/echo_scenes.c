@@ -3,12 +3,15 @@
 //
 //     echo-scenes --talk A.wav,B.wav [--person C.wav,…] [--noise N.wav] [--room R.wav] [--delay 200]
 //                 [--seconds 600] [--echo-db 0] [--noise-db -25] [--kit aec3|speexdsp|off] [--turns semantic]
+//                 [--list 1] [--first 8] [--jitter 20 [--loss 2]]
 //
 // A real session with the real voice detector, floor and echo control, in virtual time; the engines are
 // scripted, and the voice "reads" the --talk recordings. The client plays what it gets half of --delay
 // after it left; its microphone hears that through the room, with noise, and with a person who begins to
-// speak in the middle of an answer every 12 s; the other half of --delay later it arrives. Levels are
-// against the person's. One line of JSON is printed.
+// speak in the middle of an answer every 12 s, from second --first on; the other half of --delay later it
+// arrives. With --jitter the client is a call's: Opus packets, for six seconds of twelve so much late (mean,
+// ms), and lost (percent). Levels are against the person's. One line of JSON is printed, with --list before
+// it one for each person and each self-interruption.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +30,7 @@
 #include "stt/route.h"
 #include "stt/stt.h"
 #include "tests/bench/scene.h"
+#include "tests/bench/scene_call.h"
 #include "tests/unit/llm_fake.h"
 #include "tts/tts.h"
 #include "vad/vad.h"
@@ -37,22 +41,26 @@ enum {
     STEP = HZ / 1000 * STEP_MS,
     ROOM_TAPS = 3200,
     FILES_MAX = 64,
-    PERSON_FIRST = 8 * HZ, // the canceller has learnt its room
+    PERSON_FIRST_S = 8, // the canceller has learnt its room
     PERSON_EVERY = 12 * HZ,
     NOTICED_MS = 500,
+    NOTICED = NOTICED_MS * HZ / 1000,
+    NEVER_MS = 99999,
     TWO_S = 2 * HZ,
     TURNS = 4,
     LOW = 60 * HZ / 1000, // the client has so little that it could run dry in this step
+    LOW_WIDE = 40 * PRL_TTS_RATE_HZ / 1000, // the same of a leg
     WAITS_AMID_MAX = 200,
-    WAITS_MAX = 2000
+    WAITS_MAX = 2000,
+    HEAR_TURNS = 50
 };
 static const double LEVEL = 1600.0; // of the person: -26 dB of full scale
 
 struct options {
     const char *talk, *person, *noise, *room, *kit, *module;
-    int delay_ms, seconds;
+    int delay_ms, seconds, first_s, jitter_ms, loss_percent;
     double echo_db, noise_db;
-    bool semantic;
+    bool semantic, list;
 };
 
 static struct scene {
@@ -72,6 +80,7 @@ static struct scene {
     struct prl_echo_kit *kit;
     struct fake_llm fake;
     struct prl_session *session;
+    struct scene_call *call; // with --jitter
     struct prl_resample *down;
     int loaded;
     // The world.
@@ -85,7 +94,8 @@ static struct scene {
     size_t person_next;
     size_t person_from, person_to; // the person speaks
     size_t person_index;
-    bool person_waits; // for the answer to stop
+    bool person_waits;                 // for the answer to stop
+    double person_energy, echo_energy; // in the time in which the person should be noticed
     // What came of it.
     int answers, gaps, persons, noticed, late, self_interruptions, false_starts;
     int64_t latency_ms[1000];
@@ -212,49 +222,85 @@ static void on_llm(void *arg, enum prl_llm_state state, const char *text)
 
 // ---- the session and its client ----
 
-static void on_answer_end(const struct prl_session_response_view *view)
+// The person was noticed so many ms after the onset, or not at all.
+static void settle_person(int64_t ms)
 {
-    s.answer_since = 0;
-    if (view->status != PRL_RESPONSE_CANCELLED)
-        return;
-    // The client falls silent when it has heard of it.
+    s.latency_ms[s.noticed + s.late] = ms;
+    s.noticed += ms <= NOTICED_MS;
+    s.late += ms > NOTICED_MS;
+    s.person_waits = false;
+    if (s.options.list)
+        (void)printf("{\"person\": %zu, \"at_s\": %.2f, \"ms\": %lld, \"over_echo_db\": %.1f}\n",
+                     s.person_index, (double)s.person_from / HZ, (long long)ms,
+                     10.0 * log10((s.person_energy + 1.0) / (s.echo_energy + 1.0)));
+}
+
+// The client, when it has heard that the answer is over.
+static void fall_silent(void)
+{
     size_t at = s.now + (size_t)(s.options.delay_ms / 2 * HZ / 1000);
     for (size_t i = at; i < s.played_end && i < s.length; i++)
         s.played[i] = 0.0F;
     if (s.played_end > at)
         s.played_end = at;
+}
+
+static void on_answer_end(const struct prl_session_response_view *view)
+{
+    s.answer_since = 0;
+    if (view->status != PRL_RESPONSE_CANCELLED)
+        return;
+    if (!s.call) // a call's client is sent nothing more
+        fall_silent();
     if (s.person_waits) {
-        int64_t ms = ((int64_t)s.now - (int64_t)s.person_from) * 1000 / HZ;
-        s.latency_ms[s.noticed + s.late] = ms;
-        s.noticed += ms <= NOTICED_MS;
-        s.late += ms > NOTICED_MS;
-        s.person_waits = false;
+        settle_person(((int64_t)s.now - (int64_t)s.person_from) * 1000 / HZ);
     } else if (s.now > s.person_to + HZ) {
         s.self_interruptions++;
+        if (s.options.list)
+            (void)printf("{\"self_at_s\": %.2f}\n", (double)s.now / HZ);
+    }
+}
+
+static void play(const int16_t *pcm, size_t samples, size_t at)
+{
+    for (size_t i = 0; i < samples && at + i < s.length; i++)
+        s.played[at + i] = pcm[i];
+    s.played_end = at + samples;
+}
+
+// Sound of a call, which its client plays by time.
+static void play_at(const int16_t *pcm, size_t samples, int64_t at_us)
+{
+    play(pcm, samples,
+         (size_t)((at_us - s.start_us) * (HZ / 1000) / 1000) +
+             (size_t)(s.options.delay_ms / 2 * HZ / 1000));
+}
+
+static void on_sound(const struct prl_session_event *event)
+{
+    s.sound_out += event->samples;
+    size_t at = s.now + (size_t)(s.options.delay_ms / 2 * HZ / 1000);
+    if (!s.call) {
+        int16_t pcm[4096];
+        size_t made = prl_resample_process(s.down, event->pcm, event->samples, NULL, pcm, 4096);
+        s.gaps += s.answer_since && at > s.played_end;
+        play(pcm, made, at > s.played_end ? at : s.played_end);
+    }
+    if (!s.answer_since) {
+        s.answer_since = s.now;
+        s.answers++;
     }
 }
 
 static void on_session(void *arg, const struct prl_session_event *event)
 {
     (void)arg;
+    if (s.call)
+        prl_leg_on_session(scene_call_leg(s.call), event);
     switch ((int)event->type) {
-    case PRL_SESSION_OUTPUT_AUDIO: {
-        int16_t pcm[4096];
-        size_t made = prl_resample_process(s.down, event->pcm, event->samples, NULL, pcm, 4096);
-        size_t at = s.now + (size_t)(s.options.delay_ms / 2 * HZ / 1000);
-        s.gaps += s.answer_since && at > s.played_end;
-        if (at < s.played_end)
-            at = s.played_end;
-        for (size_t i = 0; i < made && at + i < s.length; i++)
-            s.played[at + i] = pcm[i];
-        s.played_end = at + made;
-        s.sound_out += event->samples;
-        if (!s.answer_since) {
-            s.answer_since = s.now;
-            s.answers++;
-        }
+    case PRL_SESSION_OUTPUT_AUDIO:
+        on_sound(event);
         break;
-    }
     case PRL_SESSION_SPEECH_STARTED:
         if (s.person_to + HZ < s.now)
             s.false_starts++;
@@ -328,7 +374,14 @@ static bool open_session(void)
     conf.language = "en";
     conf.echo_mode = strcmp(s.options.kit, "off") == 0 ? PRL_SESSION_ECHO_OFF : PRL_SESSION_ECHO_ON;
     conf.floor.turns = s.options.semantic ? PRL_FLOOR_SEMANTIC_VAD : PRL_FLOOR_SERVER_VAD;
-    return prl_session_create(&s.session, &engines, &conf, on_session, NULL) == PRL_OK;
+    struct scene_call_conf call = {.loop = s.loop,
+                                   .jitter_ms = s.options.jitter_ms,
+                                   .loss_percent = s.options.loss_percent,
+                                   .play = play_at};
+    if (prl_session_create(&s.session, &engines, &conf, on_session, NULL) != PRL_OK)
+        return false;
+    call.session = s.session;
+    return s.options.jitter_ms < 0 || scene_call_create(&s.call, &call) == PRL_OK;
 }
 
 // ---- the microphone ----
@@ -349,19 +402,22 @@ static void record(size_t at, int16_t *mic)
         float value = sum[i];
         if (s.noise.count)
             value += (float)s.noise.pcm[(at + i) % s.noise.count];
+        float person = 0.0F;
         if (at + i >= s.person_from && at + i < s.person_to)
-            value += (float)s.persons_of[s.person_index].pcm[at + i - s.person_from];
+            person = (float)s.persons_of[s.person_index].pcm[at + i - s.person_from];
+        value += person;
+        if (at < s.person_from + NOTICED) {
+            s.person_energy += (double)person * (double)person;
+            s.echo_energy += (double)sum[i] * (double)sum[i];
+        }
         mic[i] = (int16_t)lrintf(fmaxf(-32768.0F, fminf(32767.0F, value)));
     }
 }
 
 static void move_person(void)
 {
-    if (s.person_waits && s.now > s.person_to + HZ) { // nobody noticed
-        s.latency_ms[s.noticed + s.late] = 99999;
-        s.late++;
-        s.person_waits = false;
-    }
+    if (s.person_waits && s.now > s.person_to + HZ)
+        settle_person(NEVER_MS);
     bool amid = s.answer_since && s.now > s.answer_since + TWO_S;
     if (s.person_count == 0 || !amid || s.now < s.person_next || s.now < s.person_to + TWO_S)
         return;
@@ -370,6 +426,7 @@ static void move_person(void)
     s.person_from = s.now;
     s.person_to = s.now + s.persons_of[s.person_index].count;
     s.person_waits = true;
+    s.person_energy = s.echo_energy = 0.0;
     s.person_next = s.now + PERSON_EVERY;
 }
 
@@ -388,6 +445,11 @@ static void ask(void)
 // The lanes run in real time: while an answer is due, virtual time waits for it.
 static bool runs_dry(void)
 {
+    if (s.call) {
+        struct prl_leg_stats stats;
+        prl_leg_stats(scene_call_leg(s.call), &stats);
+        return stats.queued_samples < LOW_WIDE;
+    }
     size_t ahead = (size_t)(s.options.delay_ms / 2 * HZ / 1000) + LOW;
     return s.played_end < s.now + (s.answer_since ? ahead : 0);
 }
@@ -403,6 +465,23 @@ static void settle(void)
         prl_loop_turn(s.loop, 1000);
 }
 
+// A held clock says nothing about when a timer is to be looked at again: libuv does so each millisecond. What
+// has come is heard before more time passes, and a call's step is taken.
+static void hear_out(void)
+{
+    struct prl_leg_stats stats = {0};
+    uint64_t taken = 0;
+    for (int i = 0; i < HEAR_TURNS; i++) {
+        if (s.call)
+            prl_leg_stats(scene_call_leg(s.call), &stats);
+        taken = i == 0 ? stats.in.samples : taken;
+        bool waits = s.call && taken > 0 && stats.in.samples == taken;
+        if (!waits && !prl_session_input_waits(s.session))
+            break;
+        prl_loop_turn(s.loop, 1000);
+    }
+}
+
 static void run(void)
 {
     int16_t mic[STEP];
@@ -412,8 +491,11 @@ static void run(void)
         settle();
         move_person();
         record(s.now, mic);
-        if (prl_session_append(s.session, mic, STEP, HZ) != PRL_OK)
+        if (s.call)
+            scene_call_speak(s.call, mic);
+        else if (prl_session_append(s.session, mic, STEP, HZ) != PRL_OK)
             (void)fprintf(stderr, "echo-scenes: the session takes no sound\n");
+        hear_out();
         settle();
         bool idle = !prl_session_busy(s.session) && s.now > s.person_to + HZ;
         quiet = idle ? quiet + STEP : 0;
@@ -433,21 +515,28 @@ static int by_size(const void *a, const void *b)
 
 static void report(int64_t cpu_us)
 {
+    struct prl_leg_stats leg = {0};
+    if (s.call)
+        prl_leg_stats(scene_call_leg(s.call), &leg);
     int count = s.noticed + s.late;
     qsort(s.latency_ms, (size_t)count, sizeof(s.latency_ms[0]), by_size);
     (void)printf(
         "{\"kit\": \"%s\", \"delay_ms\": %d, \"seconds\": %d, \"echo_db\": %.0f, \"answers\": %d, "
         "\"gaps\": %d, "
         "\"self_interruptions\": %d, \"false_starts\": %d, \"persons\": %d, \"noticed\": %d, "
-        "\"median_ms\": %lld, \"p95_ms\": %lld, \"cpu_s\": %.1f}\n",
-        s.options.kit, s.options.delay_ms, s.options.seconds, s.options.echo_db, s.answers, s.gaps,
-        s.self_interruptions, s.false_starts, count, s.noticed,
-        (long long)(count ? s.latency_ms[count / 2] : -1),
-        (long long)(count ? s.latency_ms[count * 95 / 100] : -1), (double)cpu_us / 1e6);
+        "\"median_ms\": %lld, \"p95_ms\": %lld, \"bent_ms\": %llu, \"made_up_ms\": %llu, "
+        "\"cpu_s\": %.1f}\n",
+        s.options.kit, s.options.delay_ms, s.options.seconds, s.options.echo_db, s.answers,
+        s.call ? (int)leg.underruns : s.gaps, s.self_interruptions, s.false_starts, count,
+        s.noticed, (long long)(count ? s.latency_ms[count / 2] : -1),
+        (long long)(count ? s.latency_ms[count * 95 / 100] : -1),
+        (unsigned long long)(leg.in.added + leg.in.removed) * 1000 / HZ,
+        (unsigned long long)leg.in.concealed * 1000 / HZ, (double)cpu_us / 1e6);
 }
 
 static void stop(void)
 {
+    scene_call_destroy(&s.call);
     prl_session_destroy(&s.session);
     prl_stt_destroy(&s.stt);
     prl_llm_destroy(&s.llm);
@@ -470,6 +559,8 @@ static bool read_options(int argc, char **argv)
                                  .module = "build/release/lib/libparley_aec3.so",
                                  .delay_ms = 200,
                                  .seconds = 600,
+                                 .first_s = PERSON_FIRST_S,
+                                 .jitter_ms = -1,
                                  .noise_db = -25.0};
     for (int i = 1; i < argc; i += 2) {
         const char *name = argv[i];
@@ -488,12 +579,20 @@ static bool read_options(int argc, char **argv)
             s.options.module = value;
         else if (strcmp(name, "--delay") == 0)
             s.options.delay_ms = (int)strtol(value, NULL, 10);
+        else if (strcmp(name, "--first") == 0)
+            s.options.first_s = (int)strtol(value, NULL, 10);
+        else if (strcmp(name, "--jitter") == 0)
+            s.options.jitter_ms = (int)strtol(value, NULL, 10);
+        else if (strcmp(name, "--loss") == 0)
+            s.options.loss_percent = (int)strtol(value, NULL, 10);
         else if (strcmp(name, "--seconds") == 0)
             s.options.seconds = (int)strtol(value, NULL, 10);
         else if (strcmp(name, "--echo-db") == 0)
             s.options.echo_db = strtod(value, NULL);
         else if (strcmp(name, "--noise-db") == 0)
             s.options.noise_db = strtod(value, NULL);
+        else if (strcmp(name, "--list") == 0)
+            s.options.list = strcmp(value, "0") != 0;
         else if (strcmp(name, "--turns") == 0)
             s.options.semantic = strcmp(value, "semantic") == 0;
         else
@@ -513,7 +612,7 @@ int main(int argc, char **argv)
     s.played = prl_mem_array(s.length, sizeof(*s.played));
     if (!s.played || s.talk.count < SCENE_UNIT || !start())
         return 1;
-    s.person_next = PERSON_FIRST;
+    s.person_next = (size_t)s.options.first_s * HZ;
     s.start_us = prl_clock_now_us();
     prl_clock_hold(s.start_us);
     int64_t cpu_us = prl_clock_thread_us();

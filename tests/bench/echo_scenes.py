@@ -2,10 +2,12 @@
 """echo_scenes.py -- the table "Echo" of docs/TUNING.md: ten minutes of loudspeaker talk at each delay.
 
     echo_scenes.py [--audio DIR] [--seconds N] [--kits aec3,speexdsp,off] [--delays 50,100,…] [--echo-db 0,-10]
+                   [--jitter MS --loss PERCENT]
 
 DIR is ../shared/audio: loudspeaker and persons are different speakers of its clips, the rooms and the noise its own
 (recorded sounds, spliced into scenes by tests/bench/echo_scenes.c). Per row two runs: the loudspeaker alone, in
 which the server's interruptions of itself are counted, and with a person who speaks over it every 12 s or later.
+With --jitter the client is a WebRTC call's, over a network that is so much late for six seconds of every twelve.
 """
 import argparse
 import json
@@ -41,6 +43,8 @@ def main():
     parser.add_argument("--delays", default="50,100,200,400,700")
     parser.add_argument("--echo-db", default="0")
     parser.add_argument("--rooms", default="sb_rir1")
+    parser.add_argument("--jitter", type=int, default=-1)
+    parser.add_argument("--loss", type=int, default=0)
     args = parser.parse_args()
     print(f"load {os.getloadavg()[0]:.1f}; {args.seconds} s a run\n")
     print("| echo control | room | echo | delay | self-interruptions | persons | noticed ≤ 500 ms | median | p95 | CPU, of a core |")
@@ -49,7 +53,7 @@ def main():
         for room in args.rooms.split(","):
             for echo in args.echo_db.split(","):
                 for delay in args.delays.split(","):
-                    scene = {"kit": kit, "delay": delay, "seconds": args.seconds, "echo_db": echo}
+                    scene = {"kit": kit, "delay": delay, "seconds": args.seconds, "echo_db": echo, "jitter": args.jitter, "loss": args.loss}
                     alone = run(args.audio, room, talk_over=False, **scene)
                     both = run(args.audio, room, talk_over=True, **scene)
                     share = 100 * both["noticed"] / max(1, both["persons"])

@@ -39,6 +39,11 @@ static struct prl_jitter_stats stats_of(const struct prl_jitter *jitter)
     return stats;
 }
 
+static int64_t us_of_packet(int64_t at)
+{
+    return at / FRAME * TICK_US;
+}
+
 // Packets `from`..`to` come each in its time, a frame is taken 5 ms behind each; returns the time.
 static int64_t talk(struct prl_jitter *jitter, uint16_t from, uint16_t to)
 {
@@ -125,6 +130,58 @@ PRL_TEST(jitter_recovers_one_lost_packet_and_conceals_two)
     EXPECT_INT(stats.recovered, (size_t)2 * FRAME); // 40 and 61
     EXPECT_INT(stats.concealed, FRAME);             // 60
     EXPECT(kinds[PRL_JITTER_RECOVERED] >= 1 && kinds[PRL_JITTER_CONCEALED] >= 1);
+    prl_jitter_destroy(&jitter);
+}
+
+static struct {
+    int64_t next;
+    size_t samples, gaps, wrong;
+} seen;
+
+static void on_tap(void *arg, int16_t *pcm, size_t samples, int64_t at, int64_t arrival_us)
+{
+    int64_t zero = *(const int64_t *)arg; // where the buffer's time has the trace's 0
+    seen.gaps += seen.samples > 0 && at != seen.next;
+    seen.next = at + (int64_t)samples;
+    seen.samples += samples;
+    seen.wrong += arrival_us < us_of_packet(at - zero);
+    for (size_t i = 0; i < samples; i++) {
+        seen.wrong += pcm[i] != trace_sample(at - zero + (int64_t)i);
+        pcm[i] = 0;
+    }
+}
+
+PRL_TEST(jitter_shows_sound_before_it_bends_it)
+{
+    struct prl_jitter *jitter = NULL;
+    int64_t zero = 0;
+    memset(&seen, 0, sizeof(seen));
+    REQUIRE(prl_jitter_create(&jitter, &trace_codec) == PRL_OK);
+    prl_jitter_tap(jitter, on_tap, &zero);
+    size_t loud = 0;
+    for (uint16_t i = 0; i < 600; i++) {
+        // The path is longer in the middle, so that the buffer stretches and later shortens.
+        int64_t late_us = i >= 200 && i < 400 ? (i % 5) * 25000 : 0;
+        bool lost = i == 100 || i == 450 || i == 451;
+        if (!lost)
+            put(jitter, i, (uint32_t)i * FRAME, i * TICK_US + late_us, i == 101);
+        struct prl_jitter_frame frame;
+        if (prl_jitter_take(jitter, i * TICK_US + 5000, &frame))
+            for (size_t n = 0; n < FRAME; n++)
+                loud += frame.pcm[n] != 0;
+    }
+    struct prl_jitter_stats stats = stats_of(jitter);
+    EXPECT(stats.added > 0 && stats.removed > 0);
+    EXPECT_INT(stats.recovered, FRAME);
+    // All but the two packets that nothing brought back, each once and at its place, and what the tap
+    // made of it is what leaves.
+    EXPECT_INT(seen.wrong, 0);
+    EXPECT_INT(seen.gaps, 1);
+    EXPECT_INT(seen.next - (int64_t)seen.samples, (int64_t)2 * FRAME);
+    EXPECT_INT(loud, 0);
+    prl_jitter_tap(jitter, NULL, NULL);
+    (void)talk(jitter, 600, 610);
+    EXPECT(seen.next <= (int64_t)600 * FRAME);
     prl_jitter_destroy(&jitter);
 }
 

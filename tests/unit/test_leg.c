@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "dsp/echo.h"
 #include "media/g711.h"
 #include "rtc/rtc.h"
 #include "session/session_state.h"
@@ -442,6 +443,101 @@ PRL_TEST(leg_cut_answers_are_truncated_at_what_was_heard)
     EXPECT_INT(stats_of_leg().queued_samples, 0);
     EXPECT_INT(t.events[PRL_SESSION_OUTPUT_STOPPED], 0);
     end();
+}
+
+// ---- echo ----
+
+enum { ECHO_TICKS = 950, ECHO_LEARNT = 650, ECHO_WAY = 5, HELD = 4, HELD_EVERY = 150, ULAW = 160 };
+
+static struct {
+    uint8_t way[ECHO_WAY][ULAW]; // from the loudspeaker to the microphone
+    uint8_t held[HELD][ULAW];
+    size_t held_count;
+    uint64_t looked; // input sample
+    double heard, left, low;
+} loud;
+
+static void play_noise(size_t tick)
+{
+    int16_t pcm[PRL_CODEC_IN_SAMPLES];
+    for (size_t i = 0; i < PRL_CODEC_IN_SAMPLES; i++) {
+        double noise = (double)(prl_test_random() % 20001) / 10000.0 - 1.0;
+        loud.low += 0.25 * (noise - loud.low);
+        double shape = sin(M_PI * (double)((tick * PRL_CODEC_IN_SAMPLES + i) % 8000) / 8000);
+        pcm[i] = (int16_t)lrint(20000 * loud.low * shape * shape);
+    }
+    prl_leg_play(t.leg, pcm, PRL_CODEC_IN_SAMPLES);
+}
+
+static void arrive(size_t number, const uint8_t *payload)
+{
+    struct prl_rtc_packet packet = {.codec = PRL_RTC_PCMU,
+                                    .seq = (uint16_t)number,
+                                    .timestamp = (uint32_t)number * ULAW,
+                                    .payload = payload,
+                                    .size = ULAW,
+                                    .arrival_us = prl_clock_now_us()};
+    prl_leg_packet(t.leg, &packet);
+}
+
+// What the loudspeaker played ECHO_WAY ticks ago is in the microphone at half its size. Now and then packets
+// are held up and come together, so that the buffer stretches and shortens.
+static void hear_echo(size_t tick)
+{
+    uint8_t payload[ULAW];
+    uint8_t *oldest = loud.way[tick % ECHO_WAY];
+    for (size_t i = 0; i < ULAW; i++) {
+        int16_t sample = (int16_t)(tick < ECHO_WAY ? 0 : prl_g711_ulaw_decode(oldest[i]) / 2);
+        loud.heard += tick < ECHO_LEARNT ? 0.0 : 2.0 * sample * sample; // at twice the rate
+        payload[i] = prl_g711_ulaw_encode(sample);
+    }
+    memcpy(oldest, t.payload, ULAW);
+    if (tick % HELD_EVERY < HELD) {
+        memcpy(loud.held[loud.held_count++], payload, ULAW);
+        return;
+    }
+    for (size_t i = 0; i < loud.held_count; i++)
+        arrive(tick - loud.held_count + i, loud.held[i]);
+    loud.held_count = 0;
+    arrive(tick, payload);
+}
+
+static void look(size_t tick)
+{
+    const struct prl_session *session = t.world.session;
+    bool counts = tick >= ECHO_LEARNT && !prl_session_echo_learns(session);
+    for (; loud.looked < session->input; loud.looked++) {
+        double sample = session->ring[loud.looked % session->ring_size];
+        loud.left += counts ? sample * sample : 0.0;
+    }
+}
+
+PRL_TEST(leg_takes_its_own_sound_out_of_the_microphone)
+{
+    struct prl_echo_kit *kit = NULL;
+    memset(&loud, 0, sizeof(loud));
+    REQUIRE(begin(PRL_CODEC_PCMU));
+    REQUIRE(prl_echo_kit_create(&kit, NULL, NULL, 0) == PRL_OK);
+    t.world.session->engines.echo = kit;
+    world_send(&t.world, "{\"type\":\"session.update\",\"session\":{\"type\":\"realtime\","
+                         "\"parley\":{\"echo_control\":true}}}");
+    REQUIRE(prl_session_echo_on(t.world.session));
+    for (size_t tick = 0; tick < ECHO_TICKS; tick++) {
+        play_noise(tick);
+        prl_clock_hold(prl_clock_now_us() + PRL_LEG_TICK_US);
+        size_t before = t.count;
+        for (int i = 0; i < 1000 && (t.count == before || prl_session_input_waits(t.world.session));
+             i++)
+            prl_loop_turn(t.world.loop, 1000);
+        hear_echo(tick);
+        look(tick);
+    }
+    struct prl_jitter_stats stats = stats_of_leg().in;
+    EXPECT(stats.removed > 3200 && stats.concealed > 0);
+    EXPECT(loud.heard > 1e9);
+    EXPECT(10.0 * log10(loud.heard / (loud.left + 1.0)) > 10.0);
+    end();
+    prl_echo_kit_destroy(&kit);
 }
 
 PRL_TEST_OOM(leg_create)
