@@ -7,8 +7,6 @@
 
 #include "base/check.h"
 
-enum { PID_MAX = 1 << 22 }; // proc(5)
-
 static int64_t read_clock(clockid_t id)
 {
     struct timespec now;
@@ -38,17 +36,6 @@ bool prl_clock_is_held(void)
 int64_t prl_clock_thread_us(void)
 {
     return read_clock(CLOCK_THREAD_CPUTIME_ID);
-}
-
-int64_t prl_clock_process_us(int pid)
-{
-    clockid_t id;
-    struct timespec now;
-    if (pid < 1 || pid > PID_MAX) // else it would name another clock
-        return -1;
-    if (clock_getcpuclockid(pid, &id) != 0 || clock_gettime(id, &now) != 0)
-        return -1;
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 int64_t prl_clock_wall_us(void)

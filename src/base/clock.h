@@ -17,8 +17,6 @@ void prl_clock_hold(int64_t now_us);
 bool prl_clock_is_held(void);
 // CPU time used so far by the calling thread.
 int64_t prl_clock_thread_us(void);
-// CPU time used so far by a process, one of ours; -1: there is no such.
-int64_t prl_clock_process_us(int pid);
 // Wall time since 1970-01-01 UTC.
 int64_t prl_clock_wall_us(void);
 // Writes wall time as RFC 3339 in UTC, e.g. 2026-11-22T14:03:09.123Z; `size` at least 25.

@@ -11,7 +11,6 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/seats.h"
 
 enum {
     TOTAL_MAX = 256,
@@ -25,14 +24,12 @@ static const double UNIT_WEIGHT = 0.2; // of the newest figure
 
 struct prl_cores {
     int total;
-    struct prl_seats *seats; // owned, or NULL
-    atomic_int busy;         // lanes of this process that compute
+    atomic_int busy;         // lanes that compute
     atomic_int foreign;      // hundredths of a core that others use
     bool fixed;              // foreign was set
     atomic_flag looking;     // one lane at a time reads the system's figures; it owns what follows
     int64_t looked_us;       // 0: never
     double busy_us, self_us; // of the whole system and of this process, then
-    struct prl_seats_used used;
 };
 
 enum prl_err prl_cores_create(struct prl_cores **out, int total)
@@ -53,8 +50,6 @@ enum prl_err prl_cores_create(struct prl_cores **out, int total)
 
 void prl_cores_destroy(struct prl_cores **cores)
 {
-    if (*cores)
-        prl_seats_destroy(&(*cores)->seats);
     prl_mem_free(*cores);
     *cores = NULL;
 }
@@ -66,31 +61,14 @@ int prl_cores_total(const struct prl_cores *cores)
 
 void prl_cores_enter(struct prl_cores *cores)
 {
-    if (!cores)
-        return;
-    atomic_fetch_add_explicit(&cores->busy, 1, memory_order_relaxed);
-    if (cores->seats)
-        prl_seats_add(cores->seats, 1);
+    if (cores)
+        atomic_fetch_add_explicit(&cores->busy, 1, memory_order_relaxed);
 }
 
 void prl_cores_leave(struct prl_cores *cores)
 {
-    if (!cores)
-        return;
-    PRL_CHECK(atomic_fetch_sub_explicit(&cores->busy, 1, memory_order_relaxed) > 0);
-    if (cores->seats)
-        prl_seats_add(cores->seats, -1);
-}
-
-void prl_cores_take_seats(struct prl_cores *cores, struct prl_seats *seats)
-{
-    PRL_CHECK(cores->seats == NULL && atomic_load(&cores->busy) == 0);
-    cores->seats = seats;
-}
-
-struct prl_seats *prl_cores_seats(const struct prl_cores *cores)
-{
-    return cores ? cores->seats : NULL;
+    if (cores)
+        PRL_CHECK(atomic_fetch_sub_explicit(&cores->busy, 1, memory_order_relaxed) > 0);
 }
 
 // Time that all cores have worked since the start, also for other machines on the same iron.
@@ -130,8 +108,6 @@ static void look(struct prl_cores *cores)
         return;
     double self_us = read_self();
     double others_us = busy_us - cores->busy_us - (self_us - cores->self_us);
-    if (cores->seats)
-        others_us -= (double)prl_seats_used_us(cores->seats, &cores->used);
     double hundredths = 100 * others_us / (double)(now_us - cores->looked_us);
     if (cores->looked_us > 0)
         atomic_store_explicit(&cores->foreign, hundredths > 0 ? (int)hundredths : 0,
@@ -158,8 +134,8 @@ int prl_cores_share(struct prl_cores *cores, int max)
     }
     int others = atomic_load_explicit(&cores->busy, memory_order_relaxed) - 1;
     int foreign = atomic_load_explicit(&cores->foreign, memory_order_relaxed);
-    others = (others > 0 ? others : 0) + (cores->seats ? prl_seats_others(cores->seats) : 0);
-    int share = cores->total - others - (foreign + 99 - FOREIGN_HUNDREDTHS) / 100;
+    int share =
+        cores->total - (others > 0 ? others : 0) - (foreign + 99 - FOREIGN_HUNDREDTHS) / 100;
     if (max > 0 && share > max)
         share = max;
     return share > 1 ? share : 1;

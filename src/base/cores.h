@@ -1,6 +1,5 @@
 // cores.h -- how many threads a computation may use now, so that lanes share the cores without
-// fighting: one core for each lane that computes, what is left for the one that asks. Lanes whose work is
-// done in child processes take part, where the processes share seats (seats.h).
+// fighting: one core for each lane that computes, what is left for the one that asks.
 //
 // The libraries behind the lanes spin at the barriers between their threads. Alone on the machine
 // two threads halve the time; with a third one wanting the same two cores they cost seconds. So the
@@ -20,7 +19,6 @@
 #include "base/err.h"
 
 struct prl_cores;
-struct prl_seats;
 
 // `total` 0: those that this process may run on.
 enum prl_err prl_cores_create(struct prl_cores **out, int total) PRL_MUST_USE;
@@ -33,11 +31,7 @@ void prl_cores_leave(struct prl_cores *cores);
 // Between the two: threads that the caller may use, at least 1 and at most `max`; `max` 0: no limit
 // of its own.
 int prl_cores_share(struct prl_cores *cores, int max);
-// The lanes of other processes count from now on, and their work is not foreign. Before the lanes begin; the
-// seats are destroyed with `cores`. NULL: none.
-void prl_cores_take_seats(struct prl_cores *cores, struct prl_seats *seats);
-struct prl_seats *prl_cores_seats(const struct prl_cores *cores); // borrowed, or NULL
-// What programs other than this one and those that share its seats use, in hundredths of a core: from now on instead of the
+// What programs other than this one use, in hundredths of a core: from now on instead of the
 // system's figure (tests). Negative: the system's again.
 void prl_cores_set_foreign(struct prl_cores *cores, int hundredths);
 

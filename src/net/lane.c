@@ -224,7 +224,6 @@ static void run_child(struct prl_lane *lane)
                                                     .isolate = lane->isolate,
                                                     .wire = lane->wire,
                                                     .ctx = lane->ctx,
-                                                    .cores = lane->cores,
                                                     .wake_fd = lane->wake_fd,
                                                     .take = take_for_child,
                                                     .is_quit = is_quit,

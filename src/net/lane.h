@@ -53,7 +53,7 @@ struct prl_lane_conf {
     prl_lane_started_fn started; // may be NULL
     void *started_arg;
     // The work is done in a child process (lane_process.h); `ops` then run there, not here, and `cores`
-    // is the child's own, which shares the seats of these. NULL: on this lane's thread. Both borrowed like ctx.
+    // is the child's own. NULL: on this lane's thread. Both borrowed like ctx.
     const struct prl_lane_isolate *isolate;
     const struct prl_lane_wire *wire; // of the kind; needed with isolate
 };

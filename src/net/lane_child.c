@@ -11,10 +11,8 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/cores.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/seats.h"
 #include "net/loop.h"
 #include "net/share.h"
 
@@ -31,7 +29,6 @@ struct prl_lane_child {
     struct prl_share *share; // of which every port is this one
     struct prl_timer *beat;
     struct prl_lane *lane;
-    unsigned seat; // by hello; 0: none
     // Set by run.
     const struct prl_lane_ops *ops; // of the worker
     const struct prl_lane_wire *wire;
@@ -251,23 +248,7 @@ enum prl_err prl_lane_child_hello(struct prl_lane_child *child, char **data, siz
         return err;
     }
     *size = frame.size;
-    child->seat =
-        frame.value[0] > 0 && frame.value[0] <= PRL_SEATS_MAX ? (unsigned)frame.value[0] : 0;
     return PRL_OK;
-}
-
-void prl_lane_child_sit(struct prl_lane_child *child, struct prl_cores *cores)
-{
-    struct prl_seats *seats;
-    if (child->seat == 0)
-        return;
-    enum prl_err err = prl_seats_join(&seats, PRL_LANE_SEATS_FD, child->seat);
-    child->seat = 0;
-    if (err)
-        prl_log(PRL_LOG_WARN, "lane", "the other processes' use of the cores is not known: %s",
-                prl_err_name(err));
-    else
-        prl_cores_take_seats(cores, seats);
 }
 
 struct prl_loop *prl_lane_child_loop(struct prl_lane_child *child)

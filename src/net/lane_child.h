@@ -14,7 +14,6 @@
 #include "net/lane.h"
 #include "net/lane_process.h"
 
-struct prl_cores;
 struct prl_lane_child;
 struct prl_share;
 
@@ -24,8 +23,6 @@ void prl_lane_child_destroy(struct prl_lane_child **child);
 // Waits for the parent's first frame. *data is the caller's, with a zero behind it; *size without it.
 enum prl_err prl_lane_child_hello(struct prl_lane_child *child, char **data,
                                   size_t *size) PRL_MUST_USE;
-// After hello: `cores`, of which no lane has begun, share the seats of the parent's where it has some.
-void prl_lane_child_sit(struct prl_lane_child *child, struct prl_cores *cores);
 struct prl_loop *prl_lane_child_loop(struct prl_lane_child *child);
 // Where the worker sends its results: those for every front go to the parent.
 struct prl_share *prl_lane_child_share(struct prl_lane_child *child);

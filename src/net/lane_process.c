@@ -14,11 +14,9 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/cores.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
-#include "base/seats.h"
 #include "base/str.h"
 
 enum {
@@ -34,8 +32,6 @@ enum {
 
 struct life {
     const struct prl_lane_process *conf;
-    struct prl_seats *seats; // borrowed or NULL
-    unsigned seat;           // of them, the child's; 0: none
     pid_t pid;
     int fd;
     bool first;      // no child has started yet
@@ -86,12 +82,8 @@ static int spawn_child(struct life *life, int theirs)
         return ENOMEM;
     }
     int failed = posix_spawn_file_actions_adddup2(&actions, theirs, PRL_LANE_FD);
-    if (!failed && life->seat)
-        failed = posix_spawn_file_actions_adddup2(&actions, prl_seats_fd(life->seats),
-                                                  PRL_LANE_SEATS_FD);
     if (!failed)
-        failed =
-            posix_spawn_file_actions_addclosefrom_np(&actions, PRL_LANE_FD + 1 + (life->seat > 0));
+        failed = posix_spawn_file_actions_addclosefrom_np(&actions, PRL_LANE_FD + 1);
     if (!failed)
         failed = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     if (!failed)
@@ -124,10 +116,8 @@ static bool begin_life(struct life *life)
     }
     life->fd = pair[0];
     life->start_us = life->turn_us = prl_clock_now_us();
-    life->out = (struct prl_lane_frame){.magic = PRL_LANE_FRAME_MAGIC,
-                                        .kind = PRL_LANE_HELLO,
-                                        .value = {life->seat},
-                                        .size = isolate->hello_size};
+    life->out = (struct prl_lane_frame){
+        .magic = PRL_LANE_FRAME_MAGIC, .kind = PRL_LANE_HELLO, .size = isolate->hello_size};
     life->data = isolate->hello;
     life->writing = true;
     return true;
@@ -351,8 +341,6 @@ static void end_life(struct life *life, enum prl_err err)
     (void)kill(life->pid, SIGKILL);
     while (waitpid(life->pid, &status, 0) < 0 && errno == EINTR) {
     }
-    if (life->seat)
-        prl_seats_vacate(life->seats, life->seat); // what it held when it died
     prl_mem_free(life->payload);
     life->payload = NULL;
     life->writing = false;
@@ -425,13 +413,13 @@ static void wait_to_retry(struct life *life, int failures)
     }
 }
 
-static void live_again_and_again(const struct prl_lane_process *process, struct prl_seats *seats,
-                                 unsigned seat)
+void prl_lane_process_run(const struct prl_lane_process *process)
 {
+    PRL_CHECK(process->isolate && process->wire && process->wire->got);
     struct life life = {.first = true};
     int failures = 0;
     while (!process->is_quit(process->arg)) {
-        life = (struct life){.conf = process, .seats = seats, .seat = seat, .first = life.first};
+        life = (struct life){.conf = process, .first = life.first};
         enum prl_err err = PRL_ERR_IO;
         if (begin_life(&life)) {
             err = live(&life);
@@ -455,14 +443,4 @@ static void live_again_and_again(const struct prl_lane_process *process, struct 
         answer_lost(&life, failures < 2);
         wait_to_retry(&life, failures);
     }
-}
-
-void prl_lane_process_run(const struct prl_lane_process *process)
-{
-    PRL_CHECK(process->isolate && process->wire && process->wire->got);
-    struct prl_seats *seats = prl_cores_seats(process->cores);
-    unsigned seat = seats ? prl_seats_reserve(seats) : 0;
-    live_again_and_again(process, seats, seat);
-    if (seat)
-        prl_seats_release(seats, seat);
 }

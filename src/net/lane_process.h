@@ -24,13 +24,12 @@
 
 enum {
     PRL_LANE_FD = 3,                // the child's end
-    PRL_LANE_SEATS_FD = 4,          // base/seats.h, where HELLO names a seat
     PRL_LANE_FRAME_MAX = 16 << 20,  // bytes; a prompt has 4 MiB at most, a piece of sound 1 MiB
     PRL_LANE_FRAME_MAGIC = 0x4c5250 // "PRL"
 };
 
 enum prl_lane_frame_kind {
-    PRL_LANE_HELLO,   // to the child, first: what it must know; value[0] is its seat, 0: none
+    PRL_LANE_HELLO,   // to the child, first: what it must know
     PRL_LANE_MESSAGE, // both ways
     PRL_LANE_URGENT,  // to the child: prl_lane_send_first
     PRL_LANE_STARTED, // from the child: msg_type is the error of start, payload its text
@@ -80,15 +79,12 @@ struct prl_lane_isolate {
     int64_t hang_us; // a call that takes longer, or silence for so long, is a hang
 };
 
-struct prl_cores;
-
 struct prl_lane_process {
     const char *kind;
     const struct prl_lane_isolate *isolate;
     const struct prl_lane_wire *wire;
-    void *ctx;               // of wire
-    struct prl_cores *cores; // borrowed or NULL: whose seats the child shares
-    int wake_fd;             // eventfd: something waits, or quit
+    void *ctx;   // of wire
+    int wake_fd; // eventfd: something waits, or quit
     // Of the lane; `arg` is its own.
     bool (*take)(void *arg, struct prl_msg *msg, bool *urgent);
     bool (*is_quit)(void *arg);

@@ -10,7 +10,6 @@
 #include "base/cores.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/seats.h"
 #include "base/str.h"
 #include "dsp/echo.h"
 #include "engine/models.h"
@@ -20,7 +19,6 @@
 #include "llm/llm.h"
 #include "llm/remote.h"
 #include "llm/scripted.h"
-#include "net/lane_child.h"
 #include "net/lane_process.h"
 #include "net/loop.h"
 #include "server/far.h"
@@ -372,24 +370,6 @@ static enum prl_err prepare_isolate(struct prl_engines *engines, char *why)
     return err;
 }
 
-// So that each process knows of the cores that the others use.
-static void share_cores(struct prl_engines *engines)
-{
-    static const char *const kinds[] = {"stt", "llm", "tts", "eot"};
-    struct prl_seats *seats;
-    bool any = false;
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-        any = any || isolate_of(engines, kinds[i]);
-    if (!any || engines->conf.first) // the cores are the first's
-        return;
-    enum prl_err err = prl_seats_create(&seats);
-    if (err)
-        prl_log(PRL_LOG_WARN, "engines", "child processes do not know of each other's work: %s",
-                prl_err_name(err));
-    else
-        prl_cores_take_seats(engines->cores, seats);
-}
-
 // ---- loading ----
 
 // Without its module there is a poorer echo control and no gain control, which is worth a line and no more.
@@ -707,8 +687,6 @@ enum prl_err prl_engines_create(struct prl_engines **out, const struct prl_engin
     if (!err)
         err = prepare_isolate(*out, why);
     if (!err)
-        share_cores(*out);
-    if (!err)
         err = start_far(*out, why);
     if (!err && has_upstream(*out))
         err = prl_far_upstream(&(*out)->upstream, conf->settings, conf->loop, why);
@@ -809,8 +787,6 @@ enum prl_err prl_engines_serve(const char *kind, const struct prl_settings *sett
     enum prl_err err = find_paths(engines, why) ? PRL_OK : PRL_ERR_NOTFOUND;
     if (!err)
         err = prl_cores_create(&engines->cores, 0);
-    if (!err)
-        prl_lane_child_sit(child, engines->cores);
     bool needs_ort = strcmp(kind, "llm") != 0;
     if (!err && needs_ort)
         err = prl_ort_create(&engines->ort, engines->paths[PATH_ORT], why, PRL_ENGINES_WHY_SIZE);

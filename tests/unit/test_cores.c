@@ -1,10 +1,7 @@
 // test_cores.c -- sharing cores among lanes, and retreating when more threads are slower.
 #include "base/cores.h"
 
-#include <unistd.h>
-
 #include "base/clock.h"
-#include "base/seats.h"
 #include "tests/unit.h"
 
 PRL_TEST_OOM(cores_are_shared)
@@ -32,40 +29,6 @@ PRL_TEST_OOM(cores_are_shared)
     prl_cores_leave(cores);
     prl_cores_destroy(&cores);
     EXPECT(cores == NULL);
-}
-
-PRL_TEST_OOM(cores_are_shared_with_other_processes)
-{
-    struct prl_cores *cores;
-    struct prl_seats *seats, *child;
-    if (prl_cores_create(&cores, 4)) {
-        EXPECT(prl_test_oom());
-        return;
-    }
-    if (prl_seats_create(&seats)) {
-        EXPECT(prl_test_oom() && seats == NULL);
-        prl_cores_destroy(&cores);
-        return;
-    }
-    prl_cores_take_seats(cores, seats);
-    EXPECT(prl_cores_seats(cores) == seats);
-    prl_cores_set_foreign(cores, 0);
-    unsigned seat = prl_seats_reserve(seats);
-    if (prl_seats_join(&child, dup(prl_seats_fd(seats)), seat) == PRL_OK) {
-        prl_cores_enter(cores);
-        EXPECT_INT(prl_cores_share(cores, 0), 4);
-        EXPECT_INT(prl_seats_others(child), 1); // it sees ours
-        prl_seats_add(child, 1);
-        EXPECT_INT(prl_cores_share(cores, 0), 3);
-        prl_seats_vacate(seats, seat); // it died
-        EXPECT_INT(prl_cores_share(cores, 0), 4);
-        prl_cores_leave(cores);
-        EXPECT_INT(prl_seats_others(child), 0);
-        prl_seats_destroy(&child);
-    } else {
-        EXPECT(prl_test_oom() && child == NULL);
-    }
-    prl_cores_destroy(&cores);
 }
 
 PRL_TEST(cores_of_nobody_are_one)

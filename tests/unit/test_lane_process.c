@@ -6,9 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/cores.h"
 #include "base/mem.h"
-#include "base/seats.h"
 #include "net/lane.h"
 #include "net/lane_child.h"
 #include "net/lane_process.h"
@@ -16,7 +14,7 @@
 #include "tests/lane_child.h"
 #include "tests/unit.h"
 
-enum { ORDER_ECHO, ORDER_EXIT, ORDER_KILL, ORDER_HANG, ORDER_NONSENSE, ORDER_PEEK, ORDER_DIE };
+enum { ORDER_ECHO, ORDER_EXIT, ORDER_KILL, ORDER_HANG, ORDER_NONSENSE, ORDER_PEEK };
 // The last front's, and large.
 static const uint64_t FAR_ID = ((uint64_t)PRL_SHARE_FRONTS_MAX << PRL_SHARE_SHIFT) - 1;
 enum { TURN_US = 50000, HANG_US = 3000000, BIG = 3 << 20 };
@@ -67,8 +65,6 @@ static void child_stop(void *ctx)
 static bool child_peek(void *ctx, struct prl_msg *msg, uint64_t base)
 {
     (void)ctx;
-    if (msg->type == ORDER_DIE) // while the lane may be in a message
-        raise(SIGKILL);
     if (msg->type != ORDER_PEEK)
         return false;
     struct prl_msg back = {.type = ORDER_PEEK, .id = msg->id, .value = {base != 0}};
@@ -103,13 +99,8 @@ int prl_test_lane_child(const char *kind)
         prl_lane_child_fail(child, PRL_ERR_INVALID, "not my hello");
     child_share = prl_lane_child_share(child);
     static int fails;
-    struct prl_cores *cores;
-    if (prl_cores_create(&cores, 2))
-        _exit(6);
-    prl_lane_child_sit(child, cores);
     struct prl_lane_conf lane = {.name = "echo",
                                  .queue_max = 2,
-                                 .cores = cores,
                                  .ops = &ops,
                                  .ctx = strcmp(kind, "fails") == 0 ? &fails : NULL};
     _exit(!known || prl_lane_child_run(child, &lane, &wire) != PRL_OK);
@@ -209,7 +200,6 @@ static bool run_until(struct prl_loop *loop, const int *value, int want)
 }
 
 struct bench {
-    struct prl_cores *cores; // owned, or NULL
     struct prl_loop *loop;
     struct prl_lane *lane;
     struct seen seen;
@@ -220,10 +210,9 @@ static const struct prl_lane_ops never = {
 
 static bool begin(struct bench *bench, const char *kind, const struct prl_lane_isolate *isolate)
 {
-    *bench = (struct bench){.cores = bench->cores};
+    *bench = (struct bench){.loop = NULL};
     struct prl_lane_conf conf = {.name = kind,
                                  .queue_max = 8,
-                                 .cores = bench->cores,
                                  .ops = &never,
                                  .ctx = &bench->seen,
                                  .started = on_started,
@@ -247,7 +236,6 @@ static void end(struct bench *bench)
     prl_msg_free(&bench->seen.last);
     if (bench->loop)
         prl_loop_destroy(&bench->loop);
-    prl_cores_destroy(&bench->cores);
 }
 
 static const struct prl_lane_isolate child_of_mine = {
@@ -255,7 +243,7 @@ static const struct prl_lane_isolate child_of_mine = {
 
 PRL_TEST(lane_process_carries_messages_both_ways)
 {
-    struct bench bench = {.cores = NULL};
+    struct bench bench;
     REQUIRE(begin(&bench, "echo", &child_of_mine));
     EXPECT_INT(bench.seen.started, 1);
     EXPECT_INT(bench.seen.described, 1);
@@ -294,7 +282,7 @@ PRL_TEST(lane_process_carries_messages_both_ways)
 // After a death the next child is there, knows what `again` says, and works.
 static void fall_and_rise(const struct prl_lane_isolate *isolate, uint32_t how, const char *why)
 {
-    struct bench bench = {.cores = NULL};
+    struct bench bench;
     REQUIRE(begin(&bench, "echo", isolate));
     EXPECT_OK(prl_lane_send(bench.lane, &(struct prl_msg){.type = how}));
     EXPECT(run_until(bench.loop, &bench.seen.lost, 1));
@@ -325,7 +313,7 @@ PRL_TEST(lane_process_survives_nonsense)
 PRL_TEST(lane_process_survives_a_foreign_message)
 {
     // The wire knows no such type.
-    struct bench bench = {.cores = NULL};
+    struct bench bench;
     REQUIRE(begin(&bench, "echo", &child_of_mine));
     EXPECT_OK(prl_lane_send(bench.lane, &(struct prl_msg){.type = 1000}));
     EXPECT(run_until(bench.loop, &bench.seen.lost, 1));
@@ -333,42 +321,11 @@ PRL_TEST(lane_process_survives_a_foreign_message)
     end(&bench);
 }
 
-static bool await_share(const struct bench *bench, int want)
-{
-    int64_t end_us = prl_clock_now_us() + PRL_TEST_WAIT_US;
-    while (prl_cores_share(bench->cores, 0) != want && prl_clock_now_us() < end_us)
-        prl_loop_turn(bench->loop, 1000);
-    return prl_cores_share(bench->cores, 0) == want;
-}
-
-PRL_TEST(lane_process_gives_back_the_cores_of_the_dead)
-{
-    struct bench bench = {.cores = NULL};
-    struct prl_seats *seats;
-    REQUIRE(prl_cores_create(&bench.cores, 2) == PRL_OK && prl_seats_create(&seats) == PRL_OK);
-    prl_cores_take_seats(bench.cores, seats);
-    prl_cores_set_foreign(bench.cores, 0);
-    prl_cores_enter(bench.cores); // a lane of ours computes
-    REQUIRE(begin(&bench, "echo", &child_of_mine));
-    EXPECT(await_share(&bench, 2));
-    for (int i = 1; i <= 2; i++) {
-        EXPECT_OK(prl_lane_send(bench.lane, &(struct prl_msg){.type = ORDER_HANG}));
-        EXPECT(await_share(&bench, 1)); // and the child's
-        EXPECT_OK(prl_lane_send_first(bench.lane, &(struct prl_msg){.type = ORDER_DIE}));
-        EXPECT(run_until(bench.loop, &bench.seen.lost, i));
-        EXPECT(run_until(bench.loop, &bench.seen.back, i)); // the next one is there
-        EXPECT(await_share(&bench, 2));
-    }
-    prl_cores_leave(bench.cores);
-    end(&bench);
-    EXPECT(bench.cores == NULL);
-}
-
 PRL_TEST(lane_process_notices_a_hang)
 {
     struct prl_lane_isolate hasty = child_of_mine;
     hasty.hang_us = HANG_US;
-    struct bench bench = {.cores = NULL};
+    struct bench bench;
     REQUIRE(begin(&bench, "echo", &hasty));
     EXPECT_OK(prl_lane_send(bench.lane, &(struct prl_msg){.type = ORDER_HANG}));
     EXPECT(run_until(bench.loop, &bench.seen.lost, 1));
@@ -378,7 +335,7 @@ PRL_TEST(lane_process_notices_a_hang)
 
 PRL_TEST(lane_process_backs_off_and_answers_meanwhile)
 {
-    struct bench bench = {.cores = NULL};
+    struct bench bench;
     REQUIRE(begin(&bench, "echo", &child_of_mine));
     // The first death is followed by a child at once; the second by a wait, in which what is asked
     // is lost at once.
@@ -400,7 +357,7 @@ PRL_TEST(lane_process_backs_off_and_answers_meanwhile)
 
 PRL_TEST(lane_process_that_cannot_start)
 {
-    struct bench bench = {.cores = NULL};
+    struct bench bench;
     REQUIRE(begin(&bench, "fails", &child_of_mine));
     EXPECT_INT(bench.seen.started, 2);
     EXPECT_TEXT(bench.seen.error, "model.bin: cut short");
@@ -426,7 +383,7 @@ PRL_TEST(lane_process_that_cannot_start)
 
 PRL_TEST(lane_process_ends_at_destroy_whatever_the_child_does)
 {
-    struct bench bench = {.cores = NULL};
+    struct bench bench;
     REQUIRE(begin(&bench, "echo", &child_of_mine));
     EXPECT_OK(prl_lane_send(bench.lane, &(struct prl_msg){.type = ORDER_HANG}));
     EXPECT_OK(prl_lane_send(bench.lane, &(struct prl_msg){.data = prl_mem_strdup("x"), .size = 1}));
