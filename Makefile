@@ -123,6 +123,7 @@ media-bench: $(B)/tests/media-bench
 # docs/TUNING.md, "Echo" and "Interruptions": the tables are made by the .py of the same name, a short run of the
 # first by tests/e2e/test_echo.py.
 ECHO_SCENES := $(B)/tests/bench/echo_scenes
+$(ECHO_SCENES): $(B)/tests/bench/scene_clean.o
 echo-scenes: all $(ECHO_SCENES)
 $(ECHO_SCENES): $(B)/tests/bench/scene_call.o
 overlap-scenes: all $(B)/tests/bench/overlap_scenes

@@ -3,7 +3,7 @@
 //
 //     echo-scenes --talk A.wav,B.wav [--person C.wav,…] [--noise N.wav] [--room R.wav] [--delay 200]
 //                 [--seconds 600] [--echo-db 0] [--noise-db -25] [--kit aec3|speexdsp|off] [--turns semantic]
-//                 [--list 1] [--first 8] [--jitter 20 [--loss 2]]
+//                 [--list 1] [--first 8] [--jitter 20 [--loss 2]] [--write PREFIX]
 //
 // A real session with the real voice detector, floor and echo control, in virtual time; the engines are
 // scripted, and the voice "reads" the --talk recordings. The client plays what it gets half of --delay
@@ -11,7 +11,9 @@
 // speak in the middle of an answer every 12 s, from second --first on; the other half of --delay later it
 // arrives. With --jitter the client is a call's: Opus packets, for six seconds of twelve so much late (mean,
 // ms), and lost (percent). Levels are against the person's. One line of JSON is printed, with --list before
-// it one for each person and each self-interruption.
+// it one for each person and each self-interruption. With --write (not with --jitter) nothing interrupts the
+// server, and what loudspeaker and microphone had and what was made of it is written to
+// PREFIX-loudspeaker.wav, PREFIX-microphone.wav and PREFIX-cleaned.wav, on one clock (tests/bench/aecmos.py).
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +26,7 @@
 #include "engine/ort.h"
 #include "llm/llm.h"
 #include "media/resample.h"
+#include "media/wav.h"
 #include "net/loop.h"
 #include "session/session.h"
 #include "stt/backend.h"
@@ -31,6 +34,7 @@
 #include "stt/stt.h"
 #include "tests/bench/scene.h"
 #include "tests/bench/scene_call.h"
+#include "tests/bench/scene_clean.h"
 #include "tests/unit/llm_fake.h"
 #include "tts/tts.h"
 #include "vad/vad.h"
@@ -57,7 +61,7 @@ enum {
 static const double LEVEL = 1600.0; // of the person: -26 dB of full scale
 
 struct options {
-    const char *talk, *person, *noise, *room, *kit, *module;
+    const char *talk, *person, *noise, *room, *kit, *module, *write;
     int delay_ms, seconds, first_s, jitter_ms, loss_percent;
     double echo_db, noise_db;
     bool semantic, list;
@@ -96,6 +100,8 @@ static struct scene {
     size_t person_index;
     bool person_waits;                 // for the answer to stop
     double person_energy, echo_energy; // in the time in which the person should be noticed
+    int16_t *mic, *clean;              // with --write
+    uint64_t cleaned;                  // samples of it
     // What came of it.
     int answers, gaps, persons, noticed, late, self_interruptions, false_starts;
     int64_t latency_ms[1000];
@@ -374,6 +380,7 @@ static bool open_session(void)
     conf.language = "en";
     conf.echo_mode = strcmp(s.options.kit, "off") == 0 ? PRL_SESSION_ECHO_OFF : PRL_SESSION_ECHO_ON;
     conf.floor.turns = s.options.semantic ? PRL_FLOOR_SEMANTIC_VAD : PRL_FLOOR_SERVER_VAD;
+    conf.floor.interrupt_response = !s.options.write;
     struct scene_call_conf call = {.loop = s.loop,
                                    .jitter_ms = s.options.jitter_ms,
                                    .loss_percent = s.options.loss_percent,
@@ -428,6 +435,45 @@ static void move_person(void)
     s.person_waits = true;
     s.person_energy = s.echo_energy = 0.0;
     s.person_next = s.now + PERSON_EVERY;
+}
+
+// ---- what is written ----
+
+// What the session has processed by now, from its ring.
+static void keep(const int16_t *mic)
+{
+    if (!s.mic)
+        return;
+    memcpy(s.mic + s.now, mic, STEP * sizeof(*mic));
+    s.cleaned = scene_clean(s.session, s.clean, s.cleaned);
+}
+
+static bool write_sound(const char *name, const int16_t *pcm)
+{
+    char path[4096];
+    (void)snprintf(path, sizeof(path), "%s-%s.wav", s.options.write, name);
+    uint8_t head[PRL_WAV_HEADER_SIZE];
+    prl_wav_header(head, HZ, s.length);
+    FILE *file = fopen(path, "wb");
+    bool good = file && fwrite(head, 1, sizeof(head), file) == sizeof(head) &&
+                fwrite(pcm, sizeof(*pcm), s.length, file) == s.length;
+    if (file && fclose(file) != 0)
+        good = false;
+    if (!good)
+        (void)fprintf(stderr, "echo-scenes: cannot write %s\n", path);
+    return good;
+}
+
+// The loudspeaker on the clock of the microphone.
+static bool write_sounds(void)
+{
+    if (!s.mic)
+        return true;
+    size_t up = (size_t)((s.options.delay_ms - s.options.delay_ms / 2) * HZ / 1000);
+    bool good = write_sound("microphone", s.mic) && write_sound("cleaned", s.clean);
+    for (size_t i = 0; i < s.length; i++)
+        s.mic[i] = i < up ? 0 : (int16_t)lrintf(s.played[i - up]);
+    return good && write_sound("loudspeaker", s.mic);
 }
 
 // ---- the run ----
@@ -497,6 +543,7 @@ static void run(void)
             (void)fprintf(stderr, "echo-scenes: the session takes no sound\n");
         hear_out();
         settle();
+        keep(mic);
         bool idle = !prl_session_busy(s.session) && s.now > s.person_to + HZ;
         quiet = idle ? quiet + STEP : 0;
         if (quiet > HZ) {
@@ -551,6 +598,8 @@ static void stop(void)
     prl_mem_free(s.noise.pcm);
     prl_mem_free(s.talk.pcm);
     prl_mem_free(s.played);
+    prl_mem_free(s.mic);
+    prl_mem_free(s.clean);
 }
 
 static bool read_options(int argc, char **argv)
@@ -595,6 +644,8 @@ static bool read_options(int argc, char **argv)
             s.options.list = strcmp(value, "0") != 0;
         else if (strcmp(name, "--turns") == 0)
             s.options.semantic = strcmp(value, "semantic") == 0;
+        else if (strcmp(name, "--write") == 0)
+            s.options.write = value;
         else
             return false;
     }
@@ -610,6 +661,12 @@ int main(int argc, char **argv)
     read_sounds();
     s.length = (size_t)s.options.seconds * HZ;
     s.played = prl_mem_array(s.length, sizeof(*s.played));
+    if (s.options.write) {
+        s.mic = prl_mem_zalloc(s.length * sizeof(*s.mic));
+        s.clean = prl_mem_zalloc(s.length * sizeof(*s.clean));
+        if (!s.mic || !s.clean)
+            return 1;
+    }
     if (!s.played || s.talk.count < SCENE_UNIT || !start())
         return 1;
     s.person_next = (size_t)s.options.first_s * HZ;
@@ -621,6 +678,7 @@ int main(int argc, char **argv)
     run();
     report(prl_clock_thread_us() - cpu_us);
     prl_clock_hold(-1);
+    bool written = write_sounds();
     stop();
-    return 0;
+    return written ? 0 : 1;
 }
