@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -368,6 +369,9 @@ static void run_resolve(void *arg)
     struct resolve *resolve = arg;
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
     resolve->failed = getaddrinfo(resolve->host, resolve->service, &hints, &resolve->list);
+    // Known without a resolver (RFC 6761, 6.3): a bare system has no /etc/hosts.
+    if (resolve->failed && strcasecmp(resolve->host, "localhost") == 0)
+        resolve->failed = getaddrinfo("127.0.0.1", resolve->service, &hints, &resolve->list);
 }
 
 static void take_list(struct prl_wsc *client, struct resolve *resolve)
