@@ -8,6 +8,7 @@ suite that prints none, ends with a non-zero status or takes too long counts as 
 can pass by not running. In the unit and e2e suites up to TRIES failed tests get a second try each: a shared machine stalls
 now and then, and what is really broken breaks twice. Such tests are named again before the sum. The last line printed is the sum; the exit status is 0 only when nothing failed.
 """
+import contextlib
 import glob
 import os
 import pathlib
@@ -15,6 +16,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -46,6 +48,13 @@ def suites():
     return listed
 
 
+def end_what_is_left(child):
+    """A program that outlives its suite would keep the suite's output open, and everybody waiting."""
+    child.wait()
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+
+
 def run_suite(name, command, limit_s, unstable):
     """Returns [passed, failed, skipped], prints the suite's output as it comes and adds to `unstable`."""
     print(f"== {name}: {' '.join(command)}", flush=True)
@@ -55,6 +64,7 @@ def run_suite(name, command, limit_s, unstable):
                              env=dict(os.environ, PARLEY_TEST_TRIES=str(TRIES)))
     signal.signal(signal.SIGALRM, lambda *_: os.killpg(child.pid, signal.SIGKILL))
     signal.alarm(limit_s)
+    threading.Thread(target=end_what_is_left, args=(child,), daemon=True).start()
     for raw in child.stdout:
         line = raw.decode(errors="replace").rstrip("\n")
         print(line, flush=True)

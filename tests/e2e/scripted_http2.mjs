@@ -1,6 +1,6 @@
 // scripted_http2.mjs -- a chat completions endpoint over HTTP/2 by Node's own stack, for test_others.py.
 //
-//   node scripted_http2.mjs KEY.pem CHAIN.pem     prints its port; GET /stats tells what it saw
+//   node scripted_http2.mjs KEY.pem CHAIN.pem     prints its port; GET /stats tells what it saw; ends with its input
 //
 // An answer is six words, one each 100 ms; a prompt with "for ever" gets them without an end.
 import http2 from "node:http2";
@@ -55,3 +55,4 @@ const [key, cert] = process.argv.slice(2).map((path) => fs.readFileSync(path));
 const server = http2.createSecureServer({ key, cert, allowHTTP1: true }, serve);
 server.on("session", () => stats.sessions++);
 server.listen(0, "127.0.0.1", () => console.log(server.address().port));
+process.stdin.on("end", () => process.exit()).resume();

@@ -164,7 +164,7 @@ async def test_requests_share_one_connection_over_http2():
     with tempfile.TemporaryDirectory() as place:
         files = certificate_files(place)
         node = subprocess.Popen([os.path.join(os.path.dirname(sys.executable), "node"), pathlib.Path(__file__).with_name("scripted_http2.mjs"),
-                                 *files], stdout=subprocess.PIPE, text=True)
+                                 *files], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         port = int(node.stdout.readline())
         context = ssl.create_default_context(cafile=str(files[1]))
 
@@ -206,8 +206,8 @@ async def test_requests_share_one_connection_over_http2():
                 await settled(server)
                 assert metric(server, "parley_engine_failures_total") == 0
         finally:
-            node.kill()
-            node.wait()
+            node.stdin.close()  # "node" is a wrapper: who kills it leaves the program itself behind
+            node.wait(30 * PATIENCE)
     script.stop()
 
 

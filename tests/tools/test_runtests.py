@@ -2,6 +2,7 @@
 import contextlib
 import io
 import sys
+import time
 import unittest
 
 import runtests
@@ -30,6 +31,12 @@ class Counting(unittest.TestCase):
 
     def test_too_slow_is_a_failure(self):
         self.assertEqual(count("import threading; threading.Event().wait(60)", limit_s=1), [0, 1, 0])
+
+    def test_what_a_suite_leaves_behind_holds_nobody_up(self):
+        code = "import subprocess; subprocess.Popen(['sleep', '60']); print('1 passed, 0 failed', flush=True)"
+        began = time.monotonic()
+        self.assertEqual(count(code, limit_s=50), [1, 0, 0])
+        self.assertLess(time.monotonic() - began, 40)
 
     def test_unstable_tests_are_named(self):
         unstable = []
