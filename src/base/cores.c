@@ -25,6 +25,7 @@ static const double UNIT_WEIGHT = 0.2; // of the newest figure
 struct prl_cores {
     int total;
     atomic_int busy;         // lanes that compute
+    atomic_uint entered;     // times that one began
     atomic_int foreign;      // hundredths of a core that others use
     bool fixed;              // foreign was set
     atomic_flag looking;     // one lane at a time reads the system's figures; it owns what follows
@@ -43,6 +44,7 @@ enum prl_err prl_cores_create(struct prl_cores **out, int total)
         total = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
     (*out)->total = total < 1 ? 1 : total > TOTAL_MAX ? TOTAL_MAX : total;
     atomic_init(&(*out)->busy, 0);
+    atomic_init(&(*out)->entered, 0);
     atomic_init(&(*out)->foreign, 0);
     atomic_flag_clear(&(*out)->looking);
     return PRL_OK;
@@ -61,8 +63,10 @@ int prl_cores_total(const struct prl_cores *cores)
 
 void prl_cores_enter(struct prl_cores *cores)
 {
-    if (cores)
-        atomic_fetch_add_explicit(&cores->busy, 1, memory_order_relaxed);
+    if (!cores)
+        return;
+    atomic_fetch_add_explicit(&cores->entered, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&cores->busy, 1, memory_order_relaxed);
 }
 
 void prl_cores_leave(struct prl_cores *cores)
@@ -123,6 +127,12 @@ void prl_cores_set_foreign(struct prl_cores *cores, int hundredths)
     atomic_store_explicit(&cores->foreign, hundredths < 0 ? 0 : hundredths, memory_order_relaxed);
 }
 
+int prl_cores_others(const struct prl_cores *cores)
+{
+    int others = cores ? atomic_load_explicit(&cores->busy, memory_order_relaxed) - 1 : 0;
+    return others > 0 ? others : 0;
+}
+
 int prl_cores_share(struct prl_cores *cores, int max)
 {
     if (!cores)
@@ -132,26 +142,30 @@ int prl_cores_share(struct prl_cores *cores, int max)
         look(cores);
         atomic_flag_clear_explicit(&cores->looking, memory_order_release);
     }
-    int others = atomic_load_explicit(&cores->busy, memory_order_relaxed) - 1;
     int foreign = atomic_load_explicit(&cores->foreign, memory_order_relaxed);
-    int share =
-        cores->total - (others > 0 ? others : 0) - (foreign + 99 - FOREIGN_HUNDREDTHS) / 100;
+    int share = cores->total - prl_cores_others(cores) - (foreign + 99 - FOREIGN_HUNDREDTHS) / 100;
     if (max > 0 && share > max)
         share = max;
     return share > 1 ? share : 1;
 }
 
+static unsigned entered(struct prl_cores *cores)
+{
+    return cores ? atomic_load_explicit(&cores->entered, memory_order_relaxed) : 0;
+}
+
 int prl_pace_begin(struct prl_pace *pace, struct prl_cores *cores, int max)
 {
     int share = prl_cores_share(cores, max);
+    pace->entered = entered(cores);
     pace->began_us = prl_clock_now_us();
     pace->threads = pace->unit_us > 0 && pace->began_us >= pace->shy_until_us ? share : 1;
     return pace->threads;
 }
 
-void prl_pace_end(struct prl_pace *pace, double units)
+void prl_pace_end(struct prl_pace *pace, struct prl_cores *cores, double units)
 {
-    if (units <= 0)
+    if (units <= 0 || pace->entered != entered(cores))
         return;
     int64_t now_us = prl_clock_now_us();
     double unit_us = (double)(now_us - pace->began_us) / units;

@@ -31,6 +31,8 @@ void prl_cores_leave(struct prl_cores *cores);
 // Between the two: threads that the caller may use, at least 1 and at most `max`; `max` 0: no limit
 // of its own.
 int prl_cores_share(struct prl_cores *cores, int max);
+// Between the two: other lanes that compute now.
+int prl_cores_others(const struct prl_cores *cores);
 // What programs other than this one use, in hundredths of a core: from now on instead of the
 // system's figure (tests). Negative: the system's again.
 void prl_cores_set_foreign(struct prl_cores *cores, int hundredths);
@@ -41,13 +43,15 @@ struct prl_pace {
     int64_t shy_us;       // how long the next retreat lasts
     int64_t shy_until_us; // one thread until then
     int threads;          // of the step that is under way
+    unsigned entered;     // lanes that had begun to compute when it began
     int64_t began_us;
 };
 
 // Around each such step, between enter and leave. begin returns how many threads it should use: its
 // share of the cores, but 1 until its price is known, and for a while after more threads were slower.
-// `units` of work were done; 0, when it failed or was stopped, teaches nothing.
+// `units` of work were done. A step that failed or was stopped, with 0 units, teaches nothing, and
+// none in which another lane began: two lanes that wanted a core are not a foreign program.
 int prl_pace_begin(struct prl_pace *pace, struct prl_cores *cores, int max);
-void prl_pace_end(struct prl_pace *pace, double units);
+void prl_pace_end(struct prl_pace *pace, struct prl_cores *cores, double units);
 
 #endif

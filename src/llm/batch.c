@@ -16,8 +16,9 @@ enum {
     CHUNK_GUEST = 16,       // the same, of a speculation or prefill
     CHUNK_BESIDE = 8,       // beside answers being written
     CHUNK_GUEST_BESIDE = 4, // a speculation's beside a committed answer
+    CHUNK_CROWDED = 4,      // beside other lanes, so that the next step soon gets their cores
     GUEST_EVERY = 4,        // every how many steps guests take part beside committed work
-    FEW_ENTRIES = 4,        // up to here a step is bound by memory, above by computing
+    STEP_ENTRIES = 6,       // a step costs about as much as so many entries beside its own
 };
 
 struct stream {
@@ -51,7 +52,7 @@ struct prl_llm_batch {
     uint64_t order;
     uint64_t turn;
     struct prl_llm_batch_stats stats;
-    struct prl_pace pace_few, pace_many; // of steps with few and many entries
+    struct prl_pace pace;
     // The step being built.
     struct prl_llm_entry entries[PRL_LLM_BATCH_MAX];
     int entry_count;
@@ -362,6 +363,12 @@ static struct stream *next_prompt(struct prl_llm_batch *batch, bool guests,
     return best;
 }
 
+// Other lanes have half of the cores or more, for now.
+static bool crowded(const struct prl_llm_batch *batch)
+{
+    return 2 * prl_cores_others(batch->cores) >= prl_cores_total(batch->cores);
+}
+
 static int chunk_of(const struct prl_llm_batch *batch, const struct stream *stream, bool urgent)
 {
     bool guest = rank(stream) > 0;
@@ -369,6 +376,8 @@ static int chunk_of(const struct prl_llm_batch *batch, const struct stream *stre
         return CHUNK_GUEST_BESIDE;
     if (batch->entry_count > 0)
         return CHUNK_BESIDE;
+    if (crowded(batch))
+        return CHUNK_CROWDED;
     return guest ? CHUNK_GUEST : CHUNK_ALONE;
 }
 
@@ -504,11 +513,10 @@ static enum prl_err decode(struct prl_llm_batch *batch)
 {
     if (!batch->cores || !batch->ops->threads)
         return batch->ops->decode(batch->model, batch->entries, batch->entry_count);
-    bool few = batch->entry_count <= FEW_ENTRIES;
-    struct prl_pace *pace = few ? &batch->pace_few : &batch->pace_many;
+    struct prl_pace *pace = &batch->pace;
     batch->ops->threads(batch->model, prl_pace_begin(pace, batch->cores, batch->threads_max));
     enum prl_err err = batch->ops->decode(batch->model, batch->entries, batch->entry_count);
-    prl_pace_end(pace, err ? 0 : few ? 1 : batch->entry_count);
+    prl_pace_end(pace, batch->cores, err ? 0 : STEP_ENTRIES + batch->entry_count);
     return err;
 }
 

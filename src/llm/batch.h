@@ -6,8 +6,9 @@
 //           fourth step while a committed answer runs. Answers being written all take part in a
 //           step; one prompt at a time is prefilled beside them.
 // Longest step: while an answer is being written at most 8 tokens of a prompt are computed with it
-//           (4 of a speculation's beside a committed answer); alone 32, a speculation's 16.
-//           Measured on 2 busy cores, one thread: see docs/MODELS.md.
+//           (4 of a speculation's beside a committed answer); alone 32, a speculation's 16; 4 as
+//           long as other lanes have half of the cores, since a step keeps the threads it began
+//           with. Measured on 2 busy cores, one thread: see docs/MODELS.md.
 // Units:    tokens; microseconds, monotonic.
 // Threads:  the lane's thread.
 // Memory:   a stream is one small block, a job its prompt and tokens; both bounded by llm/prompt.h

@@ -200,9 +200,10 @@ static enum prl_err run(struct whisper *whisper, struct call *call,
         request->threads = prl_pace_begin(&whisper->pace, whisper->cores, whisper->threads_max);
     int failed = whisper->ops->decode(whisper->model, request, result);
     if (whisper->cores)
-        prl_pace_end(&whisper->pace, failed               ? 0
-                                     : request->audio_ctx ? request->audio_ctx
-                                                          : CONTEXT_MAX);
+        prl_pace_end(&whisper->pace, whisper->cores,
+                     failed               ? 0
+                     : request->audio_ctx ? request->audio_ctx
+                                          : CONTEXT_MAX);
     if (failed == PRL_WHISPER_STOPPED)
         return PRL_ERR_CANCELED;
     if (failed) {

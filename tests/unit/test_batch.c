@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cores.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "tests/unit.h"
@@ -261,6 +262,30 @@ PRL_TEST(batch_prompt_beside_an_answer_is_cut_small)
     EXPECT(guests > 0 && guests <= steps / 4 + 1);
     run(&world);
     close_world(&world);
+}
+
+PRL_TEST(batch_prompt_beside_another_lane_is_cut_small)
+{
+    struct world world;
+    struct prl_cores *cores;
+    REQUIRE(open_world(&world, 4, 1024, 4096));
+    REQUIRE(prl_cores_create(&cores, 2) == PRL_OK);
+    prl_llm_batch_share(world.batch, cores, 0);
+    prl_cores_enter(cores);
+    prl_cores_enter(cores); // a recogniser
+    ask(&world, 1, "hello", false);
+    for (int i = 0; i < 3; i++)
+        (void)prl_llm_batch_step(world.batch);
+    for (int i = 0; i < world.fake.step_count; i++)
+        EXPECT_INT(world.fake.steps[i].entries, 4);
+    int from = world.fake.step_count;
+    prl_cores_leave(cores);
+    (void)prl_llm_batch_step(world.batch);
+    EXPECT_INT(world.fake.steps[from].entries, 16);
+    run(&world);
+    prl_cores_leave(cores);
+    close_world(&world);
+    prl_cores_destroy(&cores);
 }
 
 PRL_TEST(batch_committed_goes_before_speculation)

@@ -71,7 +71,7 @@ static int step(struct prl_pace *pace, struct prl_cores *cores, double units, in
 {
     int threads = prl_pace_begin(pace, cores, 0);
     prl_clock_hold(prl_clock_now_us() + took_us);
-    prl_pace_end(pace, units);
+    prl_pace_end(pace, cores, units);
     return threads;
 }
 
@@ -132,5 +132,24 @@ PRL_TEST(pace_retreats_and_comes_back)
     EXPECT_INT(step(&pace, cores, 10, 5000), 2);
     prl_clock_hold(prl_clock_now_us() + 1000000); // and a short retreat as at first
     EXPECT_INT(prl_pace_begin(&pace, cores, 0), 2);
+    end_cores(&cores);
+}
+
+PRL_TEST(pace_is_not_misled_by_another_lane)
+{
+    struct prl_cores *cores;
+    struct prl_pace pace = {0};
+    REQUIRE(two_cores(&cores));
+    EXPECT_INT(prl_cores_others(cores), 0);
+    EXPECT_INT(step(&pace, cores, 10, 1000), 1);
+    EXPECT_INT(prl_pace_begin(&pace, cores, 0), 2);
+    prl_cores_enter(cores); // a recogniser begins in the middle of the step
+    EXPECT_INT(prl_cores_others(cores), 1);
+    prl_clock_hold(prl_clock_now_us() + 5000);
+    prl_pace_end(&pace, cores, 10);
+    EXPECT_INT(step(&pace, cores, 10, 1200), 1);
+    prl_cores_leave(cores);
+    EXPECT_INT(step(&pace, cores, 10, 600), 2); // no retreat
+    EXPECT_INT(prl_cores_others(NULL), 0);
     end_cores(&cores);
 }
