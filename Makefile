@@ -128,10 +128,10 @@ echo-scenes: all $(ECHO_SCENES)
 $(ECHO_SCENES): $(B)/tests/bench/scene_call.o
 overlap-scenes: all $(B)/tests/bench/overlap_scenes
 EAR_SCENES := $(B)/tests/bench/overlap_scenes $(B)/tests/bench/turn_scenes
-$(EAR_SCENES): $(B)/tests/bench/scene_ear.o
+$(EAR_SCENES): $(B)/tests/bench/scene_ear.o $(B)/tests/bench/scene_run.o
 $(ECHO_SCENES) $(EAR_SCENES): %: %.o $(B)/tests/bench/scene.o $(B)/tests/unit/llm_fake.o $(B)/libparley.a
 	@echo "  LINK  $@"
-	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
 
 $(B)/tests/bench/gain_bench: %: %.o $(B)/tests/bench/scene.o $(B)/libparley.a
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
