@@ -63,6 +63,10 @@
     X(TRACES, COUNTER, "parley_traces_total", "Turns that the collector of traces took")           \
     X(TRACES_DROPPED, COUNTER, "parley_traces_dropped_total",                                      \
       "Turns that a collector or file of traces did not take")                                     \
+    X(TLS_FULL, COUNTER, "parley_engine_tls_total{handshake=\"full\"}",                            \
+      "WebSockets over TLS that were opened to engines elsewhere, by how they began")              \
+    X(TLS_RESUMED, COUNTER, "parley_engine_tls_total{handshake=\"resumed\"}",                      \
+      "WebSockets over TLS that were opened to engines elsewhere, by how they began")              \
     X(LATE_EVENTS, COUNTER, "parley_late_events_total", "Results of generations that were over")   \
     X(LOOP_STALLS, COUNTER, "parley_loop_stalls_total", "Loop callbacks over their time limit")    \
     X(LANE_WAIT, HISTOGRAM, "parley_lane_wait_seconds", "Time a message waited for its lane")      \

@@ -80,7 +80,8 @@ enum prl_err prl_stream_create(struct prl_stream **out, struct prl_loop *loop,
     stream->error = "no error";
     enum prl_err err = PRL_OK;
     if (conf->tls)
-        err = prl_tls_create(&stream->tls, conf->tls, conf->fd, conf->server_name);
+        err =
+            prl_tls_create(&stream->tls, conf->tls, conf->fd, conf->server_name, conf->server_port);
     if (!err)
         err = prl_watch_create(&stream->watch, loop, conf->fd, conf->what, on_ready, stream);
     if (!err && !apply_want(stream))

@@ -25,6 +25,7 @@ struct prl_stream_conf {
     int fd;
     struct prl_tls_ctx *tls;
     const char *server_name;
+    uint16_t server_port;
     const char *what; // for the stall alarm
     prl_stream_fn fn;
     void *arg;

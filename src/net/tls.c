@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "net/cert.h"
 #include "net/loop.h"
 #include "net/origin.h"
@@ -22,17 +23,30 @@ enum {
     BACK_S = 3600, // our certificate begins an hour back, for clocks that differ
     ERROR_SIZE = 256,
     NAMES_MAX = 32,
-    NAMES_SIZE = 4096
+    NAMES_SIZE = 4096,
+    PEER_SIZE = 272,   // "name:port"
+    SESSIONS_MAX = 16, // of all servers
+    SESSIONS_PEER_MAX = 4
+};
+
+struct kept {
+    SSL_SESSION *session; // owned; NULL: a free place
+    uint64_t order;       // of keeping; 0 where it is free
+    char peer[PEER_SIZE];
 };
 
 struct prl_tls_ctx {
     SSL_CTX *ssl;
     bool client;
     bool insecure;
+    struct kept *kept; // owned, SESSIONS_MAX; NULL: a server's
+    uint64_t keeps;
 };
 
 struct prl_tls {
     SSL *ssl;
+    struct prl_tls_ctx *ctx; // borrowed
+    char *peer;              // owned; NULL: the server side
     unsigned wants;
     const char *error; // static text inside OpenSSL or ours
 };
@@ -139,6 +153,63 @@ enum prl_err prl_tls_ensure_files(const char *dir, const char *const *names, siz
     return err;
 }
 
+// ---- sessions that a client resumes ----
+
+// Takes `session`.
+static void keep_session(struct prl_tls_ctx *ctx, const char *peer, SSL_SESSION *session)
+{
+    struct kept *oldest = NULL; // a free place is older than all
+    struct kept *oldest_same = NULL;
+    size_t same = 0;
+    for (struct kept *at = ctx->kept; at < ctx->kept + SESSIONS_MAX; at++) {
+        if (!oldest || at->order < oldest->order)
+            oldest = at;
+        if (!at->session || strcmp(at->peer, peer) != 0)
+            continue;
+        same++;
+        if (!oldest_same || at->order < oldest_same->order)
+            oldest_same = at;
+    }
+    struct kept *place = same < SESSIONS_PEER_MAX ? oldest : oldest_same;
+    SSL_SESSION_free(place->session);
+    place->session = session;
+    place->order = ++ctx->keeps;
+    snprintf(place->peer, sizeof(place->peer), "%s", peer);
+}
+
+// The newest of a server, the caller's from now on; or NULL.
+static SSL_SESSION *take_session(struct prl_tls_ctx *ctx, const char *peer)
+{
+    struct kept *newest = NULL;
+    for (struct kept *at = ctx->kept; at < ctx->kept + SESSIONS_MAX; at++)
+        if (at->session && strcmp(at->peer, peer) == 0 && (!newest || at->order > newest->order))
+            newest = at;
+    if (!newest)
+        return NULL;
+    SSL_SESSION *session = newest->session;
+    *newest = (struct kept){.session = NULL};
+    return session;
+}
+
+// With TLS 1.3 it comes behind the handshake, when the first data is read. Nonzero: we keep it.
+static int on_session(SSL *ssl, SSL_SESSION *session)
+{
+    struct prl_tls *tls = SSL_get_app_data(ssl);
+    keep_session(tls->ctx, tls->peer, session);
+    return 1;
+}
+
+static enum prl_err start_keeping(struct prl_tls_ctx *ctx)
+{
+    ctx->kept = prl_mem_zalloc(SESSIONS_MAX * sizeof(*ctx->kept));
+    if (!ctx->kept)
+        return PRL_ERR_NOMEM;
+    SSL_CTX_set_session_cache_mode(ctx->ssl,
+                                   SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
+    SSL_CTX_sess_set_new_cb(ctx->ssl, on_session);
+    return PRL_OK;
+}
+
 // ---- contexts ----
 
 static const char *last_error(const char *otherwise)
@@ -214,7 +285,10 @@ enum prl_err prl_tls_ctx_create_client(struct prl_tls_ctx **out, const char *ca_
                                        char *error)
 {
     enum prl_err err = create_ctx(out, TLS_client_method());
+    if (!err)
+        err = start_keeping(*out);
     if (err) {
+        prl_tls_ctx_destroy(out);
         snprintf(error, ERROR_SIZE, "TLS: %s", prl_err_name(err));
         return err;
     }
@@ -237,6 +311,9 @@ void prl_tls_ctx_destroy(struct prl_tls_ctx **ctx)
 {
     if (!*ctx)
         return;
+    for (size_t i = 0; (*ctx)->kept && i < SESSIONS_MAX; i++)
+        SSL_SESSION_free((*ctx)->kept[i].session);
+    prl_mem_free((*ctx)->kept);
     SSL_CTX_free((*ctx)->ssl);
     prl_mem_free(*ctx);
     *ctx = NULL;
@@ -252,18 +329,35 @@ static bool set_peer_name(struct prl_tls *tls, const struct prl_tls_ctx *ctx, co
            (ctx->insecure || SSL_set1_host(tls->ssl, name) == 1);
 }
 
+// Whom we talk to, and what is left of an earlier talk. A session that the server refuses costs nothing:
+// the handshake is then a full one.
+static bool set_peer(struct prl_tls *tls, const char *name, uint16_t port)
+{
+    char peer[PEER_SIZE];
+    int len = snprintf(peer, sizeof(peer), "%s:%u", name, port);
+    tls->peer = len < (int)sizeof(peer) ? prl_mem_strdup(peer) : NULL;
+    if (!tls->peer || SSL_set_app_data(tls->ssl, tls) != 1 || !set_peer_name(tls, tls->ctx, name))
+        return false;
+    SSL_SESSION *session = take_session(tls->ctx, peer);
+    if (session && SSL_SESSION_is_resumable(session))
+        (void)SSL_set_session(tls->ssl, session);
+    SSL_SESSION_free(session);
+    return true;
+}
+
 enum prl_err prl_tls_create(struct prl_tls **out, struct prl_tls_ctx *ctx, int fd,
-                            const char *server_name)
+                            const char *server_name, uint16_t server_port)
 {
     PRL_CHECK(ctx->client == (server_name != NULL));
     struct prl_tls *tls = *out = prl_mem_zalloc(sizeof(*tls));
     if (!tls)
         return PRL_ERR_NOMEM;
+    tls->ctx = ctx;
     tls->ssl = SSL_new(ctx->ssl);
     tls->wants = ctx->client ? PRL_WATCH_WRITE : PRL_WATCH_READ;
     tls->error = "no error";
     bool good = tls->ssl && SSL_set_fd(tls->ssl, fd) == 1 &&
-                (!server_name || set_peer_name(tls, ctx, server_name));
+                (!server_name || set_peer(tls, server_name, server_port));
     if (!good) {
         ERR_clear_error();
         prl_tls_destroy(out);
@@ -281,6 +375,7 @@ void prl_tls_destroy(struct prl_tls **tls)
     if (!*tls)
         return;
     SSL_free((*tls)->ssl);
+    prl_mem_free((*tls)->peer);
     prl_mem_free(*tls);
     *tls = NULL;
 }
@@ -307,12 +402,25 @@ static enum prl_err judge(struct prl_tls *tls, int result)
     return PRL_ERR_IO;
 }
 
+static void note_connect(struct prl_tls *tls)
+{
+    bool resumed = SSL_session_reused(tls->ssl) == 1;
+    prl_metrics_add(resumed ? PRL_METRIC_TLS_RESUMED : PRL_METRIC_TLS_FULL, 1);
+    // A session of TLS 1.2 is good for many connections, and not given again.
+    if (resumed && SSL_version(tls->ssl) < TLS1_3_VERSION)
+        keep_session(tls->ctx, tls->peer, SSL_get1_session(tls->ssl));
+}
+
 enum prl_err prl_tls_handshake(struct prl_tls *tls)
 {
     ERR_clear_error();
     errno = 0;
     int result = SSL_do_handshake(tls->ssl);
-    return result == 1 ? PRL_OK : judge(tls, result);
+    if (result != 1)
+        return judge(tls, result);
+    if (tls->peer)
+        note_connect(tls);
+    return PRL_OK;
 }
 
 enum prl_err prl_tls_read(struct prl_tls *tls, void *data, size_t size, size_t *got)

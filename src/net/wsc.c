@@ -294,6 +294,7 @@ static void start_stream(struct prl_wsc *client)
     struct prl_stream_conf conf = {.fd = client->fd,
                                    .tls = client->tls,
                                    .server_name = client->tls ? client->url.host : NULL,
+                                   .server_port = client->url.port,
                                    .what = "ws client",
                                    .fn = on_stream,
                                    .arg = client};

@@ -41,7 +41,8 @@ struct prl_wsc_conf {
     bool insecure;            // accept any certificate (self-signed)
     // Where the clients of one owner, with one ca_file and insecure, keep what they trust: made by the
     // first that needs it, borrowed by the others, destroyed by the owner after all of them
-    // (prl_tls_ctx_destroy). Reading the system's certificates costs 20 ms and more. NULL: each its own.
+    // (prl_tls_ctx_destroy). Reading the system's certificates costs 20 ms and more, and a further connection
+    // to the same server resumes the session of an earlier one. NULL: each its own.
     struct prl_tls_ctx **trust;
     size_t message_size_max;    // 0: 16 MiB; closes with 1009 above
     size_t queue_size_max;      // 0: 32 MiB

@@ -1,12 +1,14 @@
-// test_wsc.c -- the WebSocket client against our own server, plain and TLS, and the certificate.
-#include <fcntl.h>
+// test_wsc.c -- the WebSocket client against our own server, plain and TLS.
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <sys/socket.h>
+#include <sys/types.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "base/str.h"
 #include "net/http.h"
 #include "net/tls.h"
@@ -280,6 +282,39 @@ PRL_TEST(wsc_says_why_it_could_not_connect)
     EXPECT_INT(f.closed, 0);
 }
 
+// The socket of this process that is connected to `port`.
+static int socket_to(uint16_t port)
+{
+    enum { FDS = 256 };
+    for (int fd = 3; fd < FDS; fd++) {
+        struct sockaddr_in peer = {.sin_family = AF_UNSPEC};
+        socklen_t size = sizeof(peer);
+        if (getpeername(fd, (struct sockaddr *)&peer, &size) == 0 && peer.sin_family == AF_INET &&
+            ntohs(peer.sin_port) == port)
+            return fd;
+    }
+    return -1;
+}
+
+PRL_TEST(wsc_sends_small_messages_at_once)
+{
+    struct fixture f = {0};
+    REQUIRE(set_up(&f, true) == PRL_OK);
+    for (int tls = 0; tls < 2; tls++) {
+        uint16_t port = tls ? f.tls_port : f.port;
+        struct prl_wsc_conf conf = {.insecure = true};
+        int on = 0;
+        socklen_t size = sizeof(on);
+        EXPECT_OK(connect_to(&f, tls ? "wss" : "ws", "127.0.0.1", port, &conf));
+        EXPECT(await_count(&f, &f.opened, 1));
+        EXPECT(getsockopt(socket_to(port), IPPROTO_TCP, TCP_NODELAY, &on, &size) == 0);
+        EXPECT(on != 0);
+        prl_wsc_destroy(&f.client);
+        EXPECT(await_count(&f, &f.server_closed, tls + 1));
+    }
+    tear_down(&f);
+}
+
 PRL_TEST(wsc_over_tls)
 {
     enum { SIZE = 1 << 20 };
@@ -307,8 +342,10 @@ PRL_TEST(wsc_over_tls)
         EXPECT(await_count(&f, &f.closed, 1));
         EXPECT_INT(f.code, 4001);
     }
-    // What is trusted is read once, and then the file is needed no more.
+    // What is trusted is read once, and then the file is needed no more; neither is the certificate.
     struct prl_tls_ctx *trust = NULL;
+    uint64_t full = prl_metrics_value(PRL_METRIC_TLS_FULL);
+    uint64_t resumed = prl_metrics_value(PRL_METRIC_TLS_RESUMED);
     for (int i = 0; i < 2; i++) {
         struct prl_wsc_conf conf = {.ca_file = i == 0 ? ca : "/nonexistent", .trust = &trust};
         EXPECT_OK(connect_to(&f, "wss", "127.0.0.1", f.tls_port, &conf));
@@ -317,6 +354,8 @@ PRL_TEST(wsc_over_tls)
         EXPECT(await_count(&f, &f.closed, 1));
         EXPECT_INT(f.code, 4001);
     }
+    EXPECT_INT(prl_metrics_value(PRL_METRIC_TLS_FULL), full + 1);
+    EXPECT_INT(prl_metrics_value(PRL_METRIC_TLS_RESUMED), resumed + 1);
     prl_wsc_destroy(&f.client);
     prl_tls_ctx_destroy(&trust);
     // Plain HTTP at the TLS port ends without harm.
@@ -324,35 +363,6 @@ PRL_TEST(wsc_over_tls)
     expect_failure(&f, "upgrade: ");
     prl_mem_free(text);
     tear_down(&f);
-}
-
-PRL_TEST(tls_makes_one_pair_and_keeps_it)
-{
-    static const char *const names[] = {"voice.example", "10.0.0.7", "bad name", "::ffff:10.0.0.8"};
-    struct prl_tls_files files;
-    struct stat info;
-    struct stat again;
-    char error[256];
-    struct prl_tls_ctx *ctx;
-    char dir[300];
-    snprintf(dir, sizeof(dir), "%s/tls", prl_test_dir());
-    EXPECT_OK(prl_tls_ensure_files(dir, names, 4, &files));
-    EXPECT(stat(files.key_path, &info) == 0);
-    EXPECT_INT(info.st_mode & 0777, 0600);
-    EXPECT_OK(prl_tls_ctx_create_server(&ctx, files.cert_path, files.key_path, error));
-    prl_tls_ctx_destroy(&ctx);
-    EXPECT_OK(prl_tls_ensure_files(dir, NULL, 0, &files));
-    EXPECT(stat(files.key_path, &again) == 0);
-    EXPECT(info.st_ino == again.st_ino); // kept, not made again
-    EXPECT_INT(prl_tls_ctx_create_server(&ctx, files.key_path, files.key_path, error),
-               PRL_ERR_INVALID);
-    EXPECT(ctx == NULL && strstr(error, "key.pem: "));
-    EXPECT_INT(prl_tls_ctx_create_server(&ctx, files.cert_path, "/nonexistent", error),
-               PRL_ERR_INVALID);
-    EXPECT(strstr(error, "/nonexistent: "));
-    EXPECT(unlink(files.key_path) == 0);
-    EXPECT_INT(prl_tls_ensure_files(dir, NULL, 0, &files), PRL_ERR_INVALID);
-    EXPECT_INT(prl_tls_ensure_files("/nonexistent/deep", NULL, 0, &files), PRL_ERR_IO);
 }
 
 PRL_TEST_OOM(wsc_whole_life)
