@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "tts/voices.h"
 #include "upstream/upstream.h"
 
 static const char *const formats[] = {"pcm", "wav", "opus"}; // by enum prl_settings_format
@@ -35,6 +36,16 @@ int prl_far_embedded(const struct prl_settings_engine chain[PRL_SETTINGS_CHAIN])
         if (chain[i].backend == PRL_SETTINGS_EMBEDDED)
             return i;
     return -1;
+}
+
+bool prl_far_has_upstream(const struct prl_settings *settings)
+{
+    return settings->upstream.url[0] != '\0';
+}
+
+const char *prl_far_voice(const struct prl_settings *settings)
+{
+    return prl_voice_find(settings->tts_voice) ? "" : settings->tts_voice;
 }
 
 static const char *section(int index)

@@ -24,6 +24,11 @@ bool prl_far_any(const struct prl_settings_engine chain[PRL_SETTINGS_CHAIN]);
 // Index of the embedded engine in the chain, or -1.
 int prl_far_embedded(const struct prl_settings_engine chain[PRL_SETTINGS_CHAIN]);
 
+// Does a Realtime server stand in for recogniser, model and voice?
+bool prl_far_has_upstream(const struct prl_settings *settings);
+// The name of a voice that only the engine elsewhere knows; "" when it is one of ours, which are passed on.
+const char *prl_far_voice(const struct prl_settings *settings);
+
 enum prl_err prl_far_pool(struct prl_pool **out, const struct prl_far *far,
                           const struct prl_settings *settings, struct prl_loop *loop,
                           struct prl_fetch *fetch, char *why) PRL_MUST_USE;
