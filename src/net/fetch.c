@@ -88,6 +88,13 @@ const char *prl_fetch_failure_name(enum prl_fetch_failure failure)
     return names[failure];
 }
 
+enum prl_err prl_fetch_failure_err(enum prl_fetch_failure failure)
+{
+    bool late =
+        failure == PRL_FETCH_FIRST_BYTE || failure == PRL_FETCH_GAP || failure == PRL_FETCH_TOTAL;
+    return failure == PRL_FETCH_OK ? PRL_OK : late ? PRL_ERR_TIMEOUT : PRL_ERR_REMOTE;
+}
+
 // ---- a request's life ----
 
 static void link_request(struct prl_fetch *fetch, struct prl_fetch_request *request)

@@ -108,5 +108,7 @@ void prl_fetch_stats(const struct prl_fetch *fetch, struct prl_fetch_stats *stat
 
 // A sentence's word for a failure: "connect", "first byte" …
 const char *prl_fetch_failure_name(enum prl_fetch_failure failure);
+// TIMEOUT: a limit of time was reached; REMOTE: anything else that is no OK.
+enum prl_err prl_fetch_failure_err(enum prl_fetch_failure failure);
 
 #endif

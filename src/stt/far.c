@@ -174,9 +174,7 @@ static void on_end(void *arg, const struct prl_fetch_end *end)
     struct prl_stt_far_job *job = arg;
     job->request = NULL;
     if (end->failure != PRL_FETCH_OK) {
-        bool late = end->failure == PRL_FETCH_FIRST_BYTE || end->failure == PRL_FETCH_GAP ||
-                    end->failure == PRL_FETCH_TOTAL;
-        finish(job, prl_pool_outcome(end), end->failure, late ? PRL_ERR_TIMEOUT : PRL_ERR_REMOTE,
+        finish(job, prl_pool_outcome(end), end->failure, prl_fetch_failure_err(end->failure),
                end->why);
         return;
     }

@@ -158,9 +158,8 @@ static void on_binary(void *arg, const char *data, size_t len)
 static void on_failed(void *arg, enum prl_fetch_failure failure, const char *why)
 {
     struct prl_live *live = arg;
-    bool late = failure == PRL_FETCH_FIRST_BYTE || failure == PRL_FETCH_GAP;
     live->link = NULL; // gone already
-    fail(live, failure, late ? PRL_ERR_TIMEOUT : PRL_ERR_REMOTE, why);
+    fail(live, failure, prl_fetch_failure_err(failure), why);
 }
 
 static const struct prl_link_ops link_ops = {on_text, on_binary, on_failed};

@@ -4,11 +4,11 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "dsp/echo.h"
 #include "tests/unit.h"
+#include "tests/unit/aec3_kit.h"
 
 enum { FRAME = PRL_ECHO_FRAME_SAMPLES, FRAMES = 800, LENGTH = FRAMES * FRAME, TAPS = 60 };
 
@@ -47,19 +47,6 @@ static double energy(const int16_t *pcm, int from, int to)
     for (int i = from; i < to; i++)
         sum += (double)pcm[i] * pcm[i];
     return sum;
-}
-
-static bool module_path(char *path, size_t size)
-{
-    char self[PATH_MAX];
-    ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    if (len <= 0)
-        return false;
-    self[len] = '\0';
-    char *slash = strrchr(self, '/');
-    *slash = '\0';
-    int written = snprintf(path, size, "%s/../lib/libparley_aec3.so", self);
-    return written > 0 && (size_t)written < size && access(path, R_OK) == 0;
 }
 
 static float kept_most; // of the last second, by prl_echo_kept
@@ -126,17 +113,13 @@ PRL_TEST(echo_goes_without_the_module)
 
 PRL_TEST(echo_goes_with_the_module)
 {
-    char path[PATH_MAX + 40];
-    if (!module_path(path, sizeof(path))) {
+    struct prl_echo_kit *kit = aec3_kit();
+    struct prl_echo_stats stats;
+    if (!kit) {
         (void)fprintf(stderr,
                       "echo: no AEC3 module beside this program; speexdsp alone is tested\n");
         return;
     }
-    struct prl_echo_kit *kit;
-    struct prl_echo_stats stats;
-    char why[200] = "";
-    REQUIRE(prl_echo_kit_create(&kit, path, why, sizeof(why)) == PRL_OK);
-    EXPECT_TEXT(why, "");
     EXPECT_TEXT(prl_echo_kit_name(kit), "aec3");
     static const int delays_ms[] = {50, 200, 700};
     for (size_t i = 0; i < sizeof(delays_ms) / sizeof(delays_ms[0]); i++) {
@@ -151,11 +134,9 @@ PRL_TEST(echo_goes_with_the_module)
 
 PRL_TEST(echo_of_nothing_leaves_the_voice)
 {
-    struct prl_echo_kit *kit;
-    char path[PATH_MAX + 40];
-    bool module = module_path(path, sizeof(path));
-    REQUIRE(prl_echo_kit_create(&kit, module ? path : NULL, NULL, 0) == PRL_OK);
+    struct prl_echo_kit *kit = aec3_kit();
     struct prl_echo *echo;
+    REQUIRE(kit || prl_echo_kit_create(&kit, NULL, NULL, 0) == PRL_OK);
     REQUIRE(prl_echo_create(&echo, kit) == PRL_OK);
     memset(played, 0, sizeof(played));
     make_sound(voice, 6000.0, 4100);

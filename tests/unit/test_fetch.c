@@ -504,3 +504,13 @@ PRL_TEST_OOM(fetch_without_memory)
     }
     tear_down(&f);
 }
+
+PRL_TEST(fetch_failures_are_errors)
+{
+    EXPECT_INT(prl_fetch_failure_err(PRL_FETCH_OK), PRL_OK);
+    for (int i = PRL_FETCH_OK + 1; i < PRL_FETCH_FAILURES; i++) {
+        bool late = i == PRL_FETCH_FIRST_BYTE || i == PRL_FETCH_GAP || i == PRL_FETCH_TOTAL;
+        EXPECT_INT(prl_fetch_failure_err((enum prl_fetch_failure)i),
+                   late ? PRL_ERR_TIMEOUT : PRL_ERR_REMOTE);
+    }
+}

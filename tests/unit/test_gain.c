@@ -1,34 +1,16 @@
 // test_gain.c -- quiet speech comes up and silence does not, loud sound keeps its shape; where the module was
 // built. Without it there is no gain control.
-#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "dsp/echo.h"
 #include "dsp/gain.h"
 #include "tests/unit.h"
+#include "tests/unit/aec3_kit.h"
 
 enum { FRAME = PRL_GAIN_FRAME_SAMPLES, SECOND = 100 }; // frames
-
-static struct prl_echo_kit *make_kit(void)
-{
-    char path[PATH_MAX];
-    char why[300] = "";
-    ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 40);
-    if (len <= 0)
-        return NULL;
-    path[len] = '\0';
-    char *slash = strrchr(path, '/');
-    memcpy(slash, "/../lib/libparley_aec3.so", sizeof("/../lib/libparley_aec3.so"));
-    struct prl_echo_kit *kit = NULL;
-    if (access(path, R_OK) != 0 || prl_echo_kit_create(&kit, path, why, sizeof(why)) != PRL_OK)
-        return NULL;
-    EXPECT_TEXT(why, "");
-    return kit;
-}
 
 static double level_db(const int16_t *pcm)
 {
@@ -69,7 +51,7 @@ PRL_TEST(gain_needs_its_module)
 
 PRL_TEST(gain_turns_up_from_the_first_word_and_not_what_is_loud)
 {
-    struct prl_echo_kit *kit = make_kit();
+    struct prl_echo_kit *kit = aec3_kit();
     struct prl_gain *gain = NULL;
     if (!kit)
         return; // not built here
@@ -88,7 +70,7 @@ PRL_TEST(gain_turns_up_from_the_first_word_and_not_what_is_loud)
 
 PRL_TEST(gain_takes_anything)
 {
-    struct prl_echo_kit *kit = make_kit();
+    struct prl_echo_kit *kit = aec3_kit();
     struct prl_gain *gain = NULL;
     if (!kit)
         return;

@@ -7,9 +7,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "net/loop.h"
 #include "tests/unit.h"
-#include "tests/unit/http_fake.h"
+#include "tests/unit/far_fake.h"
 #include "tests/unit/llm_fake.h"
 
 #define GOOD                                                                                       \
@@ -21,11 +20,8 @@
 static const struct fake_reply replies[] = {{NULL, "Near."}};
 
 struct world {
-    struct prl_loop *loop;
-    struct http_fake server;
+    struct far_fake far;
     struct fake_llm fake;
-    struct prl_fetch *fetch;
-    struct prl_pool *pool;
     struct prl_llm *local, *llm;
     struct prl_llm_stream *stream;
     struct prl_str text;
@@ -54,39 +50,28 @@ static void on_event(void *arg, const struct prl_llm_event *event)
 static enum prl_err open_world(struct world *world, const char *const *paths)
 {
     struct prl_pool_engine engines[4];
-    char urls[4][64];
     size_t count = 0;
     prl_str_init(&world->text, 1 << 16);
     world->fake.replies = replies;
-    enum prl_err err = prl_loop_create(&world->loop, NULL);
-    if (!err)
-        err = http_fake_open(&world->server, world->loop);
-    if (!err)
-        err = prl_fetch_create(&world->fetch, world->loop, NULL);
-    for (; !err && paths[count]; count++) {
+    for (; paths[count]; count++) {
         bool near = paths[count][0] == '-';
-        snprintf(urls[count], sizeof(urls[count]), "http://127.0.0.1:%u%s", world->server.port,
-                 paths[count]);
-        engines[count] = (struct prl_pool_engine){
-            .url = near ? NULL : urls[count], .model = "m", .key = "sk-secret", .rank = (int)count};
+        engines[count] = (struct prl_pool_engine){.url = near ? NULL : paths[count],
+                                                  .model = "m",
+                                                  .key = "sk-secret",
+                                                  .rank = (int)count};
         engines[count].limits.first_byte_ms = count == 0 ? world->first_byte_ms : 0;
     }
-    struct prl_llm_conf local = {
-        .loop = world->loop, .context_tokens = 1024, .ops = &fake_llm_ops, .ops_arg = &world->fake};
+    struct prl_pool_conf pool = {
+        .kind = "llm", .engines = engines, .count = count, .warm_us = world->warm_us};
+    enum prl_err err = far_fake_open(&world->far, &pool);
+    struct prl_llm_conf local = {.loop = world->far.loop,
+                                 .context_tokens = 1024,
+                                 .ops = &fake_llm_ops,
+                                 .ops_arg = &world->fake};
     if (!err)
         err = prl_llm_create(&world->local, &local);
-    struct prl_pool_conf pool = {
-        .loop = world->loop,
-        .fetch = world->fetch,
-        .kind = "llm",
-        .engines = engines,
-        .count = count,
-        .limits = {.connect_ms = 100000, .first_byte_ms = 100000, .gap_ms = 100000},
-        .warm_us = world->warm_us};
-    if (!err)
-        err = prl_pool_create(&world->pool, &pool);
     struct prl_llm_remote_conf conf = {
-        .loop = world->loop, .pool = world->pool, .local = world->local};
+        .loop = world->far.loop, .pool = world->far.pool, .local = world->local};
     if (!err)
         err = prl_llm_remote_create(&world->llm, &conf);
     struct prl_llm_stream_conf stream = {.fn = on_event, .arg = world};
@@ -98,10 +83,7 @@ static void close_world(struct world *world)
     prl_llm_close(&world->stream);
     prl_llm_destroy(&world->llm);
     prl_llm_destroy(&world->local);
-    prl_pool_destroy(&world->pool);
-    prl_fetch_destroy(&world->fetch);
-    http_fake_close(&world->server);
-    prl_loop_destroy(&world->loop);
+    far_fake_close(&world->far);
     prl_str_free(&world->text);
 }
 
@@ -115,19 +97,10 @@ static enum prl_err ask(struct world *world, uint32_t generation)
     return prl_llm_generate(world->stream, generation, &prompt, &params);
 }
 
-// Turns the loop until a count is what was expected.
-static bool wait_for(struct world *world, const int *count)
-{
-    int64_t until = prl_clock_now_us() + PRL_TEST_WAIT_US;
-    while (*count == 0 && prl_clock_now_us() < until)
-        prl_loop_turn(world->loop, 20000);
-    return *count > 0;
-}
-
 static void set_answer(struct world *world, int index, const char *path, unsigned status,
                        const char *body)
 {
-    world->server.answers[index] = (struct http_fake_answer){
+    world->far.server.answers[index] = (struct http_fake_answer){
         .path = path, .status = status, .type = "text/event-stream", .body = body};
 }
 
@@ -141,15 +114,15 @@ PRL_TEST(llm_remote_answers)
     for (uint32_t generation = 1; generation <= 3; generation++) {
         EXPECT_OK(ask(&world, generation));
         EXPECT_INT(world.done, 0); // never from inside
-        EXPECT(wait_for(&world, &world.done));
+        EXPECT(far_fake_wait(&world.far, &world.done, 1));
         EXPECT_INT(world.last.generation, generation);
         EXPECT_TEXT(prl_str_text(&world.text), "Far away.");
     }
-    EXPECT_TEXT(world.server.key, "Bearer sk-secret");
-    EXPECT(strstr(world.server.last, "Where?") != NULL);
+    EXPECT_TEXT(world.far.server.key, "Bearer sk-secret");
+    EXPECT(strstr(world.far.server.last, "Where?") != NULL);
     struct prl_str metrics;
     prl_str_init(&metrics, 1 << 16);
-    prl_pool_render(&world.pool, 1, &metrics);
+    prl_pool_render(&world.far.pool, 1, &metrics);
     EXPECT(strstr(prl_str_text(&metrics), "parley_engine_requests_total{kind=\"llm\"") != NULL);
     EXPECT(strstr(prl_str_text(&metrics), "secret") == NULL);
     prl_str_free(&metrics);
@@ -159,7 +132,7 @@ PRL_TEST(llm_remote_answers)
 static uint64_t connections(const struct world *world)
 {
     struct prl_http_stats stats;
-    prl_http_stats(world->server.http, &stats);
+    prl_http_stats(world->far.server.http, &stats);
     return stats.accepted;
 }
 
@@ -168,8 +141,8 @@ static bool wait_until_idle(struct world *world)
     struct prl_fetch_stats stats = {.requests = 1};
     int64_t until = prl_clock_now_us() + PRL_TEST_WAIT_US;
     while (stats.requests > 0 && prl_clock_now_us() < until) {
-        prl_loop_turn(world->loop, 20000);
-        prl_fetch_stats(world->fetch, &stats);
+        prl_loop_turn(world->far.loop, 20000);
+        prl_fetch_stats(world->far.fetch, &stats);
     }
     return stats.requests == 0;
 }
@@ -187,20 +160,20 @@ PRL_TEST(llm_remote_opens_connections_ahead)
     prl_llm_warm(world.llm);
     prl_llm_warm(world.llm); // one is under way
     EXPECT(wait_until_idle(&world));
-    EXPECT_INT(world.server.answers[1].asked, 1);
+    EXPECT_INT(world.far.server.answers[1].asked, 1);
     EXPECT_INT(connections(&world), 1);
     EXPECT_OK(ask(&world, 1)); // on that connection
-    EXPECT(wait_for(&world, &world.done));
+    EXPECT(far_fake_wait(&world.far, &world.done, 1));
     EXPECT_TEXT(prl_str_text(&world.text), "Far away.");
     EXPECT_INT(connections(&world), 1);
     EXPECT(wait_until_idle(&world));
     prl_llm_warm(world.llm); // there was contact just now
     EXPECT(wait_until_idle(&world));
-    EXPECT_INT(world.server.answers[1].asked, 1);
-    EXPECT_INT(world.server.answers[2].asked, 0); // not its turn
+    EXPECT_INT(world.far.server.answers[1].asked, 1);
+    EXPECT_INT(world.far.server.answers[2].asked, 0); // not its turn
     struct prl_str metrics;
     prl_str_init(&metrics, 1 << 16);
-    prl_pool_render(&world.pool, 1, &metrics);
+    prl_pool_render(&world.far.pool, 1, &metrics);
     EXPECT(strstr(prl_str_text(&metrics), "parley_engine_warmed_total{kind=\"llm\"") != NULL);
     EXPECT(strstr(prl_str_text(&metrics), "\"} 1\n") != NULL);
     prl_str_free(&metrics);
@@ -209,7 +182,7 @@ PRL_TEST(llm_remote_opens_connections_ahead)
     REQUIRE(open_world(&world, paths) == PRL_OK);
     prl_llm_warm(world.llm);
     EXPECT(wait_until_idle(&world));
-    EXPECT_INT(world.server.answers[1].asked, 1);
+    EXPECT_INT(world.far.server.answers[1].asked, 1);
     close_world(&world);
 }
 
@@ -221,18 +194,18 @@ PRL_TEST(llm_remote_falls_back_within_the_answer)
     set_answer(&world, 1, "/b/chat/completions", 200, "data: {no json\n\n");
     REQUIRE(open_world(&world, paths) == PRL_OK);
     EXPECT_OK(ask(&world, 1));
-    EXPECT(wait_for(&world, &world.done));
+    EXPECT(far_fake_wait(&world.far, &world.done, 1));
     EXPECT_TEXT(prl_str_text(&world.text), "Near.");
     EXPECT_INT(world.errors, 0);
     // The first recovers: it is asked first again.
     set_answer(&world, 0, "/a/chat/completions", 200, GOOD);
     EXPECT_OK(ask(&world, 2));
-    EXPECT(wait_for(&world, &world.done));
+    EXPECT(far_fake_wait(&world.far, &world.done, 1));
     EXPECT_TEXT(prl_str_text(&world.text), "Far away.");
     // What was begun is not begun again by another.
     set_answer(&world, 0, "/a/chat/completions", 200, HALF);
     EXPECT_OK(ask(&world, 3));
-    EXPECT(wait_for(&world, &world.errors));
+    EXPECT(far_fake_wait(&world.far, &world.errors, 1));
     EXPECT_TEXT(prl_str_text(&world.text), "Far ");
     EXPECT_INT(world.last.generation, 3);
     close_world(&world);
@@ -246,11 +219,11 @@ PRL_TEST(llm_remote_waits_as_long_as_an_engine_may_take)
     set_answer(&world, 0, "/a/chat/completions", 0, "");
     set_answer(&world, 1, "/b/chat/completions", 200, GOOD);
     REQUIRE(open_world(&world, paths) == PRL_OK);
-    EXPECT_INT(prl_pool_limits(world.pool, 0)->first_byte_ms, 50);
-    EXPECT_INT(prl_pool_limits(world.pool, 1)->first_byte_ms, 100000);
-    EXPECT_INT(prl_pool_limits(world.pool, 0)->gap_ms, 100000);
+    EXPECT_INT(prl_pool_limits(world.far.pool, 0)->first_byte_ms, 50);
+    EXPECT_INT(prl_pool_limits(world.far.pool, 1)->first_byte_ms, 100000);
+    EXPECT_INT(prl_pool_limits(world.far.pool, 0)->gap_ms, 100000);
     EXPECT_OK(ask(&world, 1));
-    EXPECT(wait_for(&world, &world.done));
+    EXPECT(far_fake_wait(&world.far, &world.done, 1));
     EXPECT_TEXT(prl_str_text(&world.text), "Far away.");
     EXPECT_INT(world.errors, 0);
     close_world(&world);
@@ -264,7 +237,7 @@ PRL_TEST(llm_remote_fails_when_nobody_is_left)
     REQUIRE(open_world(&world, paths) == PRL_OK);
     for (uint32_t generation = 1; generation <= 3; generation++) {
         EXPECT_OK(ask(&world, generation));
-        EXPECT(wait_for(&world, &world.errors));
+        EXPECT(far_fake_wait(&world.far, &world.errors, 1));
     }
     // The breaker is open: refused at once.
     EXPECT_INT(ask(&world, 4), PRL_ERR_ENGINE);
@@ -280,9 +253,9 @@ PRL_TEST(llm_remote_cancel_ends_the_request)
     set_answer(&world, 0, "/a/chat/completions", 0, "");
     REQUIRE(open_world(&world, paths) == PRL_OK);
     EXPECT_OK(ask(&world, 1));
-    EXPECT(wait_for(&world, &world.server.answers[0].asked));
+    EXPECT(far_fake_wait(&world.far, &world.far.server.answers[0].asked, 1));
     prl_llm_cancel(world.stream, 1);
-    EXPECT(wait_for(&world, &world.server.answers[0].gone));
+    EXPECT(far_fake_wait(&world.far, &world.far.server.answers[0].gone, 1));
     EXPECT_INT(world.errors + world.done, 0);
     // From inside its first event: nothing more comes.
     set_answer(&world, 0, "/a/chat/completions", 200, GOOD);
@@ -290,17 +263,17 @@ PRL_TEST(llm_remote_cancel_ends_the_request)
     EXPECT_OK(ask(&world, 2));
     int64_t until = prl_clock_now_us() + PRL_TEST_WAIT_US;
     while (world.text.len == 0 && prl_clock_now_us() < until)
-        prl_loop_turn(world.loop, 20000);
+        prl_loop_turn(world.far.loop, 20000);
     world.cancel_at_first = false;
     EXPECT_TEXT(prl_str_text(&world.text), "Far ");
     EXPECT_OK(ask(&world, 3));
-    EXPECT(wait_for(&world, &world.done));
+    EXPECT(far_fake_wait(&world.far, &world.done, 1));
     EXPECT_TEXT(prl_str_text(&world.text), "Far away.");
     // Closed from inside its first event, and with a request under way.
     world.close_at_first = true;
     EXPECT_OK(ask(&world, 4));
     while (world.stream && prl_clock_now_us() < until)
-        prl_loop_turn(world.loop, 20000);
+        prl_loop_turn(world.far.loop, 20000);
     EXPECT(world.stream == NULL);
     close_world(&world);
 }
@@ -314,7 +287,7 @@ PRL_TEST_OOM(llm_remote_without_memory)
     if (open_world(&world, paths) == PRL_OK && ask(&world, 1) == PRL_OK) {
         int64_t until = prl_clock_now_us() + (prl_test_oom() ? 100000 : PRL_TEST_WAIT_US);
         while (!world.done && !world.errors && prl_clock_now_us() < until)
-            prl_loop_turn(world.loop, 20000);
+            prl_loop_turn(world.far.loop, 20000);
         EXPECT(prl_test_oom() || world.done == 1);
     }
     close_world(&world);

@@ -1,15 +1,14 @@
 // test_session_front.c -- whose microphone is turned up: by the server's mode, the client's wish and the way in;
 // and that frames of 10 ms lose and delay nothing. Where the module was built.
-#include <limits.h>
 #include <math.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "dsp/echo.h"
 #include "session/session.h"
 #include "session/session_state.h"
 #include "tests/unit.h"
+#include "tests/unit/aec3_kit.h"
 #include "tests/unit/world.h"
 
 enum { PIECE_MAX = 3200 };
@@ -19,24 +18,9 @@ struct room {
     struct prl_echo_kit *kit;
 };
 
-static struct prl_echo_kit *make_kit(void)
-{
-    char path[PATH_MAX];
-    ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 40);
-    if (len <= 0)
-        return NULL;
-    path[len] = '\0';
-    char *slash = strrchr(path, '/');
-    memcpy(slash, "/../lib/libparley_aec3.so", sizeof("/../lib/libparley_aec3.so"));
-    struct prl_echo_kit *kit = NULL;
-    if (access(path, R_OK) != 0 || prl_echo_kit_create(&kit, path, NULL, 0) != PRL_OK)
-        return NULL;
-    return kit;
-}
-
 static bool open_room(struct room *room)
 {
-    *room = (struct room){.kit = make_kit()};
+    *room = (struct room){.kit = aec3_kit()};
     if (!room->kit)
         return false; // not built here
     if (world_open(&room->world, PRL_API_GA) == PRL_OK && world_ready(&room->world)) {

@@ -6,18 +6,13 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "engine/pool.h"
-#include "net/loop.h"
 #include "tests/unit.h"
-#include "tests/unit/http_fake.h"
+#include "tests/unit/far_fake.h"
 
 enum { EVENTS = 16 };
 
 struct bench {
-    struct prl_loop *loop;
-    struct http_fake server;
-    struct prl_fetch *fetch;
-    struct prl_pool *pool;
+    struct far_fake far;
     struct prl_stt *stt;
     struct prl_stt_stream *stream;
     int ready, count;
@@ -49,40 +44,25 @@ static void on_ready(void *arg)
 static void set_answer(struct bench *bench, int index, const char *path, unsigned status,
                        const char *body)
 {
-    bench->server.answers[index] = (struct http_fake_answer){
+    bench->far.server.answers[index] = (struct http_fake_answer){
         .path = path, .status = status, .type = "application/json", .body = body};
 }
 
 static void set_events(struct bench *bench, int index, const char *path, const char *body)
 {
-    bench->server.answers[index] = (struct http_fake_answer){
+    bench->far.server.answers[index] = (struct http_fake_answer){
         .path = path, .status = 200, .type = "text/event-stream", .body = body};
 }
 
 static enum prl_err start(struct bench *bench, bool partials)
 {
-    char urls[2][64];
-    enum prl_err err = prl_loop_create(&bench->loop, NULL);
-    if (!err)
-        err = http_fake_open(&bench->server, bench->loop);
-    if (!err)
-        err = prl_fetch_create(&bench->fetch, bench->loop, NULL);
-    for (int i = 0; i < 2; i++)
-        snprintf(urls[i], sizeof(urls[i]), "http://127.0.0.1:%u/%c", bench->server.port, 'a' + i);
     const struct prl_pool_engine engines[] = {
-        {.url = urls[0], .model = "m1", .rank = 0},
-        {.url = urls[1], .model = "m2", .language = "fr", .rank = 1}};
-    struct prl_pool_conf pool = {
-        .loop = bench->loop,
-        .fetch = bench->fetch,
-        .kind = "stt",
-        .engines = engines,
-        .count = 2,
-        .limits = {.connect_ms = 100000, .first_byte_ms = 100000, .gap_ms = 100000}};
-    if (!err)
-        err = prl_pool_create(&bench->pool, &pool);
-    struct prl_stt_conf conf = {.loop = bench->loop,
-                                .pool = bench->pool,
+        {.url = "/a", .model = "m1", .rank = 0},
+        {.url = "/b", .model = "m2", .language = "fr", .rank = 1}};
+    enum prl_err err = far_fake_open(
+        &bench->far, &(struct prl_pool_conf){.kind = "stt", .engines = engines, .count = 2});
+    struct prl_stt_conf conf = {.loop = bench->far.loop,
+                                .pool = bench->far.pool,
                                 .far_only = true,
                                 .far_partials = partials,
                                 .language = "en",
@@ -99,10 +79,7 @@ static void stop(struct bench *bench)
 {
     prl_stt_close(&bench->stream);
     prl_stt_destroy(&bench->stt);
-    prl_pool_destroy(&bench->pool);
-    prl_fetch_destroy(&bench->fetch);
-    http_fake_close(&bench->server);
-    prl_loop_destroy(&bench->loop);
+    far_fake_close(&bench->far);
 }
 
 static void say(struct bench *bench, int16_t level, int ms)
@@ -114,41 +91,33 @@ static void say(struct bench *bench, int16_t level, int ms)
         EXPECT_OK(prl_stt_push(bench->stream, pcm, 160));
 }
 
-static bool wait_for(struct bench *bench, const int *count, int wanted)
-{
-    int64_t until = prl_clock_now_us() + PRL_TEST_WAIT_US;
-    while (*count < wanted && prl_clock_now_us() < until)
-        prl_loop_turn(bench->loop, 20000);
-    return *count >= wanted;
-}
-
 PRL_TEST(stt_far_asks_and_cleans)
 {
     static struct bench bench;
     set_answer(&bench, 0, "/a/audio/transcriptions", 200, "{\"text\":\" Hello  there. [Music]\"}");
     REQUIRE(start(&bench, false) == PRL_OK);
     EXPECT(prl_stt_is_ready(bench.stt));
-    EXPECT(wait_for(&bench, &bench.ready, 1));
+    EXPECT(far_fake_wait(&bench.far, &bench.ready, 1));
     prl_stt_begin(bench.stream, 1);
     say(&bench, 3000, 500);
     EXPECT_OK(prl_stt_decode(bench.stream, 2, PRL_STT_WANT_FINAL));
-    EXPECT(wait_for(&bench, &bench.count, 1));
+    EXPECT(far_fake_wait(&bench.far, &bench.count, 1));
     EXPECT_INT(bench.events[0].type, PRL_STT_FINAL);
     EXPECT_INT(bench.events[0].generation, 2);
     EXPECT_TEXT(bench.events[0].text, "Hello there.");
     // A form with a WAV file of 0.5 s.
-    EXPECT(strstr(bench.server.last, "name=\"model\"\r\n\r\nm1\r\n") != NULL);
-    EXPECT(strstr(bench.server.last, "name=\"language\"\r\n\r\nen\r\n") != NULL);
-    EXPECT(strstr(bench.server.last, "name=\"prompt\"\r\n\r\nParley\r\n") != NULL);
-    EXPECT(strstr(bench.server.last, "RIFF") != NULL);
-    EXPECT(bench.server.last_size > 16000 && bench.server.last_size < 18000);
+    EXPECT(strstr(bench.far.server.last, "name=\"model\"\r\n\r\nm1\r\n") != NULL);
+    EXPECT(strstr(bench.far.server.last, "name=\"language\"\r\n\r\nen\r\n") != NULL);
+    EXPECT(strstr(bench.far.server.last, "name=\"prompt\"\r\n\r\nParley\r\n") != NULL);
+    EXPECT(strstr(bench.far.server.last, "RIFF") != NULL);
+    EXPECT(bench.far.server.last_size > 16000 && bench.far.server.last_size < 18000);
     // Silence is asked of nobody.
     prl_stt_begin(bench.stream, 3);
     say(&bench, 10, 500);
     EXPECT_OK(prl_stt_decode(bench.stream, 4, PRL_STT_WANT_FINAL));
-    EXPECT(wait_for(&bench, &bench.count, 2));
+    EXPECT(far_fake_wait(&bench.far, &bench.count, 2));
     EXPECT(bench.events[1].no_speech);
-    EXPECT_INT(bench.server.answers[0].asked, 1);
+    EXPECT_INT(bench.far.server.answers[0].asked, 1);
     stop(&bench);
 }
 
@@ -161,14 +130,14 @@ PRL_TEST(stt_far_falls_back_and_fails_at_last)
     prl_stt_begin(bench.stream, 1);
     say(&bench, 3000, 500);
     EXPECT_OK(prl_stt_decode(bench.stream, 2, PRL_STT_WANT_GUESS));
-    EXPECT(wait_for(&bench, &bench.count, 1));
+    EXPECT(far_fake_wait(&bench.far, &bench.count, 1));
     EXPECT_TEXT(bench.events[0].text, "Second.");
-    EXPECT(strstr(bench.server.last, "name=\"language\"\r\n\r\nfr\r\n") != NULL);
+    EXPECT(strstr(bench.far.server.last, "name=\"language\"\r\n\r\nfr\r\n") != NULL);
     set_answer(&bench, 1, "/b/audio/transcriptions", 200, "[\"no transcription\"]");
     prl_stt_begin(bench.stream, 3);
     say(&bench, 3000, 500);
     EXPECT_OK(prl_stt_decode(bench.stream, 4, PRL_STT_WANT_FINAL));
-    EXPECT(wait_for(&bench, &bench.count, 2));
+    EXPECT(far_fake_wait(&bench.far, &bench.count, 2));
     EXPECT_INT(bench.events[1].type, PRL_STT_ERROR);
     EXPECT_INT(bench.events[1].generation, 4);
     // The first is back.
@@ -176,7 +145,7 @@ PRL_TEST(stt_far_falls_back_and_fails_at_last)
     prl_stt_begin(bench.stream, 5);
     say(&bench, 3000, 500);
     EXPECT_OK(prl_stt_decode(bench.stream, 6, PRL_STT_WANT_FINAL));
-    EXPECT(wait_for(&bench, &bench.count, 3));
+    EXPECT(far_fake_wait(&bench.far, &bench.count, 3));
     EXPECT_TEXT(bench.events[2].text, "First.");
     stop(&bench);
 }
@@ -194,11 +163,11 @@ PRL_TEST(stt_far_takes_a_stream_of_events)
     prl_stt_begin(bench.stream, 1);
     say(&bench, 3000, 500);
     EXPECT_OK(prl_stt_decode(bench.stream, 2, PRL_STT_WANT_FINAL));
-    EXPECT(wait_for(&bench, &bench.count, 1));
+    EXPECT(far_fake_wait(&bench.far, &bench.count, 1));
     EXPECT_INT(bench.events[0].type, PRL_STT_FINAL);
     EXPECT_TEXT(bench.events[0].text, "Whole.");
-    EXPECT(strstr(bench.server.last, "name=\"stream\"\r\n\r\ntrue\r\n") != NULL);
-    EXPECT_INT(bench.server.answers[0].asked, 1);
+    EXPECT(strstr(bench.far.server.last, "name=\"stream\"\r\n\r\ntrue\r\n") != NULL);
+    EXPECT_INT(bench.far.server.answers[0].asked, 1);
     stop(&bench);
 }
 
@@ -210,16 +179,16 @@ PRL_TEST(stt_far_cancel_ends_the_request)
     prl_stt_begin(bench.stream, 1);
     say(&bench, 3000, 500);
     EXPECT_OK(prl_stt_decode(bench.stream, 2, PRL_STT_WANT_GUESS));
-    EXPECT(wait_for(&bench, &bench.server.answers[0].asked, 1));
+    EXPECT(far_fake_wait(&bench.far, &bench.far.server.answers[0].asked, 1));
     prl_stt_cancel(bench.stream, 2);
-    EXPECT(wait_for(&bench, &bench.server.answers[0].gone, 1));
+    EXPECT(far_fake_wait(&bench.far, &bench.far.server.answers[0].gone, 1));
     // And so does the stream's end.
     prl_stt_begin(bench.stream, 3);
     say(&bench, 3000, 500);
     EXPECT_OK(prl_stt_decode(bench.stream, 4, PRL_STT_WANT_FINAL));
-    EXPECT(wait_for(&bench, &bench.server.answers[0].asked, 2));
+    EXPECT(far_fake_wait(&bench.far, &bench.far.server.answers[0].asked, 2));
     prl_stt_close(&bench.stream);
-    EXPECT(wait_for(&bench, &bench.server.answers[0].gone, 2));
+    EXPECT(far_fake_wait(&bench.far, &bench.far.server.answers[0].gone, 2));
     EXPECT_INT(bench.count, 0);
     stop(&bench);
 }
@@ -233,7 +202,7 @@ PRL_TEST(stt_far_partials)
     int64_t until = prl_clock_now_us() + PRL_TEST_WAIT_US;
     for (int ms = 0; bench.count == 0 && ms < 100000 && prl_clock_now_us() < until; ms += 100) {
         say(&bench, 3000, 100);
-        prl_loop_turn(bench.loop, 20000);
+        prl_loop_turn(bench.far.loop, 20000);
     }
     EXPECT(bench.count > 0);
     EXPECT_INT(bench.events[0].type, PRL_STT_PARTIAL);
@@ -260,7 +229,7 @@ PRL_TEST_OOM(stt_far_without_memory)
             err = prl_stt_decode(bench.stream, 2, PRL_STT_WANT_FINAL);
         int64_t until = prl_clock_now_us() + (prl_test_oom() ? 100000 : PRL_TEST_WAIT_US);
         while (!err && bench.count == 0 && prl_clock_now_us() < until)
-            prl_loop_turn(bench.loop, 20000);
+            prl_loop_turn(bench.far.loop, 20000);
         EXPECT(prl_test_oom() || bench.count == 1);
     }
     stop(&bench);

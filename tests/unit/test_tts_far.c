@@ -7,20 +7,15 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "engine/pool.h"
 #include "media/ogg_opus.h"
 #include "media/wav.h"
-#include "net/loop.h"
 #include "tests/unit.h"
-#include "tests/unit/http_fake.h"
+#include "tests/unit/far_fake.h"
 
 enum { SOUND = 24000, SOUND_BYTES = 2 * SOUND };
 
 struct bench {
-    struct prl_loop *loop;
-    struct http_fake server;
-    struct prl_fetch *fetch;
-    struct prl_pool *pool;
+    struct far_fake far;
     struct prl_tts *tts;
     struct prl_tts_stream *stream;
     int ready, done, errors, audio;
@@ -62,7 +57,7 @@ static const char *const paths[] = {"/a/audio/speech", "/b/audio/speech"};
 static void set_answer(struct bench *bench, int index, unsigned status, const char *type,
                        const void *body, size_t size)
 {
-    bench->server.answers[index] = (struct http_fake_answer){
+    bench->far.server.answers[index] = (struct http_fake_answer){
         .path = paths[index], .status = status, .type = type, .body = body, .size = size};
 }
 
@@ -84,29 +79,14 @@ static void serve_pcm(struct bench *bench, int index)
 
 static enum prl_err start(struct bench *bench)
 {
-    char urls[2][64];
-    make_sound(bench, PRL_TTS_RATE_HZ);
-    enum prl_err err = prl_loop_create(&bench->loop, NULL);
-    if (!err)
-        err = http_fake_open(&bench->server, bench->loop);
-    if (!err)
-        err = prl_fetch_create(&bench->fetch, bench->loop, NULL);
-    for (int i = 0; i < 2; i++)
-        snprintf(urls[i], sizeof(urls[i]), "http://127.0.0.1:%u/%c", bench->server.port, 'a' + i);
     const struct prl_pool_engine engines[] = {
-        {.url = urls[0], .model = "m1", .format = "opus", .extra = "\"seed\":1", .rank = 0},
-        {.url = urls[1], .model = "m2", .voice = "its-own", .rank = 1}};
-    struct prl_pool_conf pool = {
-        .loop = bench->loop,
-        .fetch = bench->fetch,
-        .kind = "tts",
-        .engines = engines,
-        .count = 2,
-        .limits = {.connect_ms = 100000, .first_byte_ms = 100000, .gap_ms = 100000}};
-    if (!err)
-        err = prl_pool_create(&bench->pool, &pool);
-    struct prl_tts_conf conf = {.loop = bench->loop,
-                                .pool = bench->pool,
+        {.url = "/a", .model = "m1", .format = "opus", .extra = "\"seed\":1", .rank = 0},
+        {.url = "/b", .model = "m2", .voice = "its-own", .rank = 1}};
+    make_sound(bench, PRL_TTS_RATE_HZ);
+    enum prl_err err = far_fake_open(
+        &bench->far, &(struct prl_pool_conf){.kind = "tts", .engines = engines, .count = 2});
+    struct prl_tts_conf conf = {.loop = bench->far.loop,
+                                .pool = bench->far.pool,
                                 .far_only = true,
                                 .instructions = "Be merry.",
                                 .on_ready = on_ready,
@@ -121,10 +101,7 @@ static void stop(struct bench *bench)
 {
     prl_tts_close(&bench->stream);
     prl_tts_destroy(&bench->tts);
-    prl_pool_destroy(&bench->pool);
-    prl_fetch_destroy(&bench->fetch);
-    http_fake_close(&bench->server);
-    prl_loop_destroy(&bench->loop);
+    far_fake_close(&bench->far);
 }
 
 static enum prl_err say(struct bench *bench, uint32_t generation, uint32_t clause, const char *text)
@@ -132,35 +109,27 @@ static enum prl_err say(struct bench *bench, uint32_t generation, uint32_t claus
     return prl_tts_say(bench->stream, generation, clause, text, strlen(text));
 }
 
-static bool wait_for(struct bench *bench, const int *count, int wanted)
-{
-    int64_t until = prl_clock_now_us() + PRL_TEST_WAIT_US;
-    while (*count < wanted && prl_clock_now_us() < until)
-        prl_loop_turn(bench->loop, 20000);
-    return *count >= wanted;
-}
-
 PRL_TEST(tts_far_says_clauses_in_order)
 {
     static struct bench bench;
     serve_pcm(&bench, 0);
     REQUIRE(start(&bench) == PRL_OK);
-    EXPECT(wait_for(&bench, &bench.ready, 1));
+    EXPECT(far_fake_wait(&bench.far, &bench.ready, 1));
     EXPECT(prl_tts_is_ready(bench.tts));
     EXPECT_OK(say(&bench, 1, 0, "Hello *there*, friend."));
     EXPECT_OK(say(&bench, 1, 1, "\xE4\xBD\xA0\xE5\xA5\xBD\xE3\x80\x82")); // 你好。
     EXPECT_OK(say(&bench, 1, 2, "\xE2\x80\x94 ..."));                     // nothing to say
     EXPECT_INT(bench.audio + bench.done, 0);
     EXPECT_INT(prl_tts_backlog(bench.tts), 3);
-    EXPECT(wait_for(&bench, &bench.done, 3));
+    EXPECT(far_fake_wait(&bench.far, &bench.done, 3));
     EXPECT_INT(bench.samples, 2 * SOUND);
     EXPECT_INT(bench.loudest > 15000, 1);
-    EXPECT_INT(bench.server.answers[0].asked, 2);
+    EXPECT_INT(bench.far.server.answers[0].asked, 2);
     EXPECT(bench.marks >= 2 && bench.marks <= 5);
     EXPECT_INT(prl_tts_backlog(bench.tts), 0);
-    EXPECT(strstr(bench.server.last, "\"voice\":\"marin\"") != NULL);
-    EXPECT(strstr(bench.server.last, "\"instructions\":\"Be merry.\"") != NULL);
-    EXPECT(strstr(bench.server.last, ",\"seed\":1}") != NULL);
+    EXPECT(strstr(bench.far.server.last, "\"voice\":\"marin\"") != NULL);
+    EXPECT(strstr(bench.far.server.last, "\"instructions\":\"Be merry.\"") != NULL);
+    EXPECT(strstr(bench.far.server.last, ",\"seed\":1}") != NULL);
     stop(&bench);
 }
 
@@ -172,20 +141,20 @@ PRL_TEST(tts_far_speaks_in_the_style_of_its_stream)
     REQUIRE(start(&bench) == PRL_OK);
     EXPECT_OK(prl_tts_set_style(bench.stream, "Whisper."));
     EXPECT_OK(say(&bench, 1, 0, "Hello there."));
-    EXPECT(wait_for(&bench, &bench.done, 1));
-    EXPECT(strstr(bench.server.last, "\"instructions\":\"Whisper.\"") != NULL);
+    EXPECT(far_fake_wait(&bench.far, &bench.done, 1));
+    EXPECT(strstr(bench.far.server.last, "\"instructions\":\"Whisper.\"") != NULL);
     memset(style, 'x', sizeof(style) - 1);
     style[sizeof(style) - 1] = '\0';
     EXPECT_INT(prl_tts_set_style(bench.stream, style), PRL_ERR_LIMIT);
     style[sizeof(style) - 2] = '\0';
     EXPECT_OK(prl_tts_set_style(bench.stream, style)); // the longest
     EXPECT_OK(say(&bench, 2, 1, "Hello you."));
-    EXPECT(wait_for(&bench, &bench.done, 2));
-    EXPECT(strstr(bench.server.last, style) != NULL);
+    EXPECT(far_fake_wait(&bench.far, &bench.done, 2));
+    EXPECT(strstr(bench.far.server.last, style) != NULL);
     EXPECT_OK(prl_tts_set_style(bench.stream, NULL));
     EXPECT_OK(say(&bench, 3, 2, "Hello again."));
-    EXPECT(wait_for(&bench, &bench.done, 3));
-    EXPECT(strstr(bench.server.last, "\"instructions\":\"Be merry.\"") != NULL);
+    EXPECT(far_fake_wait(&bench.far, &bench.done, 3));
+    EXPECT(strstr(bench.far.server.last, "\"instructions\":\"Be merry.\"") != NULL);
     stop(&bench);
 }
 
@@ -196,7 +165,7 @@ PRL_TEST(tts_far_takes_wav_of_other_rates)
     make_sound(&bench, 48000);
     set_answer(&bench, 0, 200, "audio/wav", bench.wav, sizeof(bench.wav));
     EXPECT_OK(say(&bench, 1, 0, "Hello there."));
-    EXPECT(wait_for(&bench, &bench.done, 1));
+    EXPECT(far_fake_wait(&bench.far, &bench.done, 1));
     EXPECT(bench.samples > SOUND / 2 - 200 && bench.samples < SOUND / 2 + 200);
     EXPECT_INT(bench.errors, 0);
     stop(&bench);
@@ -226,33 +195,33 @@ PRL_TEST(tts_far_takes_opus)
     REQUIRE(make_opus(&bench, &file) == PRL_OK);
     set_answer(&bench, 0, 200, "audio/ogg; codecs=opus", file.data, file.len);
     EXPECT_OK(say(&bench, 1, 0, "Hello there."));
-    EXPECT(wait_for(&bench, &bench.done, 1));
-    EXPECT(strstr(bench.server.last, "\"response_format\":\"opus\"") != NULL);
+    EXPECT(far_fake_wait(&bench.far, &bench.done, 1));
+    EXPECT(strstr(bench.far.server.last, "\"response_format\":\"opus\"") != NULL);
     EXPECT_INT(bench.samples, SOUND);
     EXPECT(bench.loudest > 12000);
     // Told by its first bytes alone, too.
     set_answer(&bench, 0, 200, "application/octet-stream", file.data, file.len);
     EXPECT_OK(say(&bench, 2, 1, "Hello there."));
-    EXPECT(wait_for(&bench, &bench.done, 2));
+    EXPECT(far_fake_wait(&bench.far, &bench.done, 2));
     EXPECT_INT(bench.samples, 2 * SOUND);
     // Cut within a page after some of it: what was heard stays, and the clause fails.
     bench.samples = 0;
     set_answer(&bench, 0, 200, "audio/ogg", file.data, file.len - 20);
     EXPECT_OK(say(&bench, 3, 2, "Hello there."));
-    EXPECT(wait_for(&bench, &bench.errors, 1));
+    EXPECT(far_fake_wait(&bench.far, &bench.errors, 1));
     EXPECT(bench.samples > SOUND / 2 && bench.samples < SOUND);
     // Promised and not kept: the next engine is asked.
     set_answer(&bench, 0, 200, "audio/ogg", bench.wav + PRL_WAV_HEADER_SIZE, SOUND_BYTES);
     serve_pcm(&bench, 1);
     bench.samples = 0;
     EXPECT_OK(say(&bench, 4, 3, "Hello there."));
-    EXPECT(wait_for(&bench, &bench.done, 3));
+    EXPECT(far_fake_wait(&bench.far, &bench.done, 3));
     EXPECT_INT(bench.samples, SOUND);
-    EXPECT_INT(bench.server.answers[1].asked, 1);
+    EXPECT_INT(bench.far.server.answers[1].asked, 1);
     set_answer(&bench, 0, 200, "audio/wav", bench.wav + PRL_WAV_HEADER_SIZE, SOUND_BYTES);
     EXPECT_OK(say(&bench, 5, 4, "Hello there."));
-    EXPECT(wait_for(&bench, &bench.done, 4));
-    EXPECT_INT(bench.server.answers[1].asked, 2);
+    EXPECT(far_fake_wait(&bench.far, &bench.done, 4));
+    EXPECT_INT(bench.far.server.answers[1].asked, 2);
     prl_str_free(&file);
     stop(&bench);
 }
@@ -270,7 +239,7 @@ PRL_TEST_OOM(tts_far_opus_without_memory)
         if (start(&bench) == PRL_OK && say(&bench, 1, 0, "Hello there.") == PRL_OK) {
             int64_t until = prl_clock_now_us() + (prl_test_oom() ? 100000 : PRL_TEST_WAIT_US);
             while (!bench.done && !bench.errors && prl_clock_now_us() < until)
-                prl_loop_turn(bench.loop, 20000);
+                prl_loop_turn(bench.far.loop, 20000);
             EXPECT(prl_test_oom() || bench.done == 1);
         }
     }
@@ -285,14 +254,14 @@ PRL_TEST(tts_far_falls_back_before_the_first_sound)
     serve_pcm(&bench, 1);
     REQUIRE(start(&bench) == PRL_OK);
     EXPECT_OK(say(&bench, 1, 0, "Hello there."));
-    EXPECT(wait_for(&bench, &bench.done, 1));
+    EXPECT(far_fake_wait(&bench.far, &bench.done, 1));
     EXPECT_INT(bench.samples, SOUND);
-    EXPECT(strstr(bench.server.last, "\"voice\":\"its-own\"") != NULL);
+    EXPECT(strstr(bench.far.server.last, "\"voice\":\"its-own\"") != NULL);
     // What is no sound is a failure too, and with nobody left an error.
     set_answer(&bench, 0, 200, "audio/mpeg", "ID3 and so on", 0);
     set_answer(&bench, 1, 200, "audio/pcm", "x", 0);
     EXPECT_OK(say(&bench, 2, 1, "Hello again."));
-    EXPECT(wait_for(&bench, &bench.errors, 1));
+    EXPECT(far_fake_wait(&bench.far, &bench.errors, 1));
     EXPECT_INT(bench.done, 1);
     stop(&bench);
 }
@@ -304,26 +273,26 @@ PRL_TEST(tts_far_cancel_ends_the_request)
     REQUIRE(start(&bench) == PRL_OK);
     EXPECT_OK(say(&bench, 1, 0, "Hello there."));
     EXPECT_OK(say(&bench, 1, 1, "And more."));
-    EXPECT(wait_for(&bench, &bench.server.answers[0].asked, 1));
+    EXPECT(far_fake_wait(&bench.far, &bench.far.server.answers[0].asked, 1));
     prl_tts_cancel(bench.stream, 1);
-    EXPECT(wait_for(&bench, &bench.server.answers[0].gone, 1));
+    EXPECT(far_fake_wait(&bench.far, &bench.far.server.answers[0].gone, 1));
     EXPECT_INT(bench.audio + bench.done + bench.errors, 0);
     // From inside its first sound.
     serve_pcm(&bench, 0);
     bench.cancel_at_first = true;
     EXPECT_OK(say(&bench, 2, 2, "Hello there."));
-    EXPECT(wait_for(&bench, &bench.audio, 1));
+    EXPECT(far_fake_wait(&bench.far, &bench.audio, 1));
     bench.cancel_at_first = false;
     EXPECT_OK(say(&bench, 3, 3, "Hello there."));
-    EXPECT(wait_for(&bench, &bench.done, 1));
+    EXPECT(far_fake_wait(&bench.far, &bench.done, 1));
     EXPECT_INT(bench.last_clause, 3);
     // A new generation replaces the old one, and a closed stream ends its request.
     set_answer(&bench, 0, 0, "", "", 0);
     EXPECT_OK(say(&bench, 4, 4, "One."));
     EXPECT_OK(say(&bench, 5, 5, "Two."));
-    EXPECT(wait_for(&bench, &bench.server.answers[0].asked, 1));
+    EXPECT(far_fake_wait(&bench.far, &bench.far.server.answers[0].asked, 1));
     prl_tts_close(&bench.stream);
-    EXPECT(wait_for(&bench, &bench.server.answers[0].gone, 1));
+    EXPECT(far_fake_wait(&bench.far, &bench.far.server.answers[0].gone, 1));
     stop(&bench);
 }
 
@@ -336,7 +305,7 @@ PRL_TEST_OOM(tts_far_without_memory)
     if (start(&bench) == PRL_OK && say(&bench, 1, 0, "Hello there.") == PRL_OK) {
         int64_t until = prl_clock_now_us() + (prl_test_oom() ? 100000 : PRL_TEST_WAIT_US);
         while (!bench.done && !bench.errors && prl_clock_now_us() < until)
-            prl_loop_turn(bench.loop, 20000);
+            prl_loop_turn(bench.far.loop, 20000);
         EXPECT(prl_test_oom() || bench.done == 1);
     }
     stop(&bench);
