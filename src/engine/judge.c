@@ -77,6 +77,18 @@ struct prl_judge {
 
 // ---- the lane's side ----
 
+enum prl_err prl_judge_model_open(void *model, char *why, size_t why_size)
+{
+    struct prl_judge_model *judge = model;
+    return judge->backend->open(&judge->ctx, &judge->open, why, why_size);
+}
+
+void prl_judge_model_close(void *model)
+{
+    struct prl_judge_model *judge = model;
+    judge->backend->close(&judge->ctx);
+}
+
 static enum prl_err start_worker(void *ctx, char *error)
 {
     struct worker *worker = ctx;

@@ -27,6 +27,33 @@ struct prl_judge_stream;
 struct prl_lane_child;
 struct prl_lane_isolate;
 struct prl_loop;
+struct prl_ort;
+
+struct prl_judge_open_conf {
+    struct prl_ort *ort; // borrowed
+    const char *path;    // of the model file, valid during the call
+    int threads;         // at least 1
+};
+
+// What a model file's backend has to offer; all on the lane's thread.
+struct prl_judge_backend_ops {
+    const char *name; // static, for logs
+    // Makes *ctx; `why` gets one line for the user.
+    enum prl_err (*open)(void **ctx, const struct prl_judge_open_conf *conf, char *why,
+                         size_t why_size);
+    void (*close)(void **ctx); // frees it and sets it NULL
+    // One run on so much sound as its front allows; as many values as that front says.
+    enum prl_err (*run)(void *ctx, const int16_t *pcm, size_t n, float *values);
+};
+
+// For prl_judge_conf.model: a backend with its context, which the two functions, of a kind, make and free.
+struct prl_judge_model {
+    struct prl_judge_open_conf open;
+    const struct prl_judge_backend_ops *backend;
+    void *ctx; // owned
+};
+enum prl_err prl_judge_model_open(void *model, char *why, size_t why_size) PRL_MUST_USE;
+void prl_judge_model_close(void *model);
 
 struct prl_judge_verdict {
     int64_t value; // 0 to value_max of the kind

@@ -7,7 +7,6 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "engine/judge.h"
-#include "eot/backend.h"
 
 enum {
     LANE_NICE = 10,
@@ -22,37 +21,18 @@ struct prl_eot_stream {
     void *arg;
 };
 
-// The lane's.
-struct model {
-    struct prl_eot_open_conf open;
-    const struct prl_eot_backend_ops *backend;
-    void *ctx; // of the backend, owned
-};
-
 struct prl_eot {
-    struct prl_judge *judge; // owned
-    char *path;              // owned
-    struct model model;      // the lane's while it lives
+    struct prl_judge *judge;      // owned
+    char *path;                   // owned
+    struct prl_judge_model model; // the lane's while it lives
 };
-
-static enum prl_err open_model(void *arg, char *why, size_t why_size)
-{
-    struct model *model = arg;
-    return model->backend->open(&model->ctx, &model->open, why, why_size);
-}
-
-static void close_model(void *arg)
-{
-    struct model *model = arg;
-    model->backend->close(&model->ctx);
-}
 
 static enum prl_err predict(void *arg, const int16_t *pcm, size_t n,
                             struct prl_judge_verdict *verdict)
 {
-    struct model *model = arg;
+    struct prl_judge_model *model = arg;
     float probability = 0.0F;
-    enum prl_err err = model->backend->predict(model->ctx, pcm, n, &probability);
+    enum prl_err err = model->backend->run(model->ctx, pcm, n, &probability);
     if (!err && !isfinite(probability))
         err = PRL_ERR_ENGINE;
     if (!err)
@@ -65,16 +45,16 @@ static const struct prl_judge_kind KIND = {.name = "eot",
                                            .work = PRL_METRIC_EOT_WORK,
                                            .work_us_guess = WORK_GUESS_US,
                                            .value_max = PERMILLE,
-                                           .open = open_model,
-                                           .close = close_model,
+                                           .open = prl_judge_model_open,
+                                           .close = prl_judge_model_close,
                                            .judge = predict};
 
 // Fills *model, and gives the judge that has it.
-static struct prl_judge_conf judge_conf(struct model *model, const struct prl_eot_conf *conf,
-                                        const char *path)
+static struct prl_judge_conf judge_conf(struct prl_judge_model *model,
+                                        const struct prl_eot_conf *conf, const char *path)
 {
-    *model = (struct model){
-        .open = {.ort = conf->ort, .model = path, .threads = conf->threads > 0 ? conf->threads : 1},
+    *model = (struct prl_judge_model){
+        .open = {.ort = conf->ort, .path = path, .threads = conf->threads > 0 ? conf->threads : 1},
         .backend = conf->backend ? conf->backend : &prl_eot_smart_turn};
     return (struct prl_judge_conf){.kind = &KIND,
                                    .model = model,
@@ -90,7 +70,7 @@ static struct prl_judge_conf judge_conf(struct model *model, const struct prl_eo
 
 enum prl_err prl_eot_serve(const struct prl_eot_conf *conf, struct prl_lane_child *child)
 {
-    struct model *model = prl_mem_zalloc(sizeof(*model)); // as long as the process
+    struct prl_judge_model *model = prl_mem_zalloc(sizeof(*model)); // as long as the process
     if (!model)
         return PRL_ERR_NOMEM;
     struct prl_judge_conf judge = judge_conf(model, conf, conf->model);

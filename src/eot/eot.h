@@ -27,20 +27,23 @@ enum {
 
 struct prl_cores;
 struct prl_eot;
-struct prl_eot_backend_ops;
 struct prl_eot_stream;
+struct prl_judge_backend_ops;
 struct prl_lane_child;
 struct prl_lane_isolate;
 struct prl_loop;
 struct prl_ort;
 
+// At most SAMPLES_MAX samples give one value: the likelihood 0..1 that whoever spoke is done.
+extern const struct prl_judge_backend_ops prl_eot_smart_turn;
+
 struct prl_eot_conf {
-    struct prl_loop *loop;                     // borrowed
-    struct prl_ort *ort;                       // borrowed
-    const char *model;                         // path of the model file; copied
-    int threads;                               // of the model; 0: 1
-    struct prl_cores *cores;                   // borrowed, shared by all lanes, or NULL
-    const struct prl_eot_backend_ops *backend; // NULL: smart-turn
+    struct prl_loop *loop;                       // borrowed
+    struct prl_ort *ort;                         // borrowed
+    const char *model;                           // path of the model file; copied
+    int threads;                                 // of the model; 0: 1
+    struct prl_cores *cores;                     // borrowed, shared by all lanes, or NULL
+    const struct prl_judge_backend_ops *backend; // NULL: smart-turn
     // Another loop's front, whose lane and model this one uses too; NULL: its own. Created and joined
     // before the loops run; when they have ended that one is destroyed first.
     struct prl_eot *share;

@@ -1,4 +1,4 @@
-// smart_turn.c -- the model smart-turn v3.2 (int8) behind backend.h: Whisper's features of the last
+// smart_turn.c -- the model smart-turn v3.2 (int8) behind eot.h: Whisper's features of the last
 // 8 s, silence in front of shorter sound, one run, one probability.
 //
 // Source: smart-turn v3.2 (BSD-2-Clause), input_features [1, 80, 800]; the waveform is normalised with
@@ -8,8 +8,8 @@
 
 #include "base/mem.h"
 #include "dsp/mel.h"
+#include "engine/judge.h"
 #include "engine/ort.h"
-#include "eot/backend.h"
 #include "eot/eot.h"
 
 enum {
@@ -86,23 +86,23 @@ static enum prl_err try_model(struct smart_turn *model, const char *path, char *
     return err;
 }
 
-static enum prl_err open_model(void **ctx, const struct prl_eot_open_conf *conf, char *why,
+static enum prl_err open_model(void **ctx, const struct prl_judge_open_conf *conf, char *why,
                                size_t why_size)
 {
     struct smart_turn *model = prl_mem_zalloc(sizeof(*model));
     *ctx = model;
     if (!model)
         return PRL_ERR_NOMEM;
-    struct prl_ort_conf ort = {.path = conf->model, .threads = conf->threads, .arena = true};
+    struct prl_ort_conf ort = {.path = conf->path, .threads = conf->threads, .arena = true};
     enum prl_err err = prl_mel_create(&model->mel);
     if (!err)
         err = prl_ort_session_create(&model->session, conf->ort, &ort, why, why_size);
     if (!err)
-        err = try_model(model, conf->model, why, why_size);
+        err = try_model(model, conf->path, why, why_size);
     if (err)
         close_model(ctx);
     return err;
 }
 
-const struct prl_eot_backend_ops prl_eot_smart_turn = {
-    .name = "smart-turn", .open = open_model, .close = close_model, .predict = predict};
+const struct prl_judge_backend_ops prl_eot_smart_turn = {
+    .name = "smart-turn", .open = open_model, .close = close_model, .run = predict};

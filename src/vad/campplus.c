@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "dsp/fbank.h"
+#include "engine/judge.h"
 #include "engine/ort.h"
 #include "vad/speaker.h"
 
@@ -38,7 +39,7 @@ static void close_model(void **ctx)
 }
 
 // NOLINTNEXTLINE(readability-non-const-parameter): the run writes `voice`, through the tensor.
-static enum prl_err embed(void *ctx, const int16_t *pcm, size_t n, float voice[PRL_SPEAKER_VALUES])
+static enum prl_err embed(void *ctx, const int16_t *pcm, size_t n, float *voice)
 {
     struct campplus *model = ctx;
     prl_fbank_features(model->fbank, pcm, n, model->features);
@@ -67,23 +68,23 @@ static enum prl_err try_model(struct campplus *model, const char *path, char *wh
     return err;
 }
 
-static enum prl_err open_model(void **ctx, const struct prl_speaker_open_conf *conf, char *why,
+static enum prl_err open_model(void **ctx, const struct prl_judge_open_conf *conf, char *why,
                                size_t why_size)
 {
     struct campplus *model = prl_mem_zalloc(sizeof(*model));
     *ctx = model;
     if (!model)
         return PRL_ERR_NOMEM;
-    struct prl_ort_conf ort = {.path = conf->model, .threads = 1, .arena = true};
+    struct prl_ort_conf ort = {.path = conf->path, .threads = conf->threads, .arena = true};
     enum prl_err err = prl_fbank_create(&model->fbank);
     if (!err)
         err = prl_ort_session_create(&model->session, conf->ort, &ort, why, why_size);
     if (!err)
-        err = try_model(model, conf->model, why, why_size);
+        err = try_model(model, conf->path, why, why_size);
     if (err)
         close_model(ctx);
     return err;
 }
 
-const struct prl_speaker_backend_ops prl_speaker_campplus = {
-    .name = "CAM++", .open = open_model, .close = close_model, .embed = embed};
+const struct prl_judge_backend_ops prl_speaker_campplus = {
+    .name = "CAM++", .open = open_model, .close = close_model, .run = embed};

@@ -19,30 +19,11 @@ struct prl_speaker_stream {
     void *arg;
 };
 
-// The lane's.
-struct model {
-    struct prl_speaker_open_conf open;
-    const struct prl_speaker_backend_ops *backend;
-    void *ctx; // of the backend, owned
-};
-
 struct prl_speaker {
-    struct prl_judge *judge; // owned
-    char *path;              // owned
-    struct model model;      // the lane's while it lives
+    struct prl_judge *judge;      // owned
+    char *path;                   // owned
+    struct prl_judge_model model; // the lane's while it lives
 };
-
-static enum prl_err open_model(void *arg, char *why, size_t why_size)
-{
-    struct model *model = arg;
-    return model->backend->open(&model->ctx, &model->open, why, why_size);
-}
-
-static void close_model(void *arg)
-{
-    struct model *model = arg;
-    model->backend->close(&model->ctx);
-}
 
 // To length 1; a vector without a direction is no voice.
 static enum prl_err scale(float *voice)
@@ -61,13 +42,13 @@ static enum prl_err scale(float *voice)
 static enum prl_err embed(void *arg, const int16_t *pcm, size_t n,
                           struct prl_judge_verdict *verdict)
 {
-    struct model *model = arg;
+    struct prl_judge_model *model = arg;
     float *voice = prl_mem_array(PRL_SPEAKER_VALUES, sizeof(*voice));
     if (!voice)
         return PRL_ERR_NOMEM;
     verdict->data = voice;
     verdict->size = PRL_SPEAKER_VALUES * sizeof(*voice);
-    enum prl_err err = model->backend->embed(model->ctx, pcm, n, voice);
+    enum prl_err err = model->backend->run(model->ctx, pcm, n, voice);
     return err ? err : scale(voice);
 }
 
@@ -75,8 +56,8 @@ static const struct prl_judge_kind KIND = {.name = "speaker",
                                            .work = PRL_METRIC_SPEAKER_WORK,
                                            .work_us_guess = WORK_GUESS_US,
                                            .data_size = PRL_SPEAKER_VALUES * sizeof(float),
-                                           .open = open_model,
-                                           .close = close_model,
+                                           .open = prl_judge_model_open,
+                                           .close = prl_judge_model_close,
                                            .judge = embed};
 
 enum prl_err prl_speaker_create(struct prl_speaker **out, const struct prl_speaker_conf *conf)
@@ -88,8 +69,8 @@ enum prl_err prl_speaker_create(struct prl_speaker **out, const struct prl_speak
         return PRL_ERR_NOMEM;
     speaker->path = prl_mem_strdup(conf->model);
     speaker->model =
-        (struct model){.open = {.ort = conf->ort, .model = speaker->path},
-                       .backend = conf->backend ? conf->backend : &prl_speaker_campplus};
+        (struct prl_judge_model){.open = {.ort = conf->ort, .path = speaker->path, .threads = 1},
+                                 .backend = conf->backend ? conf->backend : &prl_speaker_campplus};
     struct prl_judge_conf judge = {.kind = &KIND,
                                    .model = &speaker->model,
                                    .model_name = speaker->model.backend->name,

@@ -25,39 +25,25 @@ enum {
     PRL_SPEAKER_SAMPLES_MIN = PRL_SPEAKER_RATE_HZ / 4,
     PRL_SPEAKER_SAMPLES_MAX = 2 * PRL_SPEAKER_RATE_HZ,
     PRL_SPEAKER_VALUES = 192,
-    PRL_SPEAKER_WAITING_MAX = 16,
-    PRL_SPEAKER_WHY_SIZE = 512
+    PRL_SPEAKER_WAITING_MAX = 16
 };
 
 struct prl_cores;
+struct prl_judge_backend_ops;
 struct prl_loop;
 struct prl_ort;
 struct prl_speaker;
 struct prl_speaker_stream;
 
-struct prl_speaker_open_conf {
-    struct prl_ort *ort; // borrowed
-    const char *model;   // path, valid during the call
-};
-
-// What a model has to offer to the lane; all on the lane's thread.
-struct prl_speaker_backend_ops {
-    const char *name; // static, for logs
-    enum prl_err (*open)(void **ctx, const struct prl_speaker_open_conf *conf, char *why,
-                         size_t why_size);
-    void (*close)(void **ctx); // frees it and sets it NULL
-    // MIN to MAX samples; any length of vector, it is scaled to 1 by the lane.
-    enum prl_err (*embed)(void *ctx, const int16_t *pcm, size_t n, float voice[PRL_SPEAKER_VALUES]);
-};
-
-extern const struct prl_speaker_backend_ops prl_speaker_campplus;
+// MIN to MAX samples give VALUES values; any length of vector, it is scaled to 1 by the lane.
+extern const struct prl_judge_backend_ops prl_speaker_campplus;
 
 struct prl_speaker_conf {
-    struct prl_loop *loop;                         // borrowed
-    struct prl_ort *ort;                           // borrowed
-    const char *model;                             // path of the model file; copied
-    struct prl_cores *cores;                       // borrowed, shared by all lanes, or NULL
-    const struct prl_speaker_backend_ops *backend; // NULL: CAM++
+    struct prl_loop *loop;                       // borrowed
+    struct prl_ort *ort;                         // borrowed
+    const char *model;                           // path of the model file; copied
+    struct prl_cores *cores;                     // borrowed, shared by all lanes, or NULL
+    const struct prl_judge_backend_ops *backend; // NULL: CAM++
     // One of them, once, on the loop thread, when loading has ended; `why` is one line. May be NULL.
     void (*on_ready)(void *arg);
     void (*on_error)(void *arg, const char *why);

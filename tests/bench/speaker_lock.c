@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "engine/judge.h"
 #include "engine/models.h"
 #include "engine/ort.h"
 #include "vad/lock.h"
@@ -22,7 +23,7 @@ static void ask(void *model, const struct prl_lock *lock, struct prl_lock_print 
     if (n == 0)
         return;
     prl_lock_asked(print, n);
-    bool failed = prl_speaker_campplus.embed(model, pcm + print->voiced - n, n, voice) != PRL_OK;
+    bool failed = prl_speaker_campplus.run(model, pcm + print->voiced - n, n, voice) != PRL_OK;
     prl_lock_answered(lock, print, failed ? NULL : voice);
 }
 
@@ -51,7 +52,7 @@ int main(void)
     void *model = NULL;
     struct prl_lock lock = {.samples = 0};
     int16_t *pcm = prl_mem_array(SAMPLES_MAX, sizeof(*pcm));
-    struct prl_speaker_open_conf conf = {.model = path};
+    struct prl_judge_open_conf conf = {.path = path, .threads = 1};
     if (!pcm || prl_models_path("onnxruntime", library) || prl_models_path("campplus", path) ||
         prl_ort_create(&ort, library, why, sizeof(why)))
         return 1;

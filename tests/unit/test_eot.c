@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 #include "base/metrics.h"
-#include "eot/backend.h"
+#include "engine/judge.h"
 #include "eot/eot.h"
 #include "eot/turn.h"
 #include "eot/words.h"
@@ -21,11 +21,11 @@ static atomic_int hanging; // a HANG waits
 static atomic_int release; // lets it go on
 static atomic_size_t heard;
 
-static enum prl_err open_script(void **ctx, const struct prl_eot_open_conf *conf, char *why,
+static enum prl_err open_script(void **ctx, const struct prl_judge_open_conf *conf, char *why,
                                 size_t why_size)
 {
     *ctx = NULL;
-    if (strcmp(conf->model, "bad") == 0) {
+    if (strcmp(conf->path, "bad") == 0) {
         (void)snprintf(why, why_size, "bad: cannot be loaded");
         return PRL_ERR_ENGINE;
     }
@@ -55,8 +55,8 @@ static enum prl_err predict_script(void *ctx, const int16_t *pcm, size_t n, floa
     return order == BREAK ? PRL_ERR_ENGINE : PRL_OK;
 }
 
-static const struct prl_eot_backend_ops SCRIPT = {
-    .name = "script", .open = open_script, .close = close_script, .predict = predict_script};
+static const struct prl_judge_backend_ops SCRIPT = {
+    .name = "script", .open = open_script, .close = close_script, .run = predict_script};
 
 struct bench {
     struct prl_loop *loop;

@@ -1,4 +1,5 @@
-// test_eot_words.c -- what the words of a transcript say about the turn, in tables.
+// test_eot_words.c -- what the words of a transcript say about the turn, in tables: words.c with its line.c,
+// words_en.c and words_zh.c.
 #include <stdio.h>
 #include <string.h>
 

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "engine/judge.h"
 #include "session/session.h"
 #include "session/session_state.h"
 #include "tests/unit.h"
@@ -18,7 +19,7 @@ enum { PIECE = 512 };
 #define TURNS_MAX (prl_test_oom() ? 100 : 100000)
 
 // NOLINTNEXTLINE(readability-non-const-parameter): the table's signature
-static enum prl_err open_script(void **ctx, const struct prl_speaker_open_conf *conf, char *why,
+static enum prl_err open_script(void **ctx, const struct prl_judge_open_conf *conf, char *why,
                                 size_t why_size)
 {
     (void)conf;
@@ -34,8 +35,7 @@ static void close_script(void **ctx)
     *ctx = NULL;
 }
 
-static enum prl_err embed_script(void *ctx, const int16_t *pcm, size_t n,
-                                 float voice[PRL_SPEAKER_VALUES])
+static enum prl_err embed_script(void *ctx, const int16_t *pcm, size_t n, float *voice)
 {
     (void)ctx;
     memset(voice, 0, PRL_SPEAKER_VALUES * sizeof(*voice));
@@ -43,8 +43,8 @@ static enum prl_err embed_script(void *ctx, const int16_t *pcm, size_t n,
     return pcm[n - 1] == BROKEN ? PRL_ERR_ENGINE : PRL_OK;
 }
 
-static const struct prl_speaker_backend_ops SCRIPT = {
-    .name = "script", .open = open_script, .close = close_script, .embed = embed_script};
+static const struct prl_judge_backend_ops SCRIPT = {
+    .name = "script", .open = open_script, .close = close_script, .run = embed_script};
 
 struct room {
     struct world world;

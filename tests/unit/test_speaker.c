@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/judge.h"
 #include "tests/unit.h"
 #include "tests/unit/wait.h"
 #include "vad/speaker.h"
@@ -16,11 +17,11 @@ enum { ANSWERS_MAX = 64, N = PRL_SPEAKER_SAMPLES_MIN };
 
 static atomic_size_t heard;
 
-static enum prl_err open_script(void **ctx, const struct prl_speaker_open_conf *conf, char *why,
+static enum prl_err open_script(void **ctx, const struct prl_judge_open_conf *conf, char *why,
                                 size_t why_size)
 {
     *ctx = NULL;
-    if (strcmp(conf->model, "bad") == 0) {
+    if (strcmp(conf->path, "bad") == 0) {
         (void)snprintf(why, why_size, "bad: cannot be loaded");
         return PRL_ERR_ENGINE;
     }
@@ -34,8 +35,7 @@ static void close_script(void **ctx)
     *ctx = NULL;
 }
 
-static enum prl_err embed_script(void *ctx, const int16_t *pcm, size_t n,
-                                 float voice[PRL_SPEAKER_VALUES])
+static enum prl_err embed_script(void *ctx, const int16_t *pcm, size_t n, float *voice)
 {
     (void)ctx;
     int order = pcm[n - 1];
@@ -48,8 +48,8 @@ static enum prl_err embed_script(void *ctx, const int16_t *pcm, size_t n,
     return order == BREAK ? PRL_ERR_ENGINE : PRL_OK;
 }
 
-static const struct prl_speaker_backend_ops SCRIPT = {
-    .name = "script", .open = open_script, .close = close_script, .embed = embed_script};
+static const struct prl_judge_backend_ops SCRIPT = {
+    .name = "script", .open = open_script, .close = close_script, .run = embed_script};
 
 struct bench {
     struct prl_loop *loop;
