@@ -5,6 +5,7 @@
 #include <sys/random.h>
 
 #include "api/message.h"
+#include "api/record.h"
 #include "api/request.h"
 #include "api/tracer.h"
 #include "base/check.h"
@@ -51,6 +52,7 @@ struct prl_talk {
     struct prl_session *session;
     struct prl_events *events;
     struct prl_timer *life;
+    struct prl_record *record;         // or NULL
     struct prl_talk_channel *channels; // the channels are their owners', the list is ours
     // Borrowed.
     prl_session_fn tap;
@@ -183,6 +185,8 @@ static void on_session_event(void *arg, const struct prl_session_event *event)
         measure(event->spans);
     if (talk->tracer)
         trace(talk, event);
+    if (talk->record)
+        prl_record_event(talk->record, event);
     if (talk->tap)
         talk->tap(talk->tap_arg, event);
     prl_events_on_session(talk->events, event);
@@ -263,6 +267,18 @@ static enum prl_err create_object(struct prl_talk *talk, const struct prl_talk_c
     return !err && problem->code ? PRL_ERR_INVALID : err;
 }
 
+// A conversation matters more than its recording.
+static void begin_record(struct prl_talk *talk, const struct prl_talk_conf *conf)
+{
+    if (!conf->recorder)
+        return;
+    enum prl_err err = prl_record_create(&talk->record, conf->recorder, talk->object.id,
+                                         talk->session, conf->track);
+    if (err)
+        prl_log(PRL_LOG_ERROR, "api", "%s is not recorded: %s", talk->object.id, prl_err_name(err));
+    prl_metrics_add(PRL_METRIC_RECORDING_ERRORS, err != PRL_OK);
+}
+
 static enum prl_err create_parts(struct prl_talk *talk, const struct prl_talk_conf *conf)
 {
     struct prl_events_conf events = {.dialect = conf->dialect,
@@ -281,6 +297,7 @@ static enum prl_err create_parts(struct prl_talk *talk, const struct prl_talk_co
         return err;
     prl_session_on_room(talk->session, on_room, talk);
     prl_session_own(talk->session, prl_credential_owner(&talk->maker));
+    begin_record(talk, conf);
     if (conf->life_us == 0)
         return PRL_OK;
     err = prl_timer_create(&talk->life, conf->engines->loop, "session life", on_life_end, talk);
@@ -320,6 +337,7 @@ void prl_talk_destroy(struct prl_talk **talk)
         end_all(*talk, PRL_TALK_CLOSE_AWAY, "the conversation is over");
     end_turn(*talk);
     prl_timer_destroy(&(*talk)->life);
+    prl_record_destroy(&(*talk)->record);
     prl_session_destroy(&(*talk)->session);
     prl_events_destroy(&(*talk)->events);
     prl_api_session_free(&(*talk)->object);

@@ -20,6 +20,7 @@
 struct prl_talk;
 struct prl_talk_channel;
 struct prl_tracer;
+struct prl_recorder;
 
 enum {
     PRL_TALK_OBSERVERS_MAX = 8,
@@ -58,6 +59,7 @@ struct prl_talk_conf {
     const char *model;              // or NULL
     const struct prl_json *session; // first settings, or NULL
     struct prl_tracer *tracer;      // or NULL
+    struct prl_recorder *recorder;  // or NULL
     int64_t life_us;                // 0: no limit
     char digit;                     // of the loop, first in tokens; 0: there is one loop
     int64_t resume_us;              // how long a client may stay away; 0: nobody comes back

@@ -296,6 +296,7 @@ enum prl_err prl_talks_open(struct prl_talks *talks, const struct prl_talks_wish
                                  .model = wish->model,
                                  .session = wish->session,
                                  .tracer = talks->conf.tracer,
+                                 .recorder = talks->conf.recorder,
                                  .life_us = talks->conf.session_max_us,
                                  .digit = prl_talks_digit(talks),
                                  .resume_us = talks->conf.resume_us,

@@ -28,6 +28,7 @@ struct prl_talks_conf {
     struct prl_session_engines engines;
     struct prl_session_conf session; // defaults of every session; texts live as long as the server
     struct prl_tracer *tracer;       // gets every turn; or NULL
+    struct prl_recorder *recorder;   // records every conversation; or NULL
     size_t sessions_max;
     struct prl_talks_loops *loops; // borrowed, sessions_max is for all of them; NULL: there is one
     size_t loop;                   // this one's number

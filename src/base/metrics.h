@@ -67,6 +67,13 @@
       "WebSockets over TLS that were opened to engines elsewhere, by how they began")              \
     X(TLS_RESUMED, COUNTER, "parley_engine_tls_total{handshake=\"resumed\"}",                      \
       "WebSockets over TLS that were opened to engines elsewhere, by how they began")              \
+    X(RECORDINGS, COUNTER, "parley_recordings_total", "Recordings of conversations begun")         \
+    X(RECORDINGS_REMOVED, COUNTER, "parley_recordings_removed_total",                              \
+      "Old recordings removed: recording.folder_mib, recording.keep_days")                         \
+    X(RECORDING_GAPS, COUNTER, "parley_recording_gaps_total",                                      \
+      "Gaps in recordings because the disk was too slow")                                          \
+    X(RECORDING_ERRORS, COUNTER, "parley_recording_errors_total",                                  \
+      "Files, pieces and lines of recordings that could not be written")                           \
     X(LATE_EVENTS, COUNTER, "parley_late_events_total", "Results of generations that were over")   \
     X(LOOP_STALLS, COUNTER, "parley_loop_stalls_total", "Loop callbacks over their time limit")    \
     X(LANE_WAIT, HISTOGRAM, "parley_lane_wait_seconds", "Time a message waited for its lane")      \

@@ -174,18 +174,26 @@ enum prl_err prl_wav_decode(const struct prl_wav *wav, size_t max_samples, int16
 
 void prl_wav_header(uint8_t out[PRL_WAV_HEADER_SIZE], uint32_t rate_hz, uint64_t count)
 {
-    bool known = count < ((uint64_t)1 << 30) - 32;
-    uint32_t size = known ? (uint32_t)count * 2 : UINT32_MAX;
+    prl_wav_header_of(out, rate_hz, 1, count);
+}
+
+void prl_wav_header_of(uint8_t out[PRL_WAV_HEADER_SIZE], uint32_t rate_hz, uint32_t channels,
+                       uint64_t count)
+{
+    PRL_CHECK(channels >= 1 && channels <= CHANNELS_MAX);
+    uint32_t frame = 2 * channels; // bytes
+    bool known = count < (((uint64_t)1 << 31) - 64) / frame;
+    uint32_t size = known ? (uint32_t)count * frame : UINT32_MAX;
     // NOLINTBEGIN(bugprone-not-null-terminated-result): these are no strings
     memcpy(out, "RIFF", 4);
     put32(out + 4, known ? size + PRL_WAV_HEADER_SIZE - CHUNK_HEADER : UINT32_MAX);
     memcpy(out + 8, "WAVEfmt ", 8);
     put32(out + 16, FMT_SIZE_MIN);
     put16(out + 20, FORMAT_PCM);
-    put16(out + 22, 1);
+    put16(out + 22, channels);
     put32(out + 24, rate_hz);
-    put32(out + 28, rate_hz * 2);
-    put16(out + 32, 2);
+    put32(out + 28, rate_hz * frame);
+    put16(out + 32, frame);
     put16(out + 34, 16);
     memcpy(out + 36, "data", 4);
     // NOLINTEND(bugprone-not-null-terminated-result)

@@ -34,5 +34,8 @@ enum prl_err prl_wav_decode(const struct prl_wav *wav, size_t max_samples, int16
 // Header of a 16-bit mono file with `count` samples (at most 2^31 - 64 bytes of sound; a larger
 // count is written as "to the end of the file").
 void prl_wav_header(uint8_t out[PRL_WAV_HEADER_SIZE], uint32_t rate_hz, uint64_t count);
+// The same with 1 to 8 channels of `count` samples each.
+void prl_wav_header_of(uint8_t out[PRL_WAV_HEADER_SIZE], uint32_t rate_hz, uint32_t channels,
+                       uint64_t count);
 
 #endif

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "media/recorder.h"
 #include "net/http.h"
 #include "net/tls.h"
 #include "server/engines.h"
@@ -28,6 +29,9 @@
 #include "server/webrtc.h"
 
 enum { NAMES_MAX = 32, QUEUE_MAX = 1024, FIGURES_US = 1000000, FIGURES_MAX = 256 << 10 };
+
+static const int64_t MINUTE_US = 60000000;
+static const int64_t DAY_US = 24 * INT64_C(3600000000);
 
 // What servers tell the first one, with their index as the id, and what it tells them.
 enum message {
@@ -47,7 +51,8 @@ struct prl_server {
     struct prl_secrets *secrets;
     struct prl_webrtc *webrtc;
     struct prl_ice_servers *ice_servers;
-    struct prl_tracer *tracer; // or NULL
+    struct prl_tracer *tracer;     // or NULL
+    struct prl_recorder *recorder; // the first's; or NULL
     struct prl_talks *talks;
     struct prl_calls *calls;
     struct prl_realtime *realtime;
@@ -418,11 +423,25 @@ static enum prl_err create_tracer(struct prl_server *server)
     return prl_tracer_create(&server->tracer, &conf);
 }
 
+static enum prl_err create_recorder(struct prl_server *server)
+{
+    const struct prl_settings *settings = server->conf.settings;
+    if (!settings->recording_dir[0] || server->conf.first)
+        return PRL_OK;
+    struct prl_recorder_conf conf = {.dir = settings->recording_dir,
+                                     .limit_us = settings->recording_minutes * MINUTE_US,
+                                     .bytes_max = (uint64_t)settings->recording_folder_mib << 20,
+                                     .keep_us = settings->recording_keep_days * DAY_US};
+    return prl_recorder_create(&server->recorder, &conf);
+}
+
 static enum prl_err create_talks(struct prl_server *server, struct prl_session_engines *engines)
 {
     const struct prl_settings *settings = server->conf.settings;
     size_t count = server_count(server);
+    const struct prl_server *first = server->conf.first ? server->conf.first : server;
     struct prl_talks_conf talks = {.tracer = server->tracer,
+                                   .recorder = first->recorder,
                                    .engines = *engines,
                                    .session = server->session,
                                    .loops = server->conf.loops,
@@ -476,6 +495,8 @@ static enum prl_err create_api(struct prl_server *server)
     prl_engines_session(server->engines, &engines);
     session_defaults(server->conf.settings, &server->session);
     enum prl_err err = create_tracer(server);
+    if (!err)
+        err = create_recorder(server);
     if (!err)
         err = create_secrets(server);
     if (!err)
@@ -576,6 +597,7 @@ static void end_sessions(struct prl_server *server)
     prl_ice_servers_destroy(&server->ice_servers);
     prl_talks_destroy(&server->talks);
     prl_tracer_destroy(&server->tracer);
+    prl_recorder_destroy(&server->recorder);
     prl_secrets_destroy(&server->secrets);
     if (server->engines)
         prl_engines_leave(server->engines);

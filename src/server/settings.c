@@ -189,6 +189,16 @@ static const struct prl_conf_key keys[] = {
          "How freely the model chooses its words; 0 always takes the likeliest."),
     CHOICE("log.level", log_level, "info", levels, "Least urgent messages that are written."),
     BOOL("log.json", log_json, "false", "Write one JSON object a line."),
+    TEXT("recording.dir", recording_dir, "",
+         "Folder in which every conversation is recorded: a stereo WAV, the user left and the "
+         "answer as it was heard right, and a file of JSON lines with the words of both. It is "
+         "made with mode 0700; one server a folder. Empty: nothing is recorded."),
+    INT("recording.minutes", recording_minutes, "60", 1, 360,
+        "Most minutes of one recording (5.8 MB each); the conversation goes on without."),
+    INT("recording.folder_mib", recording_folder_mib, "10240", 1, 1073741824,
+        "Most MiB in the folder; beyond them the oldest recordings are removed."),
+    INT("recording.keep_days", recording_keep_days, "0", 0, 36500,
+        "Recordings are removed so many days after they ended; 0: when there is no more room."),
     BOOL("rtc.enabled", rtc_enabled, "true", "Take calls over WebRTC."),
     TEXT(
         "rtc.address", rtc_address, "",

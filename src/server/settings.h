@@ -78,6 +78,9 @@ struct prl_settings {
     // log
     int64_t log_level;
     bool log_json;
+    // recording
+    char *recording_dir;
+    int64_t recording_minutes, recording_folder_mib, recording_keep_days;
     // rtc
     bool rtc_enabled;
     char *rtc_address;

@@ -33,6 +33,7 @@ struct prl_phrases;
 struct prl_echo_kit;
 struct prl_upstream_kit;
 struct prl_speaker;
+struct prl_recording;
 struct prl_session;
 
 enum {
@@ -276,9 +277,10 @@ void prl_session_rtp(struct prl_session *session, bool on);
 // `samples` of the present answer were sent, and were to be at at_us (now, or a little earlier). May
 // hand over more of it (OUTPUT_AUDIO).
 void prl_session_left(struct prl_session *session, uint64_t samples, int64_t at_us);
-// Echo control (nothing happens while it is off). All that was sent at at_us, at 24 kHz:
+// All that was sent at at_us, at 24 kHz, for echo control and recording:
 void prl_session_sounds(struct prl_session *session, const int16_t *pcm, size_t samples,
                         int64_t at_us);
+// Echo control (nothing happens while it is off).
 // A call's microphone at 16 kHz, as prl_jitter_tap has it: the echo is taken out in place. A jitter buffer
 // bends sound in time afterwards; behind it no canceller would find the echo where it was.
 void prl_session_clean(struct prl_session *session, int16_t *pcm, size_t samples, int64_t at,
@@ -294,6 +296,10 @@ void prl_session_back(struct prl_session *session);
 // Whose conversation it is: a text that no other owner has, at most PRL_SESSION_OWNER_SIZE - 1 bytes.
 // Answers that are kept for one are given to no other. "" at first: anybody's.
 void prl_session_own(struct prl_session *session, const char *owner);
+
+// From now on its sound goes to a recording as well, which is borrowed; NULL ends that. What of an answer
+// sounds already is not in it.
+void prl_session_record(struct prl_session *session, struct prl_recording *recording);
 
 const struct prl_history *prl_session_history(const struct prl_session *session);
 // An answer is being made or sounds.

@@ -411,6 +411,7 @@ static void cancel(struct prl_session *session, const struct prl_floor_action *a
     if (prl_playout_generation(session->playout) == work->generation) {
         uint64_t exact = prl_playout_stop(session->playout, true, now_us);
         heard = session->rtp ? exact : heard;
+        prl_session_record_cut(session);
     }
     if (action->reason == PRL_FLOOR_BY_TURN && work->samples_out > 0)
         count_barge_in(session, work, action->start);

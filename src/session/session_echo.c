@@ -150,11 +150,7 @@ void prl_session_echo_sent(struct prl_session *session, const int16_t *pcm, size
         return;
     if (session->rtp)
         return;
-    int64_t now_us = prl_clock_now_us();
-    int64_t at_us = now_us;
-    if (prl_playout_sent_samples(session->playout) > 0)
-        at_us = prl_playout_drained_at_us(session->playout, now_us);
-    put(echo, pcm, samples, at_us > now_us ? at_us : now_us);
+    put(echo, pcm, samples, prl_session_sounds_at_us(session));
 }
 
 void prl_session_sounds(struct prl_session *session, const int16_t *pcm, size_t samples,
@@ -162,6 +158,7 @@ void prl_session_sounds(struct prl_session *session, const int16_t *pcm, size_t 
 {
     if (session->echo)
         put(session->echo, pcm, samples, at_us);
+    prl_session_record_left(session, pcm, samples, at_us);
 }
 
 // ---- the microphone ----

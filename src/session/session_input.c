@@ -367,6 +367,7 @@ static void process_piece(struct prl_session *session, const int16_t *pcm, size_
         at = at + 1 < session->ring_size ? at + 1 : 0;
     }
     session->input += count;
+    prl_session_record_user(session, pcm, count);
     push_sound(session, pcm, count);
     if (!manual && session->vad) {
         session->vad_base =

@@ -167,6 +167,15 @@ static void send_sound(struct prl_session *session, struct prl_work *work, const
         prl_session_latency(session, work, false);
 }
 
+int64_t prl_session_sounds_at_us(const struct prl_session *session)
+{
+    int64_t now_us = prl_clock_now_us();
+    int64_t at_us = now_us;
+    if (prl_playout_sent_samples(session->playout) > 0)
+        at_us = prl_playout_drained_at_us(session->playout, now_us);
+    return at_us > now_us ? at_us : now_us;
+}
+
 // How many samples may leave now: all of an out-of-band answer, else what the output clock allows.
 static size_t sound_room(struct prl_session *session, const struct prl_work *work)
 {
@@ -202,6 +211,7 @@ static void send_audio(struct prl_session *session, struct prl_work *work)
         sent = true;
         if (!work->out_of_band) {
             prl_session_echo_sent(session, pcm, count);
+            prl_session_record_sent(session, pcm, count);
             prl_playout_sent(session->playout, count, prl_clock_now_us());
         }
         // Words first: a client that shows them has them when they sound.
@@ -360,6 +370,7 @@ void prl_session_rtp(struct prl_session *session, bool on)
 
 void prl_session_set_playout_delay(struct prl_session *session, uint32_t delay_ms)
 {
+    session->delay_ms = delay_ms;
     prl_playout_set_delay(session->playout, delay_ms, prl_clock_now_us());
 }
 

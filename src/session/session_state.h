@@ -139,6 +139,9 @@ struct prl_session {
     struct prl_session_echo *echo; // while it is wanted
     struct prl_gain *gain;         // the same
     struct prl_session_lock *lock; // the same
+    // Borrowed, or NULL.
+    struct prl_recording *recording;
+    // Owned.
     struct prl_resample *resample;
     uint32_t resample_hz;
     int16_t *ring;      // newest sound, for the prefix of an utterance
@@ -183,6 +186,7 @@ struct prl_session {
     uint64_t filler_samples;               // sent of it
     bool voiced;
     bool rtp;
+    uint32_t delay_ms;      // from sending to the ear
     bool cutting;           // the client truncates: it is answered there, and once
     int64_t input_audio_ms; // of committed utterances since the last response
 };
@@ -270,6 +274,16 @@ void prl_session_echo_frame(struct prl_session *session, int16_t *mic, uint64_t 
 // An echo sounds that the canceller does not know yet: what it leaves is no voice.
 bool prl_session_echo_learns(const struct prl_session *session);
 
+// session_record.c: nothing of it does anything while nothing records.
+// The newest `count` samples that were processed.
+void prl_session_record_user(struct prl_session *session, const int16_t *pcm, size_t count);
+// As prl_session_echo_sent and prl_session_sounds.
+void prl_session_record_sent(struct prl_session *session, const int16_t *pcm, size_t samples);
+void prl_session_record_left(struct prl_session *session, const int16_t *pcm, size_t samples,
+                             int64_t at_us);
+// The present answer was cut.
+void prl_session_record_cut(struct prl_session *session);
+
 // session_front.c: what is done to the microphone's sound before anything listens.
 void prl_session_front_configure(struct prl_session *session);
 void prl_session_front_destroy(struct prl_session *session);
@@ -301,5 +315,7 @@ void prl_session_output_due(void *arg);
 void prl_session_tell_output(struct prl_session *session, const struct prl_work *work,
                              enum prl_session_event_type type);
 void prl_session_latency(struct prl_session *session, struct prl_work *work, bool heard_out);
+// When sound that is handed over now will sound, by the output clock; before the clock knows of it.
+int64_t prl_session_sounds_at_us(const struct prl_session *session);
 
 #endif
