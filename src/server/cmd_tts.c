@@ -33,6 +33,8 @@ static const char usage[] =
     "                   engine, milliseconds of work; the sound only goes to --out\n"
     "  --quality Q      auto, fast (hibari for English) or best (Kokoro)\n"
     "  --fast-zh        FastSpeech2 for Chinese (voice for non-commercial use)\n"
+    "  --parts          gets the text word by word, as an answer is written, and begins to speak\n"
+    "                   before the first sentence is whole\n"
     "  --threads N      default 1\n"
     "  --phonemes       prints what the English voices (with a British --voice: those) would say "
     "of\n"
@@ -49,6 +51,7 @@ struct options {
     enum prl_text_lang lang;
     enum prl_tts_quality quality;
     bool fast_zh;
+    bool parts;
     bool json;
     bool phonemes;
     bool list;
@@ -96,9 +99,23 @@ static void clause_print(struct run *run, const struct prl_tts_event *event)
     prl_cmd_json_end(&line);
 }
 
+// Bytes that the cutter gets next: a word with the space before it, or as much as it takes.
+static size_t piece_len(const struct run *run)
+{
+    const char *text = run->input.data + run->input_at;
+    size_t left = run->input.len - run->input_at;
+    if (!run->options->parts)
+        return left < PIECE_BYTES ? left : PIECE_BYTES;
+    size_t len = 1;
+    while (len < left && len < PIECE_BYTES && text[len] != ' ')
+        len++;
+    return len < left ? len : left;
+}
+
 static void say_next(struct run *run)
 {
     struct prl_cut_clause clause;
+    prl_cut_parts(run->cut, run->options->parts && prl_tts_says_parts(run->stream));
     for (;;) {
         size_t left = run->input.len - run->input_at;
         if (prl_cut_next(run->cut, &clause) == PRL_OK)
@@ -107,7 +124,7 @@ static void say_next(struct run *run)
             prl_loop_stop(run->loop);
             return;
         }
-        size_t piece = left < PIECE_BYTES ? left : PIECE_BYTES;
+        size_t piece = piece_len(run);
         if (piece > 0 && prl_cut_push(run->cut, run->input.data + run->input_at, piece)) {
             give_up(run, "the text cannot be cut into clauses");
             return;
@@ -123,7 +140,11 @@ static void say_next(struct run *run)
     run->clause_len = clause.len;
     prl_str_clear(&run->words);
     prl_str_addc(&run->words, '[');
-    if (!run->clause || prl_tts_say(run->stream, 1, run->clause_id++, clause.text, clause.len))
+    struct prl_tts_part part = {.text = clause.text - clause.before,
+                                .len = clause.before + clause.len + clause.behind,
+                                .from = clause.before,
+                                .to = clause.before + clause.len};
+    if (!run->clause || prl_tts_say_part(run->stream, 1, run->clause_id++, &part))
         give_up(run, "a clause cannot be queued");
 }
 
@@ -210,6 +231,7 @@ static int read_options(int *argc, char **argv, struct options *options)
         {"quality", .choice = &quality, .choices = qualities},
         {"threads", .integer = &options->threads, .low = 1, .high = 64},
         {"fast-zh", .flag = &options->fast_zh},
+        {"parts", .flag = &options->parts},
         {"json", .flag = &options->json},
         {"phonemes", .flag = &options->phonemes},
         {"spoken", .flag = &options->spoken},

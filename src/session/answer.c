@@ -16,6 +16,7 @@ enum {
     SAMPLES_PER_MS = 24,
     INFLIGHT_MAX =
         2, // clauses at the voice: one that sounds soon and one behind it, so that it never idles
+    QUICK_BYTES = 35, // a second: English speech has 15
     ARGUMENTS_MAX = PRL_LLM_ARGUMENTS_BYTES_MAX
 };
 
@@ -32,6 +33,7 @@ struct clause {
     size_t start, end; // bytes of the answer's text
     uint64_t base;     // sample at which it begins
     bool sounding;     // base is known
+    bool part;         // its sentence goes on
 };
 
 struct prl_answer {
@@ -51,6 +53,7 @@ struct prl_answer {
     struct clause inflight[INFLIGHT_MAX];
     uint32_t inflight_count;
     uint32_t clause_next;
+    double speed; // of the voice
     bool held;
     bool said;      // all its sound was at hand
     bool own_voice; // the model speaks by itself
@@ -139,6 +142,7 @@ static enum prl_err open_voice(struct prl_answer *answer, const struct prl_answe
     if (err)
         return err;
     prl_cut_reset(answer->cut);
+    answer->speed = start->speed;
     if (answer->tts)
         return prl_tts_configure(answer->tts, start->voice, (float)start->speed);
     struct prl_tts_stream_conf conf = {.voice = start->voice,
@@ -206,10 +210,15 @@ static void say_clause(struct prl_answer *answer, const struct prl_cut_clause *c
         answer->chinese = true;
     prl_tts_set_language(answer->tts, answer->chinese ? PRL_TEXT_ZH : PRL_TEXT_EN);
     struct clause *slot = &answer->inflight[answer->inflight_count];
-    *slot = (struct clause){
-        .id = answer->clause_next++, .start = (size_t)clause->start, .end = (size_t)clause->end};
-    enum prl_err err =
-        prl_tts_say(answer->tts, answer->view.generation, slot->id, clause->text, clause->len);
+    *slot = (struct clause){.id = answer->clause_next++,
+                            .start = (size_t)clause->start,
+                            .end = (size_t)clause->end,
+                            .part = clause->part};
+    struct prl_tts_part part = {.text = clause->text - clause->before,
+                                .len = clause->before + clause->len + clause->behind,
+                                .from = clause->before,
+                                .to = clause->before + clause->len};
+    enum prl_err err = prl_tts_say_part(answer->tts, answer->view.generation, slot->id, &part);
     if (err)
         fail(answer, PRL_FLOOR_STAGE_TTS, prl_err_name(err));
     else
@@ -254,6 +263,14 @@ static void pump_own_voice(struct prl_answer *answer)
     finish_if_all_made(answer);
 }
 
+// Does the model write so much faster than the voice speaks that a part of a sentence is not over
+// before the next one is there?
+static bool is_quick(const struct prl_answer *answer)
+{
+    int64_t took_us = prl_clock_now_us() - answer->view.first_token_us;
+    return (double)answer->text.len * 1e6 >= QUICK_BYTES * answer->speed * (double)took_us;
+}
+
 void prl_answer_pump(struct prl_answer *answer)
 {
     if (!answer->view.generation || !answer->view.audio || answer->failed || answer->view.done)
@@ -268,6 +285,7 @@ void prl_answer_pump(struct prl_answer *answer)
     }
     uint32_t generation = answer->view.generation;
     feed_cut(answer);
+    prl_cut_parts(answer->cut, is_quick(answer) && prl_tts_says_parts(answer->tts));
     struct prl_cut_clause clause;
     while (answer->view.generation == generation && !answer->failed && is_room(answer)) {
         if (prl_cut_next(answer->cut, &clause) != PRL_OK) {
@@ -451,7 +469,8 @@ static enum prl_err end_clause(struct prl_answer *answer, const struct clause *c
 {
     uint64_t made = prl_speech_made(answer->speech);
     struct prl_speech_mark end = {made, made, clause->end, clause->end};
-    answer->view.good_samples = made;
+    if (!clause->part)
+        answer->view.good_samples = made;
     return prl_speech_mark(answer->speech, &end);
 }
 

@@ -69,6 +69,11 @@ struct prl_tts_request {
     const char *voice;    // one of the backend's; unknown: its first
     float speed;          // 0.25..1.5, 1 is the voice's own pace
     bool first;           // somebody waits for the first sound: make it soon
+    // Of what the text says only the words whose sources begin in [source_from, source_to) are given
+    // out; the others are known so that these sound as parts of their sentence. Both 0: all. For
+    // backends with `context`.
+    uint32_t source_from;
+    uint32_t source_to;
 };
 
 struct prl_tts_chunk {
@@ -92,6 +97,7 @@ struct prl_tts_ops {
     const char *name;   // static, e.g. "hibari"
     unsigned languages; // what may stand in one request
     bool streams;       // first sound before the whole clause is computed
+    bool context;       // can say a part of a text as a part of it
     const struct prl_tts_voice *voices;
     size_t voice_count;
     enum prl_err (*open)(void **ctx, const struct prl_tts_backend_conf *conf, char *why,

@@ -19,7 +19,10 @@ enum {
     HAN_FIRST_SOFT_TENTHS = 24,
     HAN_FIRST_TENTHS = 42,
     HAN_FIRST_ANY_TENTHS = 120,
-    WORD_BYTES = 12 // longest abbreviation and more
+    WORD_BYTES = 12, // longest abbreviation and more
+    // A part of English speech lasts about a second for 15 bytes, and what comes behind it has so long.
+    PART_BYTES = 14,
+    PART_TENTHS = 30, // three words
 };
 
 // What the last mark asks of the next code point.
@@ -46,6 +49,9 @@ struct scan {
     uint32_t last;     // code point before pos
     uint32_t mark;     // the pending mark
     uint32_t ticks;    // of an opening fence, while they are counted
+    size_t given;      // bytes that were given as parts
+    size_t word_gap;   // last gap between two words of letters, 0 for none behind them
+    uint32_t word_gap_tenths, given_tenths; // words before them
     enum pending pending;
     bool spaced;     // spaces came after the pending mark or the last word
     bool in_word;    // a Latin word goes on
@@ -57,6 +63,7 @@ struct scan {
     bool code;       // the clause began as code
     bool in_code;    // at pos
     bool wide_end;   // the last mark was 。！？
+    bool fancy;      // more than words, commas and ends of sentences: no part of it can be said
 };
 
 struct prl_cut {
@@ -70,6 +77,7 @@ struct prl_cut {
     uint64_t start; // of the answer, at head
     uint64_t clauses;
     bool finished;
+    bool parts; // wanted
     struct scan scan;
 };
 
@@ -137,7 +145,8 @@ static uint32_t soft_tenths(const struct prl_cut *cut)
 
 static uint32_t gap_tenths(const struct prl_cut *cut)
 {
-    return TENTHS * (cut->clauses == 0 ? cut->conf.first_words_max : 2 * cut->conf.later_words_max);
+    bool early = cut->clauses == 0 && cut->scan.given == 0;
+    return TENTHS * (early ? cut->conf.first_words_max : 2 * cut->conf.later_words_max);
 }
 
 static bool is_open(const struct prl_cut *cut)
@@ -402,8 +411,30 @@ static void read_gap(struct prl_cut *cut, uint32_t c)
         return;
     scan->any_gap = end;
     uint32_t before = (uint8_t)text[end - 1];
-    if (is_letter(c) && is_letter(before) && is_gap(cut))
+    if (!is_letter(c) || !is_letter(before))
+        return;
+    if (is_gap(cut))
         scan->gap = end;
+    scan->word_gap = end;
+    scan->word_gap_tenths = scan->tenths;
+}
+
+// Where the part ends that can be said now, with all text read; 0: nowhere yet.
+static size_t part_break(const struct prl_cut *cut)
+{
+    const struct scan *scan = &cut->scan;
+    size_t least = scan->given > PART_BYTES ? scan->given : PART_BYTES;
+    bool enough = scan->word_gap >= scan->given + least &&
+                  scan->word_gap_tenths >= scan->given_tenths + PART_TENTHS;
+    return cut->parts && cut->clauses == 0 && !scan->fancy && enough ? scan->word_gap : 0;
+}
+
+// Notes what only the whole clause tells how to say.
+static void read_fancy(struct scan *scan, uint32_t c)
+{
+    bool plain = (c < 0x80 && (is_letter(c) || is_digit(c))) || c == ' ' || c == ',' || c == '.' ||
+                 c == '!' || c == '?' || c == '\'';
+    scan->fancy = scan->fancy || !plain;
 }
 
 // At a line's start: a fence? Returns the place to cut before it, or 0.
@@ -483,6 +514,7 @@ static size_t step(struct prl_cut *cut, uint32_t c, size_t used)
     size_t at = resolve(cut, c);
     if (at > 0)
         return at;
+    read_fancy(scan, c);
     read_gap(cut, c);
     read_word(cut, c);
     at = read_mark(cut, c, next);
@@ -490,8 +522,9 @@ static size_t step(struct prl_cut *cut, uint32_t c, size_t used)
     return at > 0 ? at : gap_break(cut);
 }
 
-// Reads on until a clause is found (its bytes are returned) or more text is needed (0).
-static size_t find_break(struct prl_cut *cut)
+// Reads on until a clause or a part of it is found (where it ends is returned) or more text is
+// needed (0).
+static size_t find_break(struct prl_cut *cut, bool *part)
 {
     struct scan *scan = &cut->scan;
     size_t left = cut->len - cut->head;
@@ -511,31 +544,54 @@ static size_t find_break(struct prl_cut *cut)
         scan->pos += used;
         scan->last = c;
     }
-    return cut->finished ? left : 0;
+    if (cut->finished)
+        return left;
+    size_t at = part_break(cut);
+    *part = at > 0;
+    return at;
+}
+
+// What is left of the clause is read on; nothing before `given` is a place to go back to.
+static void give_part(struct scan *scan)
+{
+    scan->given = scan->word_gap;
+    scan->given_tenths = scan->word_gap_tenths;
+    scan->soft = scan->soft > scan->given ? scan->soft : 0;
+    scan->gap = scan->any_gap = scan->word_gap = 0; // none is behind the last one
 }
 
 enum prl_err prl_cut_next(struct prl_cut *cut, struct prl_cut_clause *clause)
 {
     PRL_CHECK(cut != NULL && clause != NULL);
     memset(clause, 0, sizeof(*clause));
-    size_t n = find_break(cut);
+    bool part = false;
+    size_t n = find_break(cut, &part);
     if (n == 0)
         return PRL_ERR_AGAIN;
-    PRL_DCHECK(n <= cut->conf.clause_max && n <= cut->len - cut->head);
-    *clause = (struct prl_cut_clause){.text = clause_text(cut),
-                                      .len = n,
-                                      .start = cut->start,
+    size_t given = cut->scan.given;
+    size_t left = cut->len - cut->head;
+    PRL_DCHECK(n > given && n <= cut->conf.clause_max && n <= left);
+    *clause = (struct prl_cut_clause){.text = clause_text(cut) + given,
+                                      .len = n - given,
+                                      .start = cut->start + given,
                                       .end = cut->start + n,
-                                      .first = cut->clauses == 0,
+                                      .before = given,
+                                      .behind = part ? left - n : 0,
+                                      .first = cut->clauses == 0 && given == 0,
                                       .code = cut->scan.code,
-                                      .last = cut->finished && cut->head + n == cut->len};
+                                      .part = part,
+                                      .last = !part && cut->finished && n == left};
+    if (part) {
+        give_part(&cut->scan);
+        return PRL_OK;
+    }
     // A closing fence that was cut off from its line's end is closed all the same.
     bool closed = cut->scan.closing && n > cut->scan.line_begin;
     bool in_code = cut->scan.in_code && !closed;
     cut->head += n;
     cut->start += n;
     cut->clauses++;
-    scan_reset(&cut->scan, clause->text[n - 1] == '\n', in_code);
+    scan_reset(&cut->scan, clause->text[clause->len - 1] == '\n', in_code);
     return PRL_OK;
 }
 
@@ -556,6 +612,12 @@ enum prl_err prl_cut_push(struct prl_cut *cut, const char *piece, size_t len)
     return PRL_OK;
 }
 
+void prl_cut_parts(struct prl_cut *cut, bool wanted)
+{
+    PRL_CHECK(cut != NULL);
+    cut->parts = wanted;
+}
+
 void prl_cut_finish(struct prl_cut *cut)
 {
     PRL_CHECK(cut != NULL);
@@ -567,7 +629,7 @@ void prl_cut_reset(struct prl_cut *cut)
     PRL_CHECK(cut != NULL);
     cut->head = cut->len = 0;
     cut->start = cut->clauses = 0;
-    cut->finished = false;
+    cut->finished = cut->parts = false;
     scan_reset(&cut->scan, true, false);
 }
 

@@ -3,11 +3,15 @@
 // Pieces of a language model go in, clauses to be spoken come out. The first clause ends at the
 // first natural break after a few words; later ones end at sentence ends; none is cut inside a
 // number, time, address, abbreviation, bracket or code fence unless the maximum size forces it.
+// Where a voice can say a part of a sentence as a part (prl_cut_parts), the first clause comes in
+// parts while it is written: each at least as long as all before it, since speech is slower than
+// the model, and with the beginning of the word behind it, which its sound depends on.
 //
 // Units:    bytes of UTF-8; a clause's range counts from the start of the answer. Laid end to end
 //           the clauses are the answer, byte for byte; a clause never ends inside a code point
 //           (malformed bytes count as one each).
-// Threads:  one owner. Pure: the same pieces give the same clauses, however they are split.
+// Threads:  one owner. Pure: the same pieces give the same clauses, however they are split; parts
+//           depend on what there was when next was called.
 // Memory:   one block of pending_max bytes, made in create.
 // Errors:   FULL when a piece does not fit beside what is pending; nothing of it is taken. Take
 //           clauses and push again. A piece of up to pending_max - clause_max bytes always fits once
@@ -36,8 +40,11 @@ struct prl_cut_clause {
     size_t len;       // > 0
     uint64_t start;   // of the answer
     uint64_t end;     // start + len
+    size_t before;    // bytes in front of text that were given as parts of the same clause
+    size_t behind;    // bytes that follow text and will be given later
     bool first;       // first clause of the answer
     bool code;        // begins inside a code fence or with its opening line
+    bool part;        // the clause goes on
     bool last;        // finish was called and nothing is left
 };
 
@@ -47,6 +54,9 @@ enum prl_err prl_cut_create(struct prl_cut **out, const struct prl_cut_conf *con
 void prl_cut_destroy(struct prl_cut **cut);
 // Forgets everything and starts a new answer.
 void prl_cut_reset(struct prl_cut *cut);
+
+// Whether first clauses come in parts from now on; not at first.
+void prl_cut_parts(struct prl_cut *cut, bool wanted);
 
 enum prl_err prl_cut_push(struct prl_cut *cut, const char *piece, size_t len) PRL_MUST_USE;
 // No more pieces: what is pending comes out of next, to the last byte.

@@ -22,7 +22,7 @@ enum {
     IDS_MAX = PART_PHONEMES + 2,
     FRAMES_PER_UNIT = 2, // of the model's durations
     LEAD_FRAMES = 4,     // of silence kept before the first sound: 50 ms
-    FADE_SAMPLES = 120,  // 5 ms
+    FADE_SAMPLES = 120,  // 5 ms, where sound begins or breaks off
     CHUNK_FIRST = 8,     // blocks of the first chunk: 100 ms
     CHUNK_BLOCKS = PRL_TTS_CHUNK_MAX / PRL_HIBARI_HOP,
     OUTPUTS = 7,
@@ -37,6 +37,7 @@ struct part {
     uint32_t id_unit[IDS_MAX]; // where each one begins, in units of the durations
     uint32_t units;
     size_t frame_first; // the first one that is heard
+    size_t blocks;      // to give out; SIZE_MAX: to the end
 };
 
 struct hibari {
@@ -51,6 +52,7 @@ struct hibari {
     float speed;
     struct prl_en_phonemes phonemes; // in g2p
     size_t phoneme_at;               // bytes already spoken
+    size_t word_first, word_end;     // of the phonemes: what is given out
     struct part part;
     bool part_open;       // its waveform is being read
     uint32_t sample;      // made so far
@@ -115,6 +117,23 @@ static void end_it(void *ctx)
     self->outputs_held = self->running = self->part_open = false;
 }
 
+// First word whose source begins at `source` or later.
+static size_t word_at(const struct hibari *self, uint32_t source)
+{
+    size_t at = 0;
+    while (at < self->phonemes.word_count && self->phonemes.words[at].source_start < source)
+        at++;
+    return at;
+}
+
+static void choose_words(struct hibari *self, const struct prl_tts_request *request)
+{
+    self->word_first = word_at(self, request->source_from);
+    self->word_end =
+        request->source_to ? word_at(self, request->source_to) : self->phonemes.word_count;
+    self->marks.word = self->word_first;
+}
+
 static enum prl_err begin(void *ctx, const struct prl_tts_request *request)
 {
     struct hibari *self = ctx;
@@ -140,6 +159,7 @@ static enum prl_err begin(void *ctx, const struct prl_tts_request *request)
             return err;
         }
     }
+    choose_words(self, request);
     self->running = true;
     return PRL_OK;
 }
@@ -188,9 +208,43 @@ static void part_make(struct hibari *self)
     self->phoneme_at = part->end;
 }
 
+// Parts that hold nothing that is wanted are not computed.
+static void skip_parts(struct hibari *self)
+{
+    uint32_t from = self->phonemes.words[self->word_first].start;
+    size_t end;
+    while (self->sample == 0 && (end = part_end(&self->phonemes, self->phoneme_at)) <= from)
+        self->phoneme_at = end;
+}
+
 static bool is_matrix(const struct prl_ort_tensor *tensor, size_t frames)
 {
     return tensor->type == PRL_ORT_FLOAT && prl_ort_count(tensor) == frames * PRL_HIBARI_BINS;
+}
+
+// Unit at which the phoneme at `byte` of the part begins.
+static uint32_t unit_of(const struct part *part, uint32_t byte)
+{
+    size_t i = 1;
+    while (i + 1 < part->id_count && part->id_byte[i] < byte)
+        i++;
+    return part->id_unit[i];
+}
+
+// Of the part only the words that are wanted: its sound begins and ends with theirs.
+static void choose_blocks(struct hibari *self)
+{
+    struct part *part = &self->part;
+    const struct prl_tts_word *words = self->phonemes.words;
+    size_t count = self->phonemes.word_count;
+    uint32_t from = self->word_first < count ? words[self->word_first].start : 0;
+    if (self->word_first > 0 && from > part->start)
+        part->frame_first = (size_t)unit_of(part, from) * FRAMES_PER_UNIT;
+    part->blocks = SIZE_MAX;
+    if (self->word_end == count || words[self->word_end].start >= part->end)
+        return;
+    size_t end = (size_t)unit_of(part, words[self->word_end].start) * FRAMES_PER_UNIT;
+    part->blocks = end > part->frame_first ? end - part->frame_first : 0;
 }
 
 // Takes the durations and checks that everything fits together.
@@ -217,6 +271,7 @@ static enum prl_err outputs_check(struct hibari *self, struct prl_hibari_spectra
         return PRL_ERR_ENGINE;
     size_t sound = (size_t)part->id_unit[1] * FRAMES_PER_UNIT;
     part->frame_first = sound > LEAD_FRAMES ? sound - LEAD_FRAMES : 0;
+    choose_blocks(self);
     *spectra = (struct prl_hibari_spectra){out[0].data, out[1].data, out[2].data, out[3].data,
                                            out[4].data, out[5].data, frames};
     return PRL_OK;
@@ -261,10 +316,7 @@ static uint32_t sample_of(const void *voice, uint32_t byte)
 {
     const struct hibari *self = voice;
     const struct part *part = &self->part;
-    size_t i = 1;
-    while (i + 1 < part->id_count && part->id_byte[i] < byte)
-        i++;
-    size_t frame = (size_t)part->id_unit[i] * FRAMES_PER_UNIT;
+    size_t frame = (size_t)unit_of(part, byte) * FRAMES_PER_UNIT;
     frame = frame > part->frame_first ? frame - part->frame_first : 0;
     return self->part_sample + (uint32_t)(frame * PRL_HIBARI_HOP);
 }
@@ -272,7 +324,7 @@ static uint32_t sample_of(const void *voice, uint32_t byte)
 static size_t marks_collect(struct hibari *self, bool part_done)
 {
     const struct prl_marks_made made = {.words = self->phonemes.words,
-                                        .word_count = self->phonemes.word_count,
+                                        .word_count = self->word_end,
                                         .end = (uint32_t)self->part.end,
                                         .sample = self->sample,
                                         .done = part_done,
@@ -281,13 +333,16 @@ static size_t marks_collect(struct hibari *self, bool part_done)
     return prl_marks_collect(&self->marks, &made);
 }
 
-static void pcm_convert(struct hibari *self, size_t samples)
+// `breaks_off`: the sound ends here, but the sentence does not.
+static void pcm_convert(struct hibari *self, size_t samples, bool breaks_off)
 {
     bool opening = self->sample == self->part_sample;
     for (size_t i = 0; i < samples; i++) {
         float value = self->wave[i];
         if (opening && i < FADE_SAMPLES)
             value *= (float)i / FADE_SAMPLES;
+        if (breaks_off && samples - i < FADE_SAMPLES)
+            value *= (float)(samples - i) / FADE_SAMPLES;
         if (!(value > -1))
             value = -1; // also NaN
         self->pcm[i] = (int16_t)((value < 1 ? value : 1) * 32767);
@@ -299,28 +354,33 @@ static enum prl_err step(void *ctx, struct prl_tts_chunk *chunk)
     struct hibari *self = ctx;
     *chunk = (struct prl_tts_chunk){.pcm = self->pcm, .marks = self->marks.list};
     PRL_CHECK(self->running);
-    if (self->phonemes.word_count == 0) { // nothing but pauses
+    if (self->word_first >= self->word_end) { // nothing but pauses
         chunk->last = true;
         chunk->unknown = self->phonemes.unknown;
         return PRL_OK;
     }
     if (!self->part_open) {
+        skip_parts(self);
         enum prl_err err = part_run(self);
         if (err)
             return err;
     }
+    struct part *part = &self->part;
     size_t want = self->sample == 0 ? CHUNK_FIRST : CHUNK_BLOCKS;
-    size_t blocks = prl_hibari_synth_read(self->synth, self->wave, want);
+    bool cut = want >= part->blocks;
+    want = cut ? part->blocks : want;
+    size_t blocks = want ? prl_hibari_synth_read(self->synth, self->wave, want) : 0;
+    part->blocks -= part->blocks == SIZE_MAX ? 0 : blocks;
     chunk->samples = blocks * PRL_HIBARI_HOP;
-    pcm_convert(self, chunk->samples);
+    pcm_convert(self, chunk->samples, cut);
     self->sample += (uint32_t)chunk->samples;
-    bool part_done = blocks < want;
+    bool part_done = cut || blocks < want;
     chunk->mark_count = marks_collect(self, part_done);
     if (part_done) {
         self->part_open = false;
         prl_ort_release(self->session, self->outputs, OUTPUTS);
         self->outputs_held = false;
-        chunk->last = self->phoneme_at >= self->phonemes.len;
+        chunk->last = cut || self->phoneme_at >= self->phonemes.len;
         chunk->unknown = self->phonemes.unknown;
     }
     return PRL_OK;
@@ -336,6 +396,7 @@ const struct prl_tts_ops prl_tts_hibari = {
     .name = "hibari",
     .languages = PRL_TTS_LANG_EN,
     .streams = true,
+    .context = true,
     .voices = voices,
     .voice_count = sizeof(voices) / sizeof(voices[0]),
     .open = open_it,

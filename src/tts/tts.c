@@ -677,7 +677,27 @@ static enum prl_err queue_clause(struct prl_tts_stream *stream, uint32_t generat
 enum prl_err prl_tts_say(struct prl_tts_stream *stream, uint32_t generation, uint32_t clause_id,
                          const char *text, size_t len)
 {
-    PRL_CHECK(stream != NULL && (text != NULL || len == 0));
+    struct prl_tts_part all = {.text = text, .len = len, .to = len};
+    return prl_tts_say_part(stream, generation, clause_id, &all);
+}
+
+bool prl_tts_says_parts(const struct prl_tts_stream *stream)
+{
+    if (stream->front || stream->tts->far)
+        return false;
+    const struct prl_voice *voice = prl_voice_find(stream->voice);
+    unsigned wanted = voice && !voice->hibari ? PRL_TTS_PARTS_NAMED : PRL_TTS_PARTS;
+    return (prl_tts_lane_parts(stream->tts->lane) & wanted) != 0;
+}
+
+enum prl_err prl_tts_say_part(struct prl_tts_stream *stream, uint32_t generation,
+                              uint32_t clause_id, const struct prl_tts_part *part)
+{
+    PRL_CHECK(stream != NULL && part->from <= part->to && part->to <= part->len);
+    PRL_CHECK(part->text != NULL || part->len == 0);
+    bool alone = stream->front || stream->tts->far;
+    const char *text = alone && part->text ? part->text + part->from : part->text;
+    size_t len = alone ? part->to - part->from : part->len;
     if (stream->front)
         return len > PRL_TEXT_CLAUSE_MAX
                    ? PRL_ERR_LIMIT
@@ -694,6 +714,8 @@ enum prl_err prl_tts_say(struct prl_tts_stream *stream, uint32_t generation, uin
         return PRL_ERR_FULL;
     struct prl_tts_job_head head = {.clause_id = clause_id,
                                     .text_len = (uint32_t)len,
+                                    .from = alone ? 0 : (uint32_t)part->from,
+                                    .to = (uint32_t)(alone ? len : part->to),
                                     .speed = stream->speed,
                                     .language = stream->language,
                                     .queued_us = prl_clock_now_us()};

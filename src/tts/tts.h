@@ -142,6 +142,18 @@ void prl_tts_set_language(struct prl_tts_stream *stream, enum prl_text_lang lang
 // drops what waits of older ones, as cancel does. `text` is copied.
 enum prl_err prl_tts_say(struct prl_tts_stream *stream, uint32_t generation, uint32_t clause_id,
                          const char *text, size_t len) PRL_MUST_USE;
+// Says bytes [from, to) of `text` as a part of it: what is in front has been said, what is behind will
+// be, or is not known to its end. Sources count from `from`. A voice that cannot do that, as voices
+// elsewhere, says the part alone. The text lies within one clause of English.
+struct prl_tts_part {
+    const char *text;
+    size_t len;
+    size_t from, to;
+};
+enum prl_err prl_tts_say_part(struct prl_tts_stream *stream, uint32_t generation,
+                              uint32_t clause_id, const struct prl_tts_part *part) PRL_MUST_USE;
+// Would the next clause, if it is English, be said by a voice that can?
+bool prl_tts_says_parts(const struct prl_tts_stream *stream);
 // After it returns no event of `generation` or an older one arrives.
 void prl_tts_cancel(struct prl_tts_stream *stream, uint32_t generation);
 

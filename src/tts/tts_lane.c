@@ -15,6 +15,7 @@
 #include "net/share.h"
 #include "tts/engines.h"
 #include "tts/ledger.h"
+#include "tts/voices.h"
 
 enum {
     QUEUE_MAX = 4096,   // waiting messages
@@ -51,6 +52,8 @@ struct mouth {
 struct speaking {
     struct job *job; // owned; NULL: none
     struct prl_text_out text;
+    struct prl_text_state state;         // of the answer before it
+    uint32_t from, to;                   // bytes of the job's text that `text` was made from
     size_t segment;                      // next one that no run has taken
     size_t run_count;                    // segments of the run
     unsigned languages;                  // of the run
@@ -71,6 +74,7 @@ struct prl_tts_lane {
     // of the lane thread
     struct prl_tts_engines engines;
     unsigned languages;
+    unsigned parts;        // see prl_tts_lane_parts
     struct prl_text *text; // owned
     struct job *first, *last;
     struct mouth *mouths; // owned
@@ -78,6 +82,22 @@ struct prl_tts_lane {
     struct speaking now;
     struct prl_tts_ledger *ledger; // owned; with a child process
 };
+
+static bool says_parts(const struct prl_tts_lane *self, const char *voice)
+{
+    const struct prl_tts_engine *engine =
+        prl_tts_engines_choose(&self->engines, PRL_TTS_LANG_EN, voice, 0);
+    return engine && engine->ops->context;
+}
+
+// A voice that is Kokoro's by name.
+static const char *kokoro_name(void)
+{
+    size_t at = 0;
+    while (prl_voice_at(at) && prl_voice_at(at)->hibari)
+        at++;
+    return prl_voice_at(at) ? prl_voice_at(at)->name : NULL;
+}
 
 static enum prl_err start(void *ctx, char *error)
 {
@@ -94,6 +114,8 @@ static enum prl_err start(void *ctx, char *error)
         return err;
     }
     self->languages = prl_tts_engines_languages(&self->engines);
+    self->parts = says_parts(self, NULL) ? PRL_TTS_PARTS : 0;
+    self->parts |= says_parts(self, kokoro_name()) ? PRL_TTS_PARTS_NAMED : 0;
     return PRL_OK;
 }
 
@@ -256,6 +278,9 @@ static enum prl_err audio_report(struct prl_tts_lane *self, const struct prl_tts
         struct prl_tts_mark mark = chunk->marks[i];
         mark.sample_start += now->run_samples;
         mark.sample_end += now->run_samples;
+        uint32_t before = now->job->head.from - now->from; // sources count from what is said
+        mark.source_start -= mark.source_start < before ? mark.source_start : before;
+        mark.source_end -= mark.source_end < before ? mark.source_end : before;
         memcpy(data + sizeof(head) + i * sizeof(mark), &mark, sizeof(mark));
     }
     if (pcm_size)
@@ -291,6 +316,7 @@ static void job_take(struct prl_tts_lane *self, struct prl_msg *msg)
     memcpy(&job->head, job->payload, sizeof(job->head));
     job->text = job->payload + sizeof(job->head);
     PRL_CHECK(job->head.text_len == msg->size - sizeof(job->head));
+    PRL_CHECK(job->head.from <= job->head.to && job->head.to <= job->head.text_len);
     if (self->last)
         self->last->next = job;
     else
@@ -374,6 +400,33 @@ static struct job *job_pick(struct prl_tts_lane *self)
     return best;
 }
 
+// Bytes [from, to) of the job's text become the text to say. False: given up.
+static bool text_make(struct prl_tts_lane *self)
+{
+    struct speaking *now = &self->now;
+    const struct job *job = now->job;
+    struct mouth *mouth = mouth_find(self, job->stream);
+    if (mouth)
+        mouth->state = now->state;
+    enum prl_text_lang lang = job->head.language == PRL_TEXT_ZH ? PRL_TEXT_ZH : PRL_TEXT_EN;
+    enum prl_err err = prl_text_speakable(self->text, mouth ? &mouth->state : NULL, lang,
+                                          job->text + now->from, now->to - now->from, &now->text);
+    now->segment = 0;
+    now->run_count = 0;
+    if (err) {
+        error_report(self, job, err, "text cannot be made speakable");
+        speaking_drop(self);
+        return false;
+    }
+    now->unknown = now->text.unknown_dropped;
+    return true;
+}
+
+static bool has_context(const struct speaking *now)
+{
+    return now->from != now->job->head.from || now->to != now->job->head.to;
+}
+
 static bool speaking_start(struct prl_tts_lane *self)
 {
     struct job *job = job_pick(self);
@@ -387,17 +440,23 @@ static bool speaking_start(struct prl_tts_lane *self)
         mouth->first_us = 0;
         mouth->samples = 0;
     }
-    enum prl_err err =
-        prl_text_speakable(self->text, mouth ? &mouth->state : NULL,
-                           job->head.language == PRL_TEXT_ZH ? PRL_TEXT_ZH : PRL_TEXT_EN, job->text,
-                           job->head.text_len, &self->now.text);
-    if (err) {
-        error_report(self, job, err, "text cannot be made speakable");
-        speaking_drop(self);
-    } else {
-        self->now.unknown = self->now.text.unknown_dropped;
-    }
+    self->now.to = job->head.text_len;
+    self->now.state = mouth ? mouth->state : (struct prl_text_state){.in_code = false};
+    (void)text_make(self);
     return true;
+}
+
+// The engine of the next run, NULL: none is left.
+static const struct prl_tts_engine *run_choose(struct prl_tts_lane *self)
+{
+    struct speaking *now = &self->now;
+    if (now->run_count == 0) {
+        now->run_count =
+            prl_tts_engines_run(&self->engines, &now->text, now->segment, &now->languages);
+        now->rank = 0;
+        now->run_samples = now->samples;
+    }
+    return prl_tts_engines_choose(&self->engines, now->languages, now->job->head.voice, now->rank);
 }
 
 // Opens the next run on the best engine, or on the next best after a failure. False when the clause
@@ -405,16 +464,22 @@ static bool speaking_start(struct prl_tts_lane *self)
 static bool run_open(struct prl_tts_lane *self)
 {
     struct speaking *now = &self->now;
-    if (now->run_count == 0) {
-        if (now->segment >= now->text.segment_count)
+    if (now->segment >= now->text.segment_count)
+        return false;
+    const struct prl_tts_engine *engine = run_choose(self);
+    bool whole = now->run_count == now->text.segment_count;
+    if (engine && has_context(now) && !(engine->ops->context && whole)) {
+        size_t rank = now->rank;
+        now->from = now->job->head.from;
+        now->to = now->job->head.to;
+        if (!text_make(self) || now->segment >= now->text.segment_count)
             return false;
-        now->run_count =
-            prl_tts_engines_run(&self->engines, &now->text, now->segment, &now->languages);
-        now->rank = 0;
-        now->run_samples = now->samples;
+        engine = run_choose(self);
+        if (rank > now->rank) { // others have failed
+            now->rank = rank;
+            engine = run_choose(self);
+        }
     }
-    const struct prl_tts_engine *engine =
-        prl_tts_engines_choose(&self->engines, now->languages, now->job->head.voice, now->rank);
     if (!engine) {
         error_report(self, now->job, PRL_ERR_ENGINE,
                      now->engine_name ? "every voice failed" : "no voice for this language");
@@ -504,6 +569,8 @@ static bool step(void *ctx)
             .voice = prl_tts_engines_voice(engine->ops, now->job->head.voice, now->languages),
             .speed = now->job->head.speed,
             .first = now->samples == 0 && is_awaited(self, now->job),
+            .source_from = has_context(now) ? now->job->head.from : 0,
+            .source_to = has_context(now) ? now->job->head.to : 0,
         };
         err = engine->ops->begin(engine->ctx, &request);
     }
@@ -574,14 +641,17 @@ static bool on_again(void *ctx, struct prl_msg *msg)
 static void on_described(void *ctx, const struct prl_msg *about)
 {
     struct prl_tts_lane *self = ctx;
-    if (!self->languages)
-        self->languages = (unsigned)about->value[0];
+    if (self->languages)
+        return;
+    self->languages = (unsigned)about->value[0];
+    self->parts = (unsigned)about->value[1];
 }
 
 static void on_describe(void *ctx, struct prl_msg *about)
 {
     const struct prl_tts_lane *self = ctx;
     about->value[0] = self->languages;
+    about->value[1] = self->parts;
 }
 
 static const struct prl_lane_wire lane_wire = {.sent = on_sent,
@@ -679,4 +749,9 @@ struct prl_lane *prl_tts_lane_thread(struct prl_tts_lane *lane)
 unsigned prl_tts_lane_languages(const struct prl_tts_lane *lane)
 {
     return lane->languages;
+}
+
+unsigned prl_tts_lane_parts(const struct prl_tts_lane *lane)
+{
+    return lane->parts;
 }

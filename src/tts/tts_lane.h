@@ -24,6 +24,7 @@ enum prl_tts_order {
 struct prl_tts_job_head {
     uint32_t clause_id;
     uint32_t text_len;
+    uint32_t from, to; // of the text: what is to be said
     float speed;
     int language; // enum prl_text_lang
     int64_t queued_us;
@@ -76,5 +77,8 @@ void prl_tts_lane_destroy(struct prl_tts_lane **lane);
 struct prl_lane *prl_tts_lane_thread(struct prl_tts_lane *lane);
 // Once `started` has reported success: PRL_TTS_LANG_*.
 unsigned prl_tts_lane_languages(const struct prl_tts_lane *lane);
+// The same: whose English can be said in parts of a clause.
+enum { PRL_TTS_PARTS = 1, PRL_TTS_PARTS_NAMED = 2 }; // voices, and those that are Kokoro's by name
+unsigned prl_tts_lane_parts(const struct prl_tts_lane *lane);
 
 #endif

@@ -48,24 +48,39 @@ def words_of(text):
     return re.findall(r"[a-z0-9]+", text.lower().replace("'", ""))
 
 
-def say(text, path):
-    out, _ = run("tts", "--quality", "fast", "--json", "--out", path, text)
-    marks(text, [json.loads(line) for line in out.splitlines()], path)
+def say(text, path, *options):
+    out, _ = run("tts", "--quality", "fast", *options, "--json", "--out", path, text)
+    clauses = [json.loads(line) for line in out.splitlines()]
+    marks(text, clauses, path)
+    return clauses
 
 
-def readback():
+def seconds_of(clauses):
+    return sum(clause["seconds"] for clause in clauses)
+
+
+def in_parts(text, path):
+    """Said while it is being written, a sentence sounds as long as when it is whole."""
+    parts, whole = say(text, path, "--parts"), say(text, path + ".whole")
+    check(seconds_of(parts) / seconds_of(whole) > 0.9, f"{text}: parts are short")
+    check(seconds_of(parts) / seconds_of(whole) < 1.1, f"{text}: parts are long")
+    early = parts[0]["seconds"] < 0.7 * whole[0]["seconds"] or whole[0]["seconds"] < 2
+    check(early, f"{text}: the first part takes {parts[0]['seconds']} s")
+
+
+def readback(speak):
     """What we say is what our own recogniser hears: at most 6 % of the words differ."""
     wrong = total = 0
     with tempfile.TemporaryDirectory() as folder:
         paths = [f"{folder}/{i}.wav" for i in range(len(SPOKEN))]
-        side_by_side(say, SPOKEN, paths)
+        side_by_side(speak, SPOKEN, paths)
         out, _ = run("stt", "--language", "en", *paths)
         heard = out.splitlines()
     check(len(heard) == len(SPOKEN), f"{len(heard)} lines heard")
     for text, line in zip(SPOKEN, heard):
         wrong += distance(words_of(text), words_of(line))
         total += len(words_of(text))
-    print(f"read back: {wrong} of {total} words differ", flush=True)
+    print(f"read back, {speak.__name__}: {wrong} of {total} words differ", flush=True)
     check(wrong <= 0.06 * total, f"{wrong} of {total} words differ: {heard}")
 
 
@@ -109,7 +124,8 @@ def espeak():
 
 def main():
     phonemes()
-    readback()
+    readback(say)
+    readback(in_parts)
     british()
     espeak()
     return finish()

@@ -78,6 +78,60 @@ PRL_TEST(cut_sends_the_first_clause_early)
     expect_cuts("这是一个没有任何标点符号|而且非常非常非常非常长的句子它一直说下去");
 }
 
+// The same with parts, given word by word or all at once; '|' also ends a part.
+static void expect_parts(const char *wanted, bool at_once)
+{
+    struct prl_cut *cut = NULL;
+    struct prl_cut_clause clause;
+    static char text[OUT_MAX], joined[OUT_MAX];
+    size_t len = 0, n = 0, at = 0, begin = 0;
+    for (const char *c = wanted; *c; c++)
+        if (*c != '|')
+            text[len++] = *c;
+    REQUIRE(prl_cut_create(&cut, &PLAIN) == PRL_OK);
+    prl_cut_parts(cut, true);
+    while (at < len) {
+        size_t piece = at_once ? len : 1 + strcspn(text + at + 1, " ");
+        EXPECT_OK(prl_cut_push(cut, text + at, piece < len - at ? piece : len - at));
+        at = piece < len - at ? at + piece : len;
+        if (at == len)
+            prl_cut_finish(cut);
+        while (prl_cut_next(cut, &clause) == PRL_OK) {
+            EXPECT_INT(clause.before, clause.start - begin);
+            EXPECT(memcmp(clause.text - clause.before, text + begin, clause.before) == 0);
+            EXPECT(memcmp(clause.text, text + clause.start, clause.len + clause.behind) == 0);
+            EXPECT(clause.part ? clause.behind > 1 : clause.behind == 0);
+            EXPECT_INT(clause.first, clause.start == 0);
+            EXPECT_INT(clause.last, clause.end == len);
+            begin = clause.part ? begin : clause.end;
+            memcpy(joined + n, clause.text, clause.len);
+            n += clause.len;
+            joined[n++] = '|';
+        }
+    }
+    joined[n > 0 ? n - 1 : 0] = '\0';
+    EXPECT_TEXT(joined, wanted);
+    prl_cut_destroy(&cut);
+}
+
+PRL_TEST(cut_gives_parts_of_the_first_clause)
+{
+    expect_parts("Yes, there are| workshops about Gemini.| They are good.", false);
+    expect_parts("The weather in| Paris is generally| warm and sunny while the evenings|"
+                 " are long and quiet and made for those who stay inside because they| like it.|"
+                 " Yes they are.",
+                 false);
+    expect_parts("The weather in| Paris is generally| warm and sunny,| and the evenings are long.",
+                 false);
+    expect_parts("It is as big as| a house.", false); // three words are not enough sound
+    expect_parts("Yes, there are workshops about Gemini.| They are good.", true);
+    // What only the whole clause tells how to say.
+    expect_parts("It costs about $5 for every one of you.", false);
+    expect_parts("Use **bold words** for what matters here.", false);
+    expect_parts("He was born in 1998 in| the north of Spain.", false); // not beside a number
+    expect_parts("今天天气很好，|我们去公园吧。", false);
+}
+
 PRL_TEST(cut_goes_on_at_sentence_ends)
 {
     expect_cuts("Hello there!| How are you today?| I am fine, thank you very much, friend.");

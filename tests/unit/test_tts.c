@@ -202,6 +202,56 @@ PRL_TEST(tts_another_engine_speaks_when_one_fails)
     fixture_close(&fixture);
 }
 
+// "Yes it is so" in parts: each says its own words, with sources of its own.
+static void say_parts(struct fixture *fixture, uint32_t generation)
+{
+    static const char text[] = "Yes it is so";
+    struct prl_tts_part first = {text, sizeof(text) - 1, 0, 6};
+    struct prl_tts_part rest = {text, sizeof(text) - 1, 6, sizeof(text) - 1};
+    fixture->count = 0;
+    size_t ends = fixture->ends;
+    EXPECT_OK(prl_tts_say_part(fixture->stream, generation, 1, &first));
+    EXPECT_OK(prl_tts_say_part(fixture->stream, generation, 2, &rest));
+    turn_until(fixture, &fixture->ends, ends + 2);
+    static const struct {
+        char value;
+        uint32_t clause, from, to;
+    } want[] = {{'Y', 1, 0, 3}, {'i', 1, 4, 6}, {'i', 2, 1, 3}, {'s', 2, 4, 6}};
+    size_t at = 0;
+    for (size_t i = 0; i < fixture->count; i++) {
+        const struct seen *seen = &fixture->seen[i];
+        if (seen->type != PRL_TTS_AUDIO || !seen->samples)
+            continue;
+        REQUIRE(at < 4);
+        EXPECT_INT(seen->value, want[at].value);
+        EXPECT_INT(seen->clause_id, want[at].clause);
+        EXPECT_INT(seen->mark.source_start, want[at].from);
+        EXPECT_INT(seen->mark.source_end, want[at].to);
+        at++;
+    }
+    EXPECT_INT(at, 4);
+}
+
+PRL_TEST(tts_says_parts_of_a_clause)
+{
+    struct fixture fixture;
+    REQUIRE(fixture_open(&fixture, PRL_TTS_QUALITY_FAST) == PRL_OK);
+    wait_ready(&fixture);
+    EXPECT(prl_tts_says_parts(fixture.stream));
+    size_t before = (size_t)tts_fake.begins;
+    say_parts(&fixture, 1);
+    EXPECT_INT((size_t)tts_fake.begins - before, 2);
+    tts_fake.step_fails = 1; // another voice says the part alone
+    say_parts(&fixture, 2);
+    tts_fake.step_fails = 0;
+    fixture_close(&fixture);
+    REQUIRE(fixture_open(&fixture, PRL_TTS_QUALITY_BEST) == PRL_OK);
+    wait_ready(&fixture);
+    EXPECT(!prl_tts_says_parts(fixture.stream));
+    say_parts(&fixture, 1);
+    fixture_close(&fixture);
+}
+
 PRL_TEST(tts_missing_engine_is_left_out)
 {
     static struct fixture fixture;

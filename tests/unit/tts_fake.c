@@ -78,6 +78,12 @@ static enum prl_err begin(void *ctx, const struct prl_tts_request *request)
     return PRL_OK;
 }
 
+static bool is_left_out(const struct prl_tts_request *request, const struct prl_text_unit *unit)
+{
+    return unit->kind == PRL_TEXT_PAUSE || unit->source_start < request->source_from ||
+           (request->source_to > 0 && unit->source_start >= request->source_to);
+}
+
 static enum prl_err step(void *ctx, struct prl_tts_chunk *chunk)
 {
     struct fake *fake = ctx;
@@ -89,7 +95,7 @@ static enum prl_err step(void *ctx, struct prl_tts_chunk *chunk)
         return PRL_ERR_ENGINE;
     if (tts_fake.hold)
         return PRL_OK;
-    while (fake->unit < fake->unit_end && text->units[fake->unit].kind == PRL_TEXT_PAUSE)
+    while (fake->unit < fake->unit_end && is_left_out(&fake->kept, &text->units[fake->unit]))
         fake->unit++;
     if (fake->unit < fake->unit_end) {
         const struct prl_text_unit *unit = &text->units[fake->unit++];
@@ -103,6 +109,8 @@ static enum prl_err step(void *ctx, struct prl_tts_chunk *chunk)
         chunk->marks = &fake->mark;
         chunk->mark_count = 1;
     }
+    while (fake->unit < fake->unit_end && is_left_out(&fake->kept, &text->units[fake->unit]))
+        fake->unit++;
     chunk->last = fake->unit >= fake->unit_end;
     return PRL_OK;
 }
@@ -122,17 +130,14 @@ static const char *why(const void *ctx)
 static const struct prl_tts_voice voices[] = {
     {"fake", PRL_TTS_LANG_EN | PRL_TTS_LANG_ZH, 'f', "en-US"}};
 
-const struct prl_tts_ops tts_fake_hibari = {
-    "hibari", PRL_TTS_LANG_EN, true, voices, 1, open_hibari, close_it, begin, step, end_it, why};
-const struct prl_tts_ops tts_fake_kokoro = {"kokoro", PRL_TTS_LANG_EN | PRL_TTS_LANG_ZH,
-                                            false,    voices,
-                                            1,        open_kokoro,
-                                            close_it, begin,
-                                            step,     end_it,
-                                            why};
-const struct prl_tts_ops tts_fake_espeak = {"espeak", PRL_TTS_LANG_EN | PRL_TTS_LANG_ZH,
-                                            false,    voices,
-                                            1,        open_espeak,
-                                            close_it, begin,
-                                            step,     end_it,
-                                            why};
+#define FAKE(name_, languages_, says_parts, open_)                                                 \
+    {                                                                                              \
+        .name = (name_), .languages = (languages_), .streams = (says_parts),                       \
+        .context = (says_parts), .voices = voices, .voice_count = 1, .open = (open_),              \
+        .close = close_it, .begin = begin, .step = step, .end = end_it, .why = why                 \
+    }
+
+enum { BOTH = PRL_TTS_LANG_EN | PRL_TTS_LANG_ZH };
+const struct prl_tts_ops tts_fake_hibari = FAKE("hibari", PRL_TTS_LANG_EN, true, open_hibari);
+const struct prl_tts_ops tts_fake_kokoro = FAKE("kokoro", BOTH, false, open_kokoro);
+const struct prl_tts_ops tts_fake_espeak = FAKE("espeak", BOTH, false, open_espeak);
