@@ -275,6 +275,7 @@ static void run_speech(struct run *run)
                                 .paths = files->paths,
                                 .fast_zh = options->fast_zh,
                                 .quality = options->quality,
+                                .cache_dir = files->cache[0] ? files->cache : NULL,
                                 .threads = options->threads,
                                 .on_ready = on_ready,
                                 .on_error = on_error,

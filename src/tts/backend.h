@@ -52,6 +52,7 @@ struct prl_tts_backend_conf {
     struct prl_ort *ort;               // borrowed; NULL where a backend needs none
     const struct prl_tts_paths *paths; // borrowed for the call to open
     int threads;                       // of the model; 0 means 1
+    const char *cache_dir; // where what was learnt is kept, borrowed for the call; NULL: nowhere
 };
 
 // One word (or ideograph, or number read as several words) and where it sounds.
@@ -107,6 +108,8 @@ struct prl_tts_ops {
     enum prl_err (*step)(void *ctx, struct prl_tts_chunk *chunk);
     void (*end)(void *ctx);              // also without begin, and after a failure
     const char *(*why)(const void *ctx); // last failure of begin or step, one line; never NULL
+    // NULL: never. Will its first voice speak better or sooner after the next whole pieces?
+    bool (*learns)(const void *ctx);
 };
 
 // The tables that exist; each in its own file.

@@ -2,7 +2,8 @@
 //
 // Units:    work a second of sound (real-time factor).
 // Threads:  any that may touch files. Errors: none; what cannot be read is measured again.
-// Form:     one line a machine in <folder>/tts-calibration: "RTF THREADS VERSION CPU".
+// Form:     one line a machine and number of threads in <folder>/tts-calibration, the newest first and at most
+//           eight: "RTF THREADS VERSION CPU".
 #ifndef PRL_TTS_CALIBRATION_H
 #define PRL_TTS_CALIBRATION_H
 

@@ -16,8 +16,8 @@
 static const double rtf_max = 0.5;
 enum { WARM_STEPS_MAX = 10000, COST_MAX = 3 };
 
-// The clause that warms up and times a model: "This machine speaks for itself."
-static const struct prl_text_out *sample_en(void)
+// The clause that warms up and times a model: "This machine speaks for itself." Two words of it only warm it up.
+static const struct prl_text_out *sample_en(bool whole)
 {
     static const char text[] = "This machine speaks for itself.";
     static const struct prl_text_unit units[] = {
@@ -25,14 +25,21 @@ static const struct prl_text_out *sample_en(void)
         {13, 6, 13, 19, PRL_TEXT_EN, PRL_TEXT_WORD}, {20, 3, 20, 23, PRL_TEXT_EN, PRL_TEXT_WORD},
         {24, 6, 24, 30, PRL_TEXT_EN, PRL_TEXT_WORD}, {30, 1, 30, 31, PRL_TEXT_EN, PRL_TEXT_PAUSE},
     };
-    static const struct prl_text_segment segment = {PRL_TEXT_EN, 0, 6, 0, sizeof(text) - 1};
-    static const struct prl_text_out out = {.text = text,
-                                            .text_len = sizeof(text) - 1,
-                                            .units = units,
-                                            .unit_count = 6,
-                                            .segments = &segment,
-                                            .segment_count = 1};
-    return &out;
+    static const struct prl_text_segment all = {PRL_TEXT_EN, 0, 6, 0, sizeof(text) - 1};
+    static const struct prl_text_segment some = {PRL_TEXT_EN, 0, 2, 0, 12};
+    static const struct prl_text_out samples[] = {{.text = text,
+                                                   .text_len = 12,
+                                                   .units = units,
+                                                   .unit_count = 2,
+                                                   .segments = &some,
+                                                   .segment_count = 1},
+                                                  {.text = text,
+                                                   .text_len = sizeof(text) - 1,
+                                                   .units = units,
+                                                   .unit_count = 6,
+                                                   .segments = &all,
+                                                   .segment_count = 1}};
+    return &samples[whole];
 }
 
 // "This machine speaks by itself."
@@ -114,19 +121,41 @@ static bool is_wanted(const struct prl_tts_engines *engines, const struct prl_tt
     return true;
 }
 
+// Lets it say a word, so that the first answer does not pay for what every first time costs. Whole samples are
+// said only where they tell something: what is learnt from them, and how fast Kokoro is, is kept.
+static enum prl_err engine_warm(struct prl_tts_engines *engines, const struct prl_tts_conf *conf,
+                                const struct prl_tts_engine *engine)
+{
+    const struct prl_tts_ops *ops = engine->ops;
+    double rtf = 0;
+    bool timed = is_named(ops, "kokoro") && conf->quality == PRL_TTS_QUALITY_AUTO;
+    if (timed)
+        engines->kokoro_rtf = prl_calibration_read(conf->cache_dir, conf->threads);
+    timed = timed && engines->kokoro_rtf <= 0;
+    bool learns = ops->learns && ops->learns(engine->ctx);
+    bool english = ops->languages & PRL_TTS_LANG_EN;
+    const struct prl_text_out *first = english ? sample_en(timed || learns) : sample_zh();
+    enum prl_err err = engine_try(engine, first, conf->threads, &rtf);
+    if (!err && (timed || learns) && english && conf->paths.zh_tables)
+        err = engine_try(engine, sample_zh(), conf->threads, &rtf);
+    if (!err && timed) { // by the last sample: the first one cost a tenth more
+        engines->kokoro_rtf = rtf;
+        prl_calibration_write(conf->cache_dir, conf->threads, rtf);
+    }
+    return err;
+}
+
 static void engine_open(struct prl_tts_engines *engines, const struct prl_tts_conf *conf,
                         const struct prl_tts_ops *ops, char *why, size_t why_size)
 {
-    struct prl_tts_backend_conf own = {
-        .ort = engines->ort, .paths = &conf->paths, .threads = conf->threads};
+    struct prl_tts_backend_conf own = {.ort = engines->ort,
+                                       .paths = &conf->paths,
+                                       .threads = conf->threads,
+                                       .cache_dir = conf->cache_dir};
     struct prl_tts_engine engine = {ops, NULL};
-    double rtf = 0;
     enum prl_err err = ops->open(&engine.ctx, &own, why, why_size);
     if (!err && !is_named(ops, "espeak")) { // which must not be started for nothing
-        err = engine_try(&engine, ops->languages & PRL_TTS_LANG_EN ? sample_en() : sample_zh(),
-                         conf->threads, &rtf);
-        if (!err && is_named(ops, "kokoro") && conf->paths.zh_tables) // learns its voice's norms
-            err = engine_try(&engine, sample_zh(), conf->threads, &rtf);
+        err = engine_warm(engines, conf, &engine);
         if (err)
             (void)snprintf(why, why_size, "%s", ops->why(engine.ctx));
     }
@@ -144,10 +173,6 @@ static void english_choose(struct prl_tts_engines *engines, const struct prl_tts
     engines->best_en = kokoro && conf->quality == PRL_TTS_QUALITY_BEST;
     if (!kokoro || conf->quality != PRL_TTS_QUALITY_AUTO)
         return;
-    engines->kokoro_rtf = prl_calibration_read(conf->cache_dir, conf->threads);
-    if (engines->kokoro_rtf <= 0 &&
-        !engine_try(kokoro, sample_en(), conf->threads, &engines->kokoro_rtf))
-        prl_calibration_write(conf->cache_dir, conf->threads, engines->kokoro_rtf);
     engines->best_en = engines->kokoro_rtf > 0 && engines->kokoro_rtf < rtf_max;
     prl_log(PRL_LOG_INFO, "tts", "Kokoro takes %.2f s of work a second of sound: English by %s",
             engines->kokoro_rtf, engines->best_en ? "Kokoro" : "hibari");

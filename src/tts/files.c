@@ -31,7 +31,13 @@ _Static_assert((int)WANTED <= (int)PRL_TTS_FILES_MAX, "texts for all paths");
 
 void prl_tts_files_find(struct prl_tts_files *files)
 {
+    struct prl_models *models;
+    char unused[PRL_MODELS_WHY_MAX]; // said of the first file too
     *files = (struct prl_tts_files){.why = ""};
+    if (prl_models_open(&models, NULL, unused) == PRL_OK) {
+        (void)prl_str_copy(files->cache, sizeof(files->cache), prl_models_cache(models));
+        prl_models_close(&models);
+    }
     for (size_t i = 0; i < WANTED; i++) {
         char *text = files->text[i];
         if (prl_models_path(wanted[i].name, text)) {

@@ -15,7 +15,8 @@ enum { PRL_TTS_FILES_MAX = 12 };
 struct prl_tts_files {
     struct prl_tts_paths paths;
     char text[PRL_TTS_FILES_MAX][PRL_MODELS_PATH_MAX];
-    char why[PRL_MODELS_PATH_MAX]; // "" when everything but the fast Chinese voice is there
+    char cache[PRL_MODELS_PATH_MAX]; // the folder that set-up fills; "": not known
+    char why[PRL_MODELS_PATH_MAX];   // "" when everything but the fast Chinese voice is there
 };
 
 void prl_tts_files_find(struct prl_tts_files *files);

@@ -11,10 +11,12 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "tts/backend.h"
 #include "tts/en_g2p.h"
 #include "tts/kokoro_flow.h"
@@ -27,6 +29,7 @@ enum {
     STYLE_ROWS = 510, // one for each number of ids
     IDS_MAX = STYLE_ROWS + 2,
     PATH_BYTES = 1024,
+    KEY_BYTES = 256,
 };
 // At speed 1. By its own statistics a piece sounds different without its silence, see TUNING.md.
 static const float KEEP_START_FRAMES = 10;
@@ -101,9 +104,12 @@ struct kokoro {
     struct prl_en_g2p *en_gb;       // owned; NULL: British voices speak American
     struct prl_kokoro_synth *synth; // owned
     char voices[PATH_BYTES];        // folder
+    char kept[PATH_BYTES];          // folder of norms that were learnt; "": none are kept
+    char models[KEY_BYTES];         // which files the norms are of
     float *style;                   // owned, STYLE_ROWS * PRL_KOKORO_STYLE of `voice`
     const struct prl_tts_voice *voice;
     struct prl_kokoro_norms norms[VOICE_COUNT];
+    bool looked[VOICE_COUNT]; // for its norms in `kept`
     char why[PRL_TTS_WHY_SIZE];
     struct prl_kokoro_script script;
     struct piece piece;
@@ -162,6 +168,69 @@ static enum prl_err open_front_ends(struct kokoro *self, const struct prl_tts_ba
     return err;
 }
 
+// ---- norms that were learnt before ----
+
+static struct prl_kokoro_norms *norms_of_voice(struct kokoro *self)
+{
+    return &self->norms[self->voice - VOICES];
+}
+
+// Set-up makes the files anew when their source or its recipe changes; hashing them costs 0.3 s.
+static void add_file(char *key, const char *path)
+{
+    struct stat info = {.st_size = 0};
+    size_t used = strlen(key);
+    if (stat(path, &info) == 0)
+        (void)snprintf(key + used, KEY_BYTES - used, "%s%lld@%lld.%09ld", used ? " " : "",
+                       (long long)info.st_size, (long long)info.st_mtim.tv_sec,
+                       info.st_mtim.tv_nsec);
+}
+
+static void keep_norms_in(struct kokoro *self, const struct prl_tts_backend_conf *conf)
+{
+    if (!conf->cache_dir)
+        return;
+    int len = snprintf(self->kept, sizeof(self->kept), "%s/tts-norms", conf->cache_dir);
+    if (len >= (int)sizeof(self->kept))
+        self->kept[0] = '\0';
+    add_file(self->models, conf->paths->kokoro_model);
+    add_file(self->models, conf->paths->kokoro_vocoder);
+}
+
+// Where those of the voice are, and what they depend on; false: nowhere.
+static bool place_of_norms(const struct kokoro *self, char path[PATH_BYTES], char key[KEY_BYTES])
+{
+    char voice[PATH_BYTES + 32];
+    if (!self->kept[0])
+        return false;
+    (void)snprintf(voice, sizeof(voice), "%s/%s.bin", self->voices, self->voice->name);
+    (void)prl_str_copy(key, KEY_BYTES, self->models);
+    add_file(key, voice);
+    return snprintf(path, PATH_BYTES, "%s/%s", self->kept, self->voice->name) < PATH_BYTES;
+}
+
+static void recall_norms(struct kokoro *self)
+{
+    char path[PATH_BYTES];
+    char key[KEY_BYTES];
+    size_t voice = (size_t)(self->voice - VOICES);
+    if (!self->looked[voice] && place_of_norms(self, path, key))
+        prl_kokoro_norms_read(&self->norms[voice], path, key);
+    self->looked[voice] = true;
+}
+
+static void keep_norms(struct kokoro *self)
+{
+    char path[PATH_BYTES];
+    char key[KEY_BYTES];
+    if (!place_of_norms(self, path, key))
+        return;
+    (void)mkdir(self->kept, 0777); // there already, or writing tells
+    prl_kokoro_norms_write(norms_of_voice(self), path, key);
+}
+
+// ---- open ----
+
 // Reads a voice's styles unless they are loaded.
 static enum prl_err load_voice(struct kokoro *self, const struct prl_tts_voice *voice, char *why,
                                size_t why_size)
@@ -184,6 +253,7 @@ static enum prl_err load_voice(struct kokoro *self, const struct prl_tts_voice *
         return PRL_ERR_INVALID;
     }
     self->voice = voice;
+    recall_norms(self);
     return PRL_OK;
 }
 
@@ -200,6 +270,7 @@ static enum prl_err open_it(void **ctx, const struct prl_tts_backend_conf *conf,
     if (!self)
         return PRL_ERR_NOMEM;
     (void)snprintf(self->voices, sizeof(self->voices), "%s", conf->paths->kokoro_voices);
+    keep_norms_in(self, conf);
     self->style = prl_mem_array((size_t)STYLE_ROWS * PRL_KOKORO_STYLE, sizeof(float));
     enum prl_err err = self->style ? PRL_OK : PRL_ERR_NOMEM;
     if (!err)
@@ -293,11 +364,6 @@ static enum prl_err fail(struct kokoro *self, enum prl_err err, const char *what
     return err;
 }
 
-static struct prl_kokoro_norms *norms_of_voice(struct kokoro *self)
-{
-    return &self->norms[self->voice - VOICES];
-}
-
 // Frames of the next ids, and which of them become sound.
 static enum prl_err begin_piece(struct kokoro *self)
 {
@@ -347,12 +413,19 @@ static void place_ids(struct kokoro *self)
     }
 }
 
+static void learn_norms(struct kokoro *self, size_t frames)
+{
+    struct prl_kokoro_norms *norms = norms_of_voice(self);
+    prl_kokoro_norms_learn(norms, prl_kokoro_synth_norms(self->synth), frames);
+    if (prl_kokoro_norms_known(norms))
+        keep_norms(self);
+}
+
 // The next stretch of the piece's sound.
 static enum prl_err make_stretch(struct kokoro *self)
 {
     struct piece *piece = &self->piece;
-    struct prl_kokoro_norms *norms = norms_of_voice(self);
-    float *known = prl_kokoro_norms_known(norms);
+    float *known = prl_kokoro_norms_known(norms_of_voice(self));
     const struct prl_kokoro_grain *grain = known ? &prl_kokoro_fine : &prl_kokoro_coarse;
     size_t count = prl_kokoro_flow_next(grain, piece->last_frame - piece->frame,
                                         self->cost * COST_MARGIN, self->hand);
@@ -377,7 +450,7 @@ static enum prl_err make_stretch(struct kokoro *self)
     self->hand = (self->hand > 0 ? self->hand - cost * (double)made : 0) + (double)count;
     self->hand = self->hand > 0 ? self->hand : 0;
     if (!known)
-        prl_kokoro_norms_learn(norms, prl_kokoro_synth_norms(self->synth), made);
+        learn_norms(self, made);
     piece->frame = to;
     self->sound_at = 0;
     err = prl_kokoro_flow_add(&self->flow, &stretch);
@@ -448,6 +521,12 @@ static const char *why(const void *ctx)
     return self->why;
 }
 
+static bool learns(const void *ctx)
+{
+    const struct kokoro *self = ctx;
+    return !prl_kokoro_norms_known(&self->norms[0]);
+}
+
 const struct prl_tts_ops prl_tts_kokoro = {
     .name = "kokoro",
     .languages = PRL_TTS_LANG_EN | PRL_TTS_LANG_ZH,
@@ -460,4 +539,5 @@ const struct prl_tts_ops prl_tts_kokoro = {
     .step = step,
     .end = end_it,
     .why = why,
+    .learns = learns,
 };

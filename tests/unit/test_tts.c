@@ -422,6 +422,17 @@ PRL_TEST(calibration_is_kept_for_one_machine)
     double rtf = prl_calibration_read(folder, 1);
     EXPECT(rtf > 0.456 && rtf < 0.457);
     EXPECT(prl_calibration_read(folder, 2) <= 0); // with other threads it is another figure
+    prl_calibration_write(folder, 2, 0.25);
+    prl_calibration_write(folder, 1, 0.5); // measured again
+    rtf = prl_calibration_read(folder, 2);
+    EXPECT(rtf > 0.24 && rtf < 0.26);
+    rtf = prl_calibration_read(folder, 1);
+    EXPECT(rtf > 0.49 && rtf < 0.51);
+    for (int threads = 3; threads < 10; threads++) // with that of one thread eight
+        prl_calibration_write(folder, threads, 0.75);
+    EXPECT(prl_calibration_read(folder, 1) > 0);
+    EXPECT(prl_calibration_read(folder, 2) <= 0);
+    EXPECT(prl_calibration_read(folder, 9) > 0);
     EXPECT(prl_calibration_read(NULL, 1) <= 0);
     char path[256];
     (void)snprintf(path, sizeof(path), "%s/tts-calibration", folder);

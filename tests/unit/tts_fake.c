@@ -112,6 +112,8 @@ static enum prl_err step(void *ctx, struct prl_tts_chunk *chunk)
     while (fake->unit < fake->unit_end && is_left_out(&fake->kept, &text->units[fake->unit]))
         fake->unit++;
     chunk->last = fake->unit >= fake->unit_end;
+    if (chunk->last && fake->ops == &tts_fake_kokoro && tts_fake.lessons > 0)
+        tts_fake.lessons--;
     return PRL_OK;
 }
 
@@ -127,17 +129,24 @@ static const char *why(const void *ctx)
     return "told to fail";
 }
 
+static bool learns(const void *ctx)
+{
+    (void)ctx;
+    return tts_fake.lessons > 0;
+}
+
 static const struct prl_tts_voice voices[] = {
     {"fake", PRL_TTS_LANG_EN | PRL_TTS_LANG_ZH, 'f', "en-US"}};
 
-#define FAKE(name_, languages_, says_parts, open_)                                                 \
+#define FAKE(name_, languages_, says_parts, open_, learns_)                                        \
     {                                                                                              \
         .name = (name_), .languages = (languages_), .streams = (says_parts),                       \
         .context = (says_parts), .voices = voices, .voice_count = 1, .open = (open_),              \
-        .close = close_it, .begin = begin, .step = step, .end = end_it, .why = why                 \
+        .close = close_it, .begin = begin, .step = step, .end = end_it, .why = why,                \
+        .learns = (learns_)                                                                        \
     }
 
 enum { BOTH = PRL_TTS_LANG_EN | PRL_TTS_LANG_ZH };
-const struct prl_tts_ops tts_fake_hibari = FAKE("hibari", PRL_TTS_LANG_EN, true, open_hibari);
-const struct prl_tts_ops tts_fake_kokoro = FAKE("kokoro", BOTH, false, open_kokoro);
-const struct prl_tts_ops tts_fake_espeak = FAKE("espeak", BOTH, false, open_espeak);
+const struct prl_tts_ops tts_fake_hibari = FAKE("hibari", PRL_TTS_LANG_EN, true, open_hibari, NULL);
+const struct prl_tts_ops tts_fake_kokoro = FAKE("kokoro", BOTH, false, open_kokoro, learns);
+const struct prl_tts_ops tts_fake_espeak = FAKE("espeak", BOTH, false, open_espeak, NULL);

@@ -15,6 +15,7 @@ struct tts_fake {
     _Atomic int steps;      // taken so far by all
     _Atomic int begins;     // requests begun by all
     _Atomic int hold;       // steps make no sound while set
+    _Atomic int lessons;    // whole pieces that "kokoro" has still to learn from
 };
 extern struct tts_fake tts_fake;
 
