@@ -158,16 +158,15 @@ enum prl_err prl_tls_ensure_files(const char *dir, const char *const *names, siz
 // Takes `session`.
 static void keep_session(struct prl_tls_ctx *ctx, const char *peer, SSL_SESSION *session)
 {
-    struct kept *oldest = NULL; // a free place is older than all
-    struct kept *oldest_same = NULL;
+    struct kept *oldest = ctx->kept; // a free place is older than all
+    struct kept *oldest_same = ctx->kept;
     size_t same = 0;
     for (struct kept *at = ctx->kept; at < ctx->kept + SESSIONS_MAX; at++) {
-        if (!oldest || at->order < oldest->order)
+        if (at->order < oldest->order)
             oldest = at;
         if (!at->session || strcmp(at->peer, peer) != 0)
             continue;
-        same++;
-        if (!oldest_same || at->order < oldest_same->order)
+        if (same++ == 0 || at->order < oldest_same->order)
             oldest_same = at;
     }
     struct kept *place = same < SESSIONS_PEER_MAX ? oldest : oldest_same;

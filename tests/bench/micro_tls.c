@@ -99,7 +99,7 @@ int main(void)
     enum { KEPT = 16 };
     char dir[] = "/tmp/parley-tls-XXXXXX";
     char error[256];
-    struct prl_tls_files files;
+    struct prl_tls_files files = {.cert_path = ""};
     struct prl_tls_ctx *ours = NULL;
     struct prl_tls_ctx *theirs = NULL;
     struct cost cost = {0};

@@ -13,7 +13,7 @@
 PRL_TEST(tls_makes_one_pair_and_keeps_it)
 {
     static const char *const names[] = {"voice.example", "10.0.0.7", "bad name", "::ffff:10.0.0.8"};
-    struct prl_tls_files files;
+    struct prl_tls_files files = {.cert_path = ""};
     struct stat info;
     struct stat again;
     char error[256];
@@ -104,7 +104,7 @@ static enum meeting meet(struct prl_tls_ctx *trust, SSL_CTX *ctx, const char *na
 
 PRL_TEST(tls_resumes_with_the_same_server)
 {
-    struct prl_tls_files files;
+    struct prl_tls_files files = {.cert_path = ""};
     char error[256];
     for (size_t i = 0; i < 2; i++) {
         struct prl_tls_ctx *trust;
@@ -132,7 +132,7 @@ PRL_TEST(tls_resumes_with_the_same_server)
 
 PRL_TEST(tls_resumes_nothing_that_was_not_trusted)
 {
-    struct prl_tls_files files;
+    struct prl_tls_files files = {.cert_path = ""};
     char error[256];
     for (size_t i = 0; i < 2; i++) {
         struct prl_tls_ctx *strict;
@@ -153,7 +153,7 @@ PRL_TEST(tls_resumes_nothing_that_was_not_trusted)
 
 PRL_TEST(tls_remembers_so_many_and_no_more)
 {
-    struct prl_tls_files files;
+    struct prl_tls_files files = {.cert_path = ""};
     char error[256];
     char name[32];
     struct prl_tls_ctx *trust;
@@ -186,7 +186,7 @@ PRL_TEST(tls_remembers_so_many_and_no_more)
 
 PRL_TEST_OOM(tls_resumption)
 {
-    struct prl_tls_files files;
+    struct prl_tls_files files = {.cert_path = ""};
     char error[256];
     struct prl_tls_ctx *trust = NULL;
     SSL_CTX *server = make_server(TLS1_3_VERSION, &files);
