@@ -5,6 +5,8 @@
 // The model speaks a third of a second of silence before the first sound, because so did its
 // teacher; all but LEAD_FRAMES of it is left out, so that an answer is heard that much earlier.
 // Source:   hibari-tts 0.2.1 (Apache-2.0): hibari.onnx with its durations as one more output.
+#include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,7 +28,9 @@ enum {
     CHUNK_FIRST = 8,     // blocks of the first chunk: 100 ms
     CHUNK_BLOCKS = PRL_TTS_CHUNK_MAX / PRL_HIBARI_HOP,
     OUTPUTS = 7,
+    JOIN_FRAMES = 3, // so far from a word's beginning its sound may be broken off: 37 ms
 };
+static const float JOIN_BETTER = 0.8F; // a place farther away must be so much quieter
 
 // One run of the model: a stretch of the phonemes.
 struct part {
@@ -231,19 +235,43 @@ static uint32_t unit_of(const struct part *part, uint32_t byte)
     return part->id_unit[i];
 }
 
+// The quietest frame near the beginning of a word, where a break is heard least. The same words give
+// nearly the same frame in each computation of a sentence.
+static size_t quiet_frame(const struct prl_hibari_spectra *spectra, size_t word)
+{
+    size_t best = word;
+    float least = FLT_MAX;
+    for (int k = 0; k <= 2 * JOIN_FRAMES; k++) {
+        int away = k % 2 ? (k + 1) / 2 : -k / 2; // the nearest first
+        size_t frame = word + (size_t)away;
+        if (frame >= spectra->frames)
+            continue;
+        float sum = 0;
+        for (size_t bin = 0; bin < PRL_HIBARI_BINS; bin++)
+            sum += expf(spectra->lh[bin * spectra->frames + frame]) +
+                   expf(spectra->ln[bin * spectra->frames + frame]);
+        if (sum < JOIN_BETTER * least) {
+            least = sum;
+            best = frame;
+        }
+    }
+    return best;
+}
+
 // Of the part only the words that are wanted: its sound begins and ends with theirs.
-static void choose_blocks(struct hibari *self)
+static void choose_blocks(struct hibari *self, const struct prl_hibari_spectra *spectra)
 {
     struct part *part = &self->part;
     const struct prl_tts_word *words = self->phonemes.words;
     size_t count = self->phonemes.word_count;
     uint32_t from = self->word_first < count ? words[self->word_first].start : 0;
     if (self->word_first > 0 && from > part->start)
-        part->frame_first = (size_t)unit_of(part, from) * FRAMES_PER_UNIT;
+        part->frame_first = quiet_frame(spectra, (size_t)unit_of(part, from) * FRAMES_PER_UNIT);
     part->blocks = SIZE_MAX;
     if (self->word_end == count || words[self->word_end].start >= part->end)
         return;
-    size_t end = (size_t)unit_of(part, words[self->word_end].start) * FRAMES_PER_UNIT;
+    uint32_t behind = unit_of(part, words[self->word_end].start);
+    size_t end = quiet_frame(spectra, (size_t)behind * FRAMES_PER_UNIT);
     part->blocks = end > part->frame_first ? end - part->frame_first : 0;
 }
 
@@ -271,9 +299,9 @@ static enum prl_err outputs_check(struct hibari *self, struct prl_hibari_spectra
         return PRL_ERR_ENGINE;
     size_t sound = (size_t)part->id_unit[1] * FRAMES_PER_UNIT;
     part->frame_first = sound > LEAD_FRAMES ? sound - LEAD_FRAMES : 0;
-    choose_blocks(self);
     *spectra = (struct prl_hibari_spectra){out[0].data, out[1].data, out[2].data, out[3].data,
                                            out[4].data, out[5].data, frames};
+    choose_blocks(self, spectra);
     return PRL_OK;
 }
 

@@ -62,8 +62,8 @@ def seconds_of(clauses):
 def in_parts(text, path):
     """Said while it is being written, a sentence sounds as long as when it is whole."""
     parts, whole = say(text, path, "--parts"), say(text, path + ".whole")
-    check(seconds_of(parts) / seconds_of(whole) > 0.9, f"{text}: parts are short")
-    check(seconds_of(parts) / seconds_of(whole) < 1.1, f"{text}: parts are long")
+    check(seconds_of(parts) / seconds_of(whole) > 0.85, f"{text}: parts are short")
+    check(seconds_of(parts) / seconds_of(whole) < 1.15, f"{text}: parts are long")
     early = parts[0]["seconds"] < 0.7 * whole[0]["seconds"] or whole[0]["seconds"] < 2
     check(early, f"{text}: the first part takes {parts[0]['seconds']} s")
 
