@@ -8,7 +8,7 @@
 #include "base/json_write.h"
 #include "base/mem.h"
 
-enum { LINE_MAX_BYTES = 256 << 10, OUT_PER_MS = PRL_RECORDING_HZ / 1000, WALL_SIZE = 25 };
+enum { LINE_MAX_BYTES = 512 << 10, OUT_PER_MS = PRL_RECORDING_HZ / 1000, WALL_SIZE = 25 };
 
 struct prl_record {
     // Set once.

@@ -76,6 +76,11 @@ def place_of(track, sound):
     return at, float(there @ sound[:len(there)] / (numpy.linalg.norm(there) * numpy.linalg.norm(sound) + 1e-9))
 
 
+def sounding(samples):
+    """Without its silence: a server that had to wait for its core let the listener wait too."""
+    return samples[samples != 0]
+
+
 def until(condition, what, limit_s=30):
     end = time.monotonic() + limit_s * PATIENCE
     while not condition():
@@ -117,12 +122,12 @@ def speech():
 
 
 def check_both_sides(done, said, heard):
-    """The left channel is what was said, the right exactly what the client got, after it and in one piece."""
+    """The left channel is what was said, the right exactly what the client got, after it."""
     said_at, alike = place_of(done.user, said)
     assert alike > 0.9, alike
-    first, end = done.runs(1.0)[0]
-    samples = numpy.trim_zeros(numpy.frombuffer(bytes(heard), numpy.int16).astype(float))
-    assert numpy.array_equal(done.answer[first:end], samples), (first, end, len(samples))
+    samples = numpy.frombuffer(bytes(heard), numpy.int16).astype(float)
+    assert numpy.array_equal(sounding(done.answer), sounding(samples)), (len(done.answer), len(samples))
+    first = int(numpy.flatnonzero(done.answer)[0])
     # The answer came after the silence that ended the turn, and not much later than the client was told.
     assert first > said_at + len(said) - RATE, (said_at, first)
     latency = done.of("latency")[0]
@@ -184,7 +189,7 @@ async def interrupt(server):
     async with Client(server.ws()) as client:
         await client.until("session.created")
         await client.ask("Tell me a long story.")
-        while len(client.audio) < 2 * RATE * 2:  # two seconds of it
+        while len(client.audio) < 4 * RATE * 2:  # two seconds of it were heard
             await client.until("response.output_audio.delta")
         sent = asyncio.ensure_future(client.say(speech()))
         started = await client.until("input_audio_buffer.speech_started")
@@ -201,16 +206,20 @@ async def interrupt(server):
 
 def test_an_interruption_is_silent_from_where_it_was():
     """By the output clock: what was sent ahead of real time and cut is not in the recording."""
-    with recorded(*LONG) as (server, _, done):
+    with recorded(*LONG, "session.lead_ms=2000") as (server, _, done):
         _, sound, response = asyncio.run(interrupt(server))
     [one] = done
     cut = next(line for line in one.of("answer") if line["response_id"] == response)
     assert cut["interrupted"] and len(cut["heard"]) < len(cut["text"]), cut
     # Up to the cut it is what was sent, sample for sample; then nothing, although more had been sent.
-    first, end = one.runs(0.7)[0]
-    first -= int(numpy.flatnonzero(sound)[0])
-    assert end - first < len(sound), (end - first, len(sound))
-    assert numpy.array_equal(one.answer[first:end], sound[:end - first]), "not what was sent"
+    known = (cut["ms"] + 1) * RATE // 1000
+    heard, sent = sounding(one.answer[:known]), sounding(sound)
+    assert RATE // 2 < len(heard) < len(sent), (len(heard), len(sent))
+    assert numpy.array_equal(heard, sent[:len(heard)]), "not what was sent"
+    following = [line["ms"] for line in one.of("response_started") if line["ms"] >= cut["ms"]][0] * RATE // 1000
+    assert following > known + RATE // 2 and not one.answer[known:following].any(), (known, following)
+    places = numpy.flatnonzero(one.answer[:known])
+    first, end = int(places[0]) - int(numpy.flatnonzero(sound)[0]), int(places[-1]) + 1
     # The line's number is of the last time at which the floor looked at the clock.
     assert -RATE * 0.3 * PATIENCE < cut["heard_ms"] * RATE / 1000 - (end - first) < RATE * 0.05, (cut, end - first)
     # Cut by the voice that is to be heard on the left just then.
@@ -246,7 +255,7 @@ def test_a_server_that_is_killed():
             await client.ask("Tell me a long story.")
             while len(client.audio) < 4 * RATE * 2:
                 await client.until("response.output_audio.delta")
-            until(lambda: recordings(folder)[0].runs(), "nothing is in the file yet")
+            until(lambda: len(recordings(folder)[0].answer) > RATE and recordings(folder)[0].runs(), "nothing is there yet")
             server.process.send_signal(signal.SIGKILL)
             server.process.wait(20 * PATIENCE)
 
@@ -291,17 +300,23 @@ def test_a_call():
         with wave.open(str(caller.record(pathlib.Path(folder) / "heard.wav"))) as file:
             heard = numpy.frombuffer(file.readframes(file.getnframes()), numpy.int16).astype(float)
     loud = numpy.flatnonzero(numpy.abs(heard) > 200)
-    piece = heard[loud[0]:loud[0] + RATE]
+    piece = heard[loud[0]:loud[0] + RATE // 2]
     answer_at, alike = place_of(one.answer, piece)
-    assert alike > 0.8, alike
-    said_at, alike = place_of(one.user[:answer_at + RATE // 2], speech())  # it is said again later
-    assert alike > 0.5, alike  # the jitter buffer may have stretched it
+    assert alike > 0.7, alike
+    # It is said again later; and the jitter buffer may have stretched it, so pieces of it are looked for.
+    said = numpy.asarray(speech(), float)
+    starts = range(0, len(said) - RATE // 4, RATE // 4)
+    loud = [start for start in starts if numpy.abs(said[start:start + RATE // 4]).mean() > 500]
+    found = [(*place_of(one.user[:answer_at + RATE // 2], said[start:start + RATE // 4]), start) for start in loud]
+    at, alike, start = max(found, key=lambda place: place[1])
+    assert alike > 0.7, found
+    said_at = at - start
     assert answer_at > said_at + len(speech()) - RATE, (said_at, answer_at)
     cut = [line for line in one.of("answer") if line["interrupted"]]
     assert cut and cut[0]["heard_ms"] < 10000, one.lines
-    # Less than a second after the cut became known nothing is left of it.
-    end = (cut[0]["ms"] + 500) * RATE // 1000
-    assert not one.answer[end:end + RATE // 4].any() or one.of("answer")[-1] is not cut[0], "it goes on"
+    # Less than a second after the cut became known nothing is left of it, while the voice still speaks.
+    end = (cut[0]["ms"] + 800) * RATE // 1000
+    assert not one.answer[end:end + RATE // 4].any(), "it goes on"
 
 
 def test_an_upstream():

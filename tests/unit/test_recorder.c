@@ -236,7 +236,7 @@ PRL_TEST(recorder_removes_the_oldest)
     REQUIRE(mkdir(path, 0700) == 0);
     snprintf(path, sizeof(path), "%s/rec/2020-01-01T00-00-00Z_sess_old.wav", prl_test_dir());
     int fd = open(path, O_WRONLY | O_CREAT, 0600);
-    REQUIRE(fd >= 0 && ftruncate(fd, 1 << 20) == 0);
+    REQUIRE(fd >= 0 && ftruncate(fd, (1 << 20) + 1) == 0);
     close(fd);
     REQUIRE(begin(&recorder, 1 << 20) == PRL_OK);
     REQUIRE(prl_recorder_open(recorder, "sess_1", &recording) == PRL_OK);
