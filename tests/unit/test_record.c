@@ -145,25 +145,19 @@ PRL_TEST(record_of_a_whole_answer)
     EXPECT_TEXT(text_of(line_of("response_ended", 0), "status"), "completed");
     EXPECT(number_of(line_of("latency", 0), "first_byte_ms") >= 0);
     EXPECT_TEXT(text_of(t.lines[t.count - 1], "type"), "recording_ended");
-    // The right channel sounds as long as the answer was, the left one is silent.
+    // The right channel sounds no longer than the answer was, the left one is silent.
     size_t size = 0, sounding = 0;
     struct prl_wav wav;
     char *file = read_file(".wav", &size);
     REQUIRE(file && prl_wav_parse(&wav, (const uint8_t *)file, size) == PRL_OK);
     const int16_t *pcm = (const int16_t *)(const void *)wav.data;
-    size_t first = wav.frame_count, last = 0;
     for (size_t i = 0; i < wav.frame_count; i++) {
         EXPECT(pcm[2 * i] == 0);
         sounding += pcm[2 * i + 1] != 0;
-        if (pcm[2 * i + 1] != 0) {
-            first = i < first ? i : first;
-            last = i;
-        }
     }
     prl_mem_free(file);
     EXPECT(sounding > 0);
-    int64_t span_ms = (int64_t)((last - first) / 24);
-    EXPECT(span_ms <= number_of(answer, "heard_ms") + 2);
+    EXPECT((int64_t)(sounding / 24) <= number_of(answer, "heard_ms"));
     EXPECT_INT(prl_metrics_value(PRL_METRIC_RECORDING_ERRORS), t.errors);
     end();
 }

@@ -88,7 +88,8 @@ PRL_TEST(recorder_writes_both_files)
     struct prl_recording *recording;
     REQUIRE(begin(&recorder, 1 << 30) == PRL_OK);
     REQUIRE(prl_recorder_open(recorder, "sess_1", &recording) == PRL_OK);
-    int64_t start_us = prl_clock_now_us() - prl_recording_ms(recording, prl_clock_now_us()) * MS;
+    int64_t now_us = prl_clock_now_us();
+    int64_t start_us = now_us - prl_recording_ms(recording, now_us) * MS;
     tell(recorder, recording, "{\"type\":\"first\"}");
     prl_recording_user(recording, sound, 1000 * USER_MS, 0, start_us + 1000 * MS);
     prl_recording_answer(recording, sound, 1000 * OUT_MS, start_us + 1000 * MS, 0);
@@ -175,7 +176,7 @@ PRL_TEST(recorder_goes_on_without_room_on_disk)
     REQUIRE(prl_recorder_open(recorder, "sess_1", &recording) == PRL_OK);
     int64_t start_us = prl_clock_now_us();
     tell(recorder, recording, "{}");
-    prl_recording_answer(recording, sound, 2000 * OUT_MS, start_us, 0);
+    prl_recording_answer(recording, sound, 2000 * OUT_MS, start_us - 100000 * MS, 0); // at 0
     prl_recording_close(recording, start_us + 2000 * MS);
     prl_recorder_destroy(&recorder);
     REQUIRE(setrlimit(RLIMIT_FSIZE, &old) == 0);
