@@ -135,11 +135,39 @@ static bool is_backchannel(const struct prl_line *line,
     return count >= 1 && count <= BACKCHANNEL_TOKENS;
 }
 
-// "M. H. M.", "M. E. Chum": a recogniser spells out a hum.
+// Letters alone, among them one that can be hummed.
+static bool is_spelled_hum(const char *text, size_t len)
+{
+    struct prl_said_token token;
+    size_t at = 0, count = 0;
+    bool hums = false;
+    while (prl_said_next(text, len, &at, &token)) {
+        if (token.len == 0)
+            continue;
+        if (token.kind != PRL_SAID_WORD || token.len != 1)
+            return false;
+        hums |= token.text[0] == 'm' || token.text[0] == 'h';
+        count++;
+    }
+    return hums && count > 1;
+}
+
+// "Does her", "not high", "of her", "that's hot": what "uh huh" is taken for in different voices. More words
+// behind them say that it was none, and so does another word that takes the floor ("wait here").
+static bool sounds_like_uh_huh(const struct prl_line *line, bool takes)
+{
+    static const char NOT[] = "\n not ";
+    if (takes && strncmp(line->text, NOT, sizeof(NOT) - 1) != 0)
+        return false;
+    const char *second = line->words == 2 ? strchr(line->text + 2, ' ') : NULL;
+    return line->whole && line->sentences == 1 && !line->han && second && second[1] == 'h';
+}
+
+// "M. H. M.", "M. E. Chum", "A. T. M.": a recogniser spells out a hum.
 static bool is_hum(const char *text, size_t len)
 {
     bool hums = len > 1 && (text[0] | 32) == 'm' && text[1] == '.';
-    if (hums)
+    if (hums || is_spelled_hum(text, len))
         return true;
     for (size_t i = 0; i < len; i++) {
         char c = (char)(text[i] | 32);
@@ -176,5 +204,7 @@ uint32_t prl_eot_words(const char *text, size_t len, const char *language)
     flags |= chinese && line.han ? PRL_EOT_HAN : 0;
     for (int i = 0; spoken[i]; i++)
         flags |= spoken[i]->takes(&line) ? PRL_EOT_TAKES : 0;
+    if (known && sounds_like_uh_huh(&line, flags & PRL_EOT_TAKES))
+        flags |= PRL_EOT_BACKCHANNEL;
     return flags;
 }

@@ -210,12 +210,14 @@ static const char *const EN_DONE[] = {
     " thanks",  " thank you",  " thank you very much", " thanks a lot", " bye", " goodbye",
     " see you", " that's all", " that's it",           " please",       NULL};
 
+// Last what recognisers make of "mm hmm" and of "okay".
 static const char *const EN_BACKCHANNELS[] = {
-    " mhm",     " mh",     " mm",        " mmm",    " hm",    " hmm",  " mm hmm",  " mmhmm",
-    " uh huh",  " uh",     " huh",       " ah",     " aha",   " oh",   " yeah",    " yep",
-    " yup",     " yes",    " okay",      " ok",     " right", " sure", " alright", " all right",
-    " i see",   " got it", " of course", " good",   " great", " cool", " nice",    " wow",
-    " exactly", " true",   " indeed",    " really", NULL};
+    " mhm",    " mh",      " mm",        " mmm",   " hm",      " hmm",       " mm hmm",
+    " mmhmm",  " uh huh",  " uh",        " huh",   " ah",      " aha",       " oh",
+    " yeah",   " yep",     " yup",       " yes",   " okay",    " ok",        " right",
+    " sure",   " alright", " all right", " i see", " got it",  " of course", " good",
+    " great",  " cool",    " nice",      " wow",   " exactly", " true",      " indeed",
+    " really", " amen",    " o",         " k",     " kay",     NULL};
 
 static const char *const EN_TAKES[] = {
     " stop",   " wait",     " no",     " not",      " don't",   " hold",   " hey",    " what",

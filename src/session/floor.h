@@ -74,7 +74,8 @@ void prl_floor_conf_init(struct prl_floor_conf *conf);
 enum prl_floor_fact {
     PRL_FACT_INPUT,       // one VAD window (or, without VAD, some sound) has been taken in; sample:
                           // while voice is on, one past the last sample known to be speech (0: not
-                          // known), so that the silence in which a VAD decides is no voice
+                          // known), so that the silence in which a VAD decides is no voice;
+                          // flag FOLLOWED
     PRL_FACT_VOICE_ON,    // sample: first sample of speech
     PRL_FACT_VOICE_OFF,   // sample: one past the last sample of speech; as soon as the VAD says so,
                           // the floor counts the silence
@@ -114,8 +115,9 @@ enum prl_floor_flag {
     PRL_FLOOR_SKIPPED = 128,   // EOT: the question was not asked
     PRL_FLOOR_MINE = 256,      // speaker lock: the session's speaker says it
     PRL_FLOOR_OTHER = 512,     // surely somebody else does: never meant for us
+    PRL_FLOOR_TAKES = 1024,    // the words ask to stop, ask something or speak to us, however few
     PRL_FLOOR_HAN = 2048,      // the words are Chinese
-    PRL_FLOOR_TAKES = 1024     // the words ask to stop, ask something or speak to us, however few
+    PRL_FLOOR_FOLLOWED = 4096  // INPUT, PARTIAL: a recogniser that is quick follows the utterance
 };
 
 enum prl_floor_stage { PRL_FLOOR_STAGE_STT, PRL_FLOOR_STAGE_LLM, PRL_FLOOR_STAGE_TTS };

@@ -20,11 +20,11 @@ enum {
     HAN_LEAST_MS = 130,  // nor a Chinese character
     WORDS_QUICK = 3,     // but for so few: "wait a minute"
     // Voice that goes on so long is no hum any more: "uh huh" and "I see", of which it makes two words,
-    // took 640 ms at most, "oh" and "sure", of which it makes one, 480.
+    // took 640 ms at most, "nice" and "aha", of which it makes one, 576.
     PHRASE_VOICED_MS = 650,
-    WORD_VOICED_MS = 540,
+    WORD_VOICED_MS = 600,
     // So often a recogniser that follows is asked under voice, because its own transcripts come too late, and
-    // from three words on there is no doubt.
+    // from three words on there is no doubt. One of them takes 25 to 50 ms.
     EARLY_JUDGES = 3,
     // A verdict that is late still counts, up to so many times verdict_max_ms.
     LATE_VERDICTS = 4
@@ -213,7 +213,7 @@ static bool early_verdict_due(const struct prl_floor *floor, uint64_t voiced_ms)
     const struct prl_floor_utterance *utterance = &floor->utterance;
     uint32_t asked = utterance->early_judges;
     bool idle = utterance->judge == 0 || utterance->judged;
-    return utterance->revision > 0 && idle && asked < EARLY_JUDGES &&
+    return utterance->followed && idle && asked < EARLY_JUDGES &&
            voiced_ms >= EARLY_JUDGES_MS[asked];
 }
 

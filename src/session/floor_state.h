@@ -69,6 +69,7 @@ struct prl_floor_utterance {
     uint32_t judge;         // generation of the verdict's STT, 0: none
     uint64_t judge_voiced;  // samples of voice that it hears
     uint32_t early_judges;  // asked for while the voice went on
+    bool followed;          // by a recogniser that is quick
     uint64_t excused;       // samples of voice that proved nothing in time: the answer went on
     bool judged;            // it came back (or failed)
     bool judge_failed;

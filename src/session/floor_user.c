@@ -70,6 +70,7 @@ void prl_floor_on_input(struct prl_floor *floor, const struct prl_floor_event *e
 {
     if (!floor->voice)
         return;
+    floor->utterance.followed |= event->flags & PRL_FLOOR_FOLLOWED;
     uint64_t known = event->sample ? clamped(floor, event->sample, 0) : floor->input;
     if (known > floor->voice_to)
         floor->voice_to = known;
@@ -118,6 +119,7 @@ void prl_floor_on_partial(struct prl_floor *floor, const struct prl_floor_event 
     floor->utterance.words_voiced = voiced > unheard ? voiced - unheard : 0;
     floor->utterance.words_to = floor->input - unheard;
     floor->utterance.flags = event->flags;
+    floor->utterance.followed |= event->flags & PRL_FLOOR_FOLLOWED;
     prl_floor_words_changed(floor);
     // What was made of other words is of no use, nor what was made of another's, or not made of the
     // speaker's, because it was not yet known whose they are.

@@ -292,7 +292,7 @@ static void on_partial(struct prl_session *session, const struct prl_stt_event *
                                                .sample = open->start +
                                                          (uint64_t)event->audio_ms * SAMPLES_PER_MS,
                                                .words = prl_session_count_words(event->text),
-                                               .flags = flags});
+                                               .flags = flags | PRL_FLOOR_FOLLOWED});
 }
 
 static void on_final(struct prl_session *session, const struct prl_stt_job *job,
@@ -382,6 +382,8 @@ static void process_piece(struct prl_session *session, const int16_t *pcm, size_
         // The windows in which the gate waits for silence are no voice.
         int64_t known = prl_gate_speech_end(prl_vad_gate(session->vad)) + session->vad_base;
         fact.sample = known > 0 ? (uint64_t)known : 0;
+        bool follows = session->open && session->open->stt && prl_stt_follows(session->open->stt);
+        fact.flags = follows ? PRL_FLOOR_FOLLOWED : 0;
     }
     prl_session_step(session, &fact);
     prl_session_lock_sound(session, pcm, count,

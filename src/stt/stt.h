@@ -142,6 +142,10 @@ enum prl_err prl_stt_push(struct prl_stt_stream *stream, const int16_t *pcm, siz
 enum prl_err prl_stt_push_silence(struct prl_stt_stream *stream, const int16_t *pcm,
                                   size_t n) PRL_MUST_USE;
 
+// The stream's recogniser is known and fast enough to be asked again and again while somebody speaks; it
+// was opened for partials.
+bool prl_stt_follows(const struct prl_stt_stream *stream);
+
 enum prl_stt_want {
     PRL_STT_WANT_PARTIAL, // one PARTIAL event soon, none if it is overtaken
     PRL_STT_WANT_FINAL,   // committed: exactly one FINAL or ERROR, before all other work

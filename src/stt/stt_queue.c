@@ -38,9 +38,9 @@ bool prl_stt_is_busy(const struct prl_stt_stream *stream)
 // ---- what is next ----
 
 // Live partials only where the engine is known and fast enough.
-static bool wants_live(const struct prl_stt_stream *stream, int64_t now_us)
+bool prl_stt_follows(const struct prl_stt_stream *stream)
 {
-    if (!stream->partials || !stream->open || now_us < stream->partial_at_us)
+    if (!stream->partials)
         return false;
     if (stream->stt->far)
         return stream->stt->conf.far_partials && !prl_stt_chain_listens(stream);
@@ -49,6 +49,11 @@ static bool wants_live(const struct prl_stt_stream *stream, int64_t now_us)
     if (engine == PRL_STT_ENGINE_NONE || !stream->stt->backends[engine]->live)
         return false;
     return language[0] || !stream->stt->backends[engine]->identify;
+}
+
+static bool wants_live(const struct prl_stt_stream *stream, int64_t now_us)
+{
+    return stream->open && now_us >= stream->partial_at_us && prl_stt_follows(stream);
 }
 
 static bool wants_identify(const struct prl_stt_stream *stream)

@@ -91,6 +91,8 @@ MUTATIONS = [
     (5, "a word that takes the floor counts like any", OVERLAP, "floor->current.asked || takes;", "floor->current.asked;"),
     (5, "words that take the floor are believed however many", OVERLAP, "!again && (said || utterance->words <= WORDS_QUICK);", "!again;"),
     (5, "the second verdict under voice comes at once", OVERLAP, "EARLY_JUDGES_MS[asked];", "EARLY_JUDGES_MS[0];"),
+    (5, "a recogniser that follows is asked only when it has told something", USER, "floor->utterance.followed |= event->flags & PRL_FLOOR_FOLLOWED;\n    uint64_t known", "uint64_t known"),
+    (5, "a recogniser that follows nobody is asked under voice", OVERLAP, "return utterance->followed && idle &&", "return idle &&"),
     (5, "words that contradict each other take the floor", OVERLAP, "bool again = utterance->words <= utterance->plain_words;", "bool again = false;"),
     (5, "two words are believed before the voice goes on", OVERLAP, "two ? PHRASE_VOICED_MS : WORD_VOICED_MS", "PHRASE_MS"),
     (5, "a long backchannel interrupts", OVERLAP, "most_ms += words_listen(floor) ? most_ms / 2 : 0;", ""),

@@ -530,7 +530,7 @@ static bool words_are_believed(const struct sim_world *world)
     bool sure = (world->open_words > 2 && said) || takes || g->fate == SIM_QUESTION;
     if (!world->voice && world->judged)
         return heard >= 250 && (sure || voiced >= 700);
-    uint64_t least = two ? 650 : 540;
+    uint64_t least = two ? 650 : 600;
     return heard >= (two ? 300 : 450) && (sure || (world->voice && voiced >= least));
 }
 
@@ -761,6 +761,7 @@ static void check_early_verdict(struct sim_world *world, const struct prl_floor_
     static const uint64_t LEAST_MS[] = {350, 480, 620};
     MUST(*asked < 3 && sim_voiced_ms(world) >= LEAST_MS[*asked % 3],
          "a verdict on what goes on, too early or again");
+    MUST(world->scenario->partial_ms > 0, "a slow recogniser is asked under voice");
     ++*asked;
 }
 

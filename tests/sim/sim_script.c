@@ -5,7 +5,7 @@
 //   set lock_ms 2500                the speaker lock; speaker_known on: it knows the person from the start
 //   engine stt 120                  ms; llm, tts, eot, speaker; words, speed (permille), eot_permille
 //   engine answer_fate 1 hangs      the second answer; stt_fate likewise
-//   0 ms user: speech 1200 ms, 5 words [backchannel|open|complete|echo] [other]
+//   0 ms user: speech 1200 ms, 5 words [backchannel|open|complete|echo] [takes|han|other]
 //   900 ms user: cancel             commit clear create cancel truncate output_clear update stall
 //                                   gone back
 //   expect 1700 ms commit           within two VAD windows

@@ -341,8 +341,10 @@ static void take_window(struct sim_world *world)
     else if (world->voice && world->silent_windows >= VAD_OFF_WINDOWS)
         voice_off(world);
     place_words(world);
-    sim_fact(world, (struct prl_floor_event){.fact = PRL_FACT_INPUT,
-                                             .sample = world->voice ? world->speech_to : 0});
+    sim_fact(world, (struct prl_floor_event){
+                        .fact = PRL_FACT_INPUT,
+                        .sample = world->voice ? world->speech_to : 0,
+                        .flags = world->scenario->partial_ms > 0 ? PRL_FLOOR_FOLLOWED : 0});
     sim_lock_window(world);
 }
 
@@ -408,7 +410,7 @@ static void take_partial(struct sim_world *world)
     sim_fact(world, (struct prl_floor_event){.fact = PRL_FACT_PARTIAL,
                                              .utterance = world->open,
                                              .words = words,
-                                             .flags = flags});
+                                             .flags = flags | PRL_FLOOR_FOLLOWED});
 }
 
 static void take_eot(struct sim_world *world)
