@@ -10,7 +10,9 @@
 #include "media/resample.h"
 #include "media/wav.h"
 
-enum { FILE_BYTES_MAX = 32 << 20, WORD = 3200 };
+enum { FILE_BYTES_MAX = 32 << 20, WORD = 3200, FRAME = 160 };
+
+static const double LOW = 0.97; // a thump on the microphone lies below 100 Hz, and no voice does
 
 struct scene_sound scene_read(const char *path, uint32_t hz)
 {
@@ -59,19 +61,35 @@ void scene_set_level(struct scene_sound *sound, double level)
     }
 }
 
+// Root mean square of what `low` of the sample before is taken from: 0 leaves all, nearly 1 the high half.
+static double edge_level(const int16_t *pcm, size_t count, double low)
+{
+    double sum = 0.0;
+    for (size_t i = 1; i < count; i++) {
+        double value = pcm[i] - low * pcm[i - 1];
+        sum += value * value;
+    }
+    return sqrt(sum / (double)(count > 1 ? count - 1 : 1)) + 1e-9;
+}
+
+static size_t first_loud(const struct scene_sound *sound, double low)
+{
+    double level = edge_level(sound->pcm, sound->count, low);
+    size_t from = 0;
+    while (from + WORD < sound->count && (edge_level(sound->pcm + from, WORD, low) < level / 2.0 ||
+                                          edge_level(sound->pcm + from, FRAME, low) < level / 4.0))
+        from += FRAME;
+    return from;
+}
+
 size_t scene_onset(const struct scene_sound *sound)
 {
-    double level = scene_level(sound->pcm, sound->count);
-    size_t from = 0;
-    while (from + WORD < sound->count && (scene_level(sound->pcm + from, WORD) < level / 2.0 ||
-                                          scene_level(sound->pcm + from, 160) < level / 4.0))
-        from += 160;
-    return from;
+    return first_loud(sound, LOW);
 }
 
 void scene_trim(struct scene_sound *sound)
 {
-    size_t from = scene_onset(sound);
+    size_t from = first_loud(sound, 0.0);
     memmove(sound->pcm, sound->pcm + from, (sound->count - from) * sizeof(*sound->pcm));
     sound->count -= from;
 }
@@ -155,9 +173,17 @@ static const char *why_mouth(const void *ctx)
 }
 
 static const struct prl_tts_voice voices[] = {{"scene", PRL_TTS_LANG_EN, 'f', "en-US"}};
-static const struct prl_tts_ops MOUTH = {"hibari",   PRL_TTS_LANG_EN, true,        voices,
-                                         1,          open_mouth,      close_mouth, begin_mouth,
-                                         step_mouth, end_mouth,       why_mouth};
+static const struct prl_tts_ops MOUTH = {.name = "hibari",
+                                         .languages = PRL_TTS_LANG_EN,
+                                         .streams = true,
+                                         .voices = voices,
+                                         .voice_count = 1,
+                                         .open = open_mouth,
+                                         .close = close_mouth,
+                                         .begin = begin_mouth,
+                                         .step = step_mouth,
+                                         .end = end_mouth,
+                                         .why = why_mouth};
 static const struct prl_tts_ops *const mouths[] = {&MOUTH, NULL};
 
 const struct prl_tts_ops *const *scene_mouths(const struct scene_sound *sound)

@@ -21,10 +21,10 @@ struct scene_sound scene_read(const char *path, uint32_t hz);
 // Root mean square.
 double scene_level(const int16_t *pcm, size_t count);
 void scene_set_level(struct scene_sound *sound, double level);
-// Where speech begins: 10 ms reach a quarter of the level of the whole and 200 ms a half of it. A breath
-// or a click before the first word is none.
+// Where speech begins: 10 ms reach a quarter of the level of the whole and 200 ms a half of it, in the
+// difference of samples. A breath, a click or a thump before the first word is none.
 size_t scene_onset(const struct scene_sound *sound);
-// Takes away what is before it.
+// Takes away what is before the first loud sound: the same in the samples themselves.
 void scene_trim(struct scene_sound *sound);
 
 // For prl_tts_conf.backends: reads `sound` (24 kHz, borrowed, at least SCENE_UNIT), a word each SCENE_UNIT.

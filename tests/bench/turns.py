@@ -12,10 +12,11 @@ the words there is the recording's own quiet) and sends 20 ms when they have bee
              the commit (--late, in ms: their sum)
   overlap    while an answer sounds: animals, sneezes, noise, and backchannels from our own voices ("synthesised"), which
              must not stop it; and recorded speech, which must. The onset is where 10 ms reach a quarter of the level
-             of the recording and 200 ms a half of it: a breath or a click before the first word is none. "Decided" is speech_started or the answer's end. "Paused" is when the answer falls
+             of the recording and 200 ms a half of it, in the difference of its samples: a breath, a click or a thump before
+             the first word is none. "Decided" is speech_started or the answer's end. "Paused" is when the answer falls
              silent, however it ends: over WebRTC in the sound of the packets (300 ms without any), over WebSocket, where
              sound is sent ahead of its time, when the next piece of it was due and did not come (the client still
-             holds what was sent ahead)
+             holds what was sent ahead); an answer that was in a gap of its own voice is left out
 Recorded, lengthened and synthesised cases stand in rows of their own; only the first say something about people."""
 import argparse
 import array
@@ -54,7 +55,9 @@ def energies(samples):
 
 
 def onset_of(samples):
-    """Seconds to where speech begins, as in echo_scenes.c."""
+    """Seconds to where speech begins, as scene_onset of scene.h."""
+    samples = [b - 0.97 * a for a, b in zip(samples, samples[1:])]
+
     def level(part):
         return (sum(s * s for s in part[::4]) / max(1, len(part[::4]))) ** 0.5
     whole, step = level(samples), RATE // 100
@@ -188,10 +191,17 @@ class Person(Ears, Client):
     def sounds(self):
         return bool(self.times_of("response.output_audio.delta"))
 
+    def pieces(self):
+        return [(at, len(event["delta"]) * 3 / 4 / 2 / RATE) for event, at in zip(self.events, self.times)
+                if event["type"] == "response.output_audio.delta"]
+
+    def sounds_at(self, moment):
+        """A voice that is slower than real time leaves gaps, in which nothing can be paused."""
+        return any(at <= moment <= at + length + LATE_S for at, length in self.pieces())
+
     def paused_at(self, onset):
         """When the first piece of sound after `onset` was due that did not come."""
-        pieces = [(at, len(event["delta"]) * 3 / 4 / 2 / RATE) for event, at in zip(self.events, self.times)
-                  if event["type"] == "response.output_audio.delta"]
+        pieces = self.pieces()
         for (at, length), later in zip(pieces, [at for at, _ in pieces[1:]] + [float("inf")]):
             if at + length > onset and later > at + length + LATE_S:
                 return at + length
@@ -221,6 +231,9 @@ def call_of(server):
 
         def sounds(self):
             return any(level > QUIET for _, level in self.levels())
+
+        def sounds_at(self, moment):
+            return any(moment - SILENT_S <= at <= moment for at, level in self.levels() if level > QUIET)
 
         def paused_at(self, onset):
             loud = [at for at, level in self.levels() if level > QUIET]
@@ -278,7 +291,7 @@ async def one_overlap(line, name, samples, language, detection):
         decided = since(person.times_of("input_audio_buffer.speech_started") + cancelled, onset)
         # An answer that came to its end could not be stopped.
         return {"name": name, "failed": bool(completed) and not cancelled, "stopped": bool(cancelled), "decided": decided,
-                "paused": since([person.paused_at(onset), *cancelled], onset),
+                "paused": since([person.paused_at(onset), *cancelled], onset) if person.sounds_at(onset) else None,
                 "words": [e["transcript"] for e in person.of("conversation.item.input_audio_transcription.completed")]}
 
 
@@ -348,7 +361,7 @@ async def overlap(server, language, detection, args):
             values = [r[what] for r in rows if r[what] is not None]
             return f"{percentile(values, 0.5):.0f} / {percentile(values, 0.95):.0f}" if values else "-"
         print(f"| {language} | {detection[0]} | {kind} | {len(rows)} | {sum(r['stopped'] for r in rows)} | "
-              f"{spread('paused')} | {spread('decided')} |", flush=True)
+              f"{spread('paused')} of {sum(r['paused'] is not None for r in rows)} | {spread('decided')} |", flush=True)
 
 
 def main():
