@@ -1,16 +1,14 @@
 // test_eot.c -- the front of the end-of-turn engine with a scripted model: what it is asked and what it
 // says; and the rule of turn.h. Queue and lane: test_judge.c.
 #include <stdatomic.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "base/metrics.h"
-#include "engine/judge.h"
 #include "eot/eot.h"
 #include "eot/turn.h"
 #include "eot/words.h"
 #include "tests/unit.h"
+#include "tests/unit/judge_fake.h"
 #include "tests/unit/wait.h"
 
 // What the scripted model does is told by the last sample of the sound: its permille, or one of these.
@@ -20,24 +18,6 @@ enum { ANSWERS_MAX = 64 };
 static atomic_int hanging; // a HANG waits
 static atomic_int release; // lets it go on
 static atomic_size_t heard;
-
-static enum prl_err open_script(void **ctx, const struct prl_judge_open_conf *conf, char *why,
-                                size_t why_size)
-{
-    *ctx = NULL;
-    if (strcmp(conf->path, "bad") == 0) {
-        (void)snprintf(why, why_size, "bad: cannot be loaded");
-        return PRL_ERR_ENGINE;
-    }
-    *ctx = prl_mem_zalloc(1);
-    return *ctx ? PRL_OK : PRL_ERR_NOMEM;
-}
-
-static void close_script(void **ctx)
-{
-    prl_mem_free(*ctx);
-    *ctx = NULL;
-}
 
 static enum prl_err predict_script(void *ctx, const int16_t *pcm, size_t n, float *probability)
 {
@@ -56,13 +36,13 @@ static enum prl_err predict_script(void *ctx, const int16_t *pcm, size_t n, floa
 }
 
 static const struct prl_judge_backend_ops SCRIPT = {
-    .name = "script", .open = open_script, .close = close_script, .run = predict_script};
+    .name = "script", .open = judge_fake_open, .close = judge_fake_close, .run = predict_script};
 
 struct bench {
+    struct judge_fake fake;
     struct prl_loop *loop;
     struct prl_eot *eot;
     struct prl_eot_stream *a, *b;
-    int ready, failed;
     struct {
         char name; // of the stream
         uint32_t utterance, permille;
@@ -91,19 +71,6 @@ static void on_b(void *arg, const struct prl_eot_answer *answer)
     record(arg, 'b', answer);
 }
 
-static void on_ready(void *arg)
-{
-    ((struct bench *)arg)->ready++;
-}
-
-static void on_error(void *arg, const char *why)
-{
-    struct bench *bench = arg;
-    bench->failed++;
-    if (!prl_test_oom())
-        EXPECT_TEXT(why, "bad: cannot be loaded");
-}
-
 static enum prl_err start(struct bench *bench, const char *model)
 {
     *bench = (struct bench){.count = 0};
@@ -115,8 +82,8 @@ static enum prl_err start(struct bench *bench, const char *model)
     struct prl_eot_conf conf = {.loop = bench->loop,
                                 .model = model,
                                 .backend = &SCRIPT,
-                                .on_ready = on_ready,
-                                .on_error = on_error,
+                                .on_ready = judge_fake_ready,
+                                .on_error = judge_fake_error,
                                 .arg = bench};
     err = prl_eot_create(&bench->eot, &conf);
     if (!err)
@@ -158,7 +125,7 @@ PRL_TEST(eot_answers_in_order)
     uint64_t skipped = prl_metrics_value(PRL_METRIC_EOT_SKIPPED);
     EXPECT_INT(ask(bench.a, 1, 500), PRL_ERR_AGAIN); // still loading
     EXPECT_INT(prl_metrics_value(PRL_METRIC_EOT_SKIPPED), skipped + 1);
-    WAIT(bench.loop, bench.ready);
+    WAIT(bench.loop, bench.fake.ready);
     uint64_t asked = prl_metrics_value(PRL_METRIC_EOT_ASKS);
     EXPECT(prl_eot_is_ready(bench.eot));
     EXPECT_INT(prl_eot_backlog_us(bench.eot), 0);
@@ -175,7 +142,7 @@ PRL_TEST(eot_answers_in_order)
     EXPECT_INT(bench.answers[2].utterance, 9);
     EXPECT_INT(bench.answers[2].permille, 1000);
     EXPECT_INT(prl_metrics_value(PRL_METRIC_EOT_ASKS), asked + 3);
-    EXPECT_INT(bench.failed, 0);
+    EXPECT_INT(bench.fake.failed, 0);
     stop(&bench);
 }
 
@@ -185,7 +152,7 @@ PRL_TEST(eot_hears_the_last_seconds)
     struct bench bench;
     int16_t *pcm = prl_mem_array(SAMPLES, sizeof(*pcm));
     REQUIRE(pcm && start(&bench, "good") == PRL_OK);
-    WAIT(bench.loop, bench.ready);
+    WAIT(bench.loop, bench.fake.ready);
     pcm[SAMPLES - 1] = 123;
     EXPECT_OK(prl_eot_ask(bench.a, 1, pcm, SAMPLES));
     pcm[SAMPLES - 1] = 456; // it was copied
@@ -203,7 +170,7 @@ PRL_TEST(eot_cancel_and_backlog)
 {
     struct bench bench;
     REQUIRE(start(&bench, "good") == PRL_OK);
-    WAIT(bench.loop, bench.ready);
+    WAIT(bench.loop, bench.fake.ready);
     EXPECT_OK(ask(bench.a, 1, HANG));
     WAIT(bench.loop, atomic_load(&hanging));
     for (uint32_t i = 0; i < PRL_EOT_WAITING_MAX; i++)
@@ -223,7 +190,7 @@ PRL_TEST(eot_model_that_fails)
 {
     struct bench bench;
     REQUIRE(start(&bench, "good") == PRL_OK);
-    WAIT(bench.loop, bench.ready);
+    WAIT(bench.loop, bench.fake.ready);
     EXPECT_OK(ask(bench.a, 1, BREAK));
     EXPECT_OK(ask(bench.a, 2, NOT_A_NUMBER));
     EXPECT_OK(ask(bench.a, 3, BEYOND));
@@ -242,8 +209,8 @@ PRL_TEST(eot_model_that_cannot_be_loaded)
 {
     struct bench bench;
     REQUIRE(start(&bench, "bad") == PRL_OK);
-    WAIT(bench.loop, bench.failed);
-    EXPECT_INT(bench.ready, 0);
+    WAIT(bench.loop, bench.fake.failed);
+    EXPECT_INT(bench.fake.ready, 0);
     EXPECT(!prl_eot_is_ready(bench.eot));
     EXPECT_INT(ask(bench.a, 1, 500), PRL_ERR_ENGINE);
     EXPECT_INT(prl_eot_backlog_us(bench.eot), 0);
@@ -257,7 +224,7 @@ PRL_TEST_OOM(eot_whole_life)
     enum prl_err err = start(&bench, "good");
     if (err)
         goto done;
-    WAIT(bench.loop, bench.ready || bench.failed);
+    WAIT(bench.loop, bench.fake.ready || bench.fake.failed);
     for (uint32_t i = 0; i < 3; i++)
         taken += ask(bench.a, i, 700) == PRL_OK;
     WAIT(bench.loop, bench.count == (size_t)taken);
@@ -291,15 +258,15 @@ PRL_TEST_OOM(eot_fronts_share_a_lane)
                                 .model = "bad",
                                 .backend = &SCRIPT,
                                 .share = bench.eot,
-                                .on_ready = on_ready,
-                                .on_error = on_error,
+                                .on_ready = judge_fake_ready,
+                                .on_error = judge_fake_error,
                                 .arg = &other};
     if (!err)
         err = prl_eot_create(&other.eot, &conf);
     if (!err)
         err = prl_eot_open(other.eot, on_b, &other, &other.b);
     if (!err) {
-        WAIT(bench.loop, other.ready);
+        WAIT(bench.loop, other.fake.ready);
         if (ask(other.b, 3, 30) == PRL_OK)
             WAIT(bench.loop, other.count == 1);
         EXPECT(prl_test_oom() || other.answers[0].permille == 30);

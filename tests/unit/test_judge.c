@@ -6,8 +6,8 @@
 
 #include "base/mem.h"
 #include "base/metrics.h"
-#include "engine/judge.h"
 #include "tests/unit.h"
+#include "tests/unit/judge_fake.h"
 #include "tests/unit/two_loops.h"
 #include "tests/unit/wait.h"
 
@@ -64,10 +64,10 @@ static const struct prl_judge_kind SCRIPT = {.name = "script",
                                              .judge = judge_script};
 
 struct bench {
+    struct judge_fake fake;
     struct prl_loop *loop;
     struct prl_judge *judge;
     struct prl_judge_stream *a, *b;
-    int ready, failed;
     struct {
         char name; // of the stream
         uint32_t utterance;
@@ -100,19 +100,6 @@ static void on_b(void *arg, const struct prl_judge_answer *answer)
     record(arg, 'b', answer);
 }
 
-static void on_ready(void *arg)
-{
-    ((struct bench *)arg)->ready++;
-}
-
-static void on_error(void *arg, const char *why)
-{
-    struct bench *bench = arg;
-    bench->failed++;
-    if (!prl_test_oom())
-        EXPECT_TEXT(why, "bad: cannot be loaded");
-}
-
 static struct prl_judge_conf conf_of(struct prl_loop *loop, char *model)
 {
     return (struct prl_judge_conf){
@@ -130,8 +117,8 @@ static enum prl_err start(struct bench *bench, const char *model)
     if (err)
         return err;
     struct prl_judge_conf conf = conf_of(bench->loop, names[strcmp(model, "good") != 0]);
-    conf.on_ready = on_ready;
-    conf.on_error = on_error;
+    conf.on_ready = judge_fake_ready;
+    conf.on_error = judge_fake_error;
     conf.arg = bench;
     err = prl_judge_create(&bench->judge, &conf);
     if (!err)
@@ -168,7 +155,7 @@ PRL_TEST(judge_answers_in_order)
     REQUIRE(start(&bench, "good") == PRL_OK);
     EXPECT(!prl_judge_is_ready(bench.judge));
     EXPECT_INT(ask(bench.a, 1, 500), PRL_ERR_AGAIN); // still loading
-    WAIT(bench.loop, bench.ready);
+    WAIT(bench.loop, bench.fake.ready);
     EXPECT(prl_judge_is_ready(bench.judge));
     EXPECT_INT(prl_judge_backlog_us(bench.judge), 0);
     EXPECT_OK(ask(bench.a, 7, 921));
@@ -183,7 +170,7 @@ PRL_TEST(judge_answers_in_order)
     EXPECT_INT(bench.answers[1].value, 0);
     EXPECT_INT(bench.answers[2].utterance, 9);
     EXPECT_INT(bench.answers[2].value, 1000);
-    EXPECT_INT(bench.failed, 0);
+    EXPECT_INT(bench.fake.failed, 0);
     stop(&bench);
 }
 
@@ -191,7 +178,7 @@ PRL_TEST(judge_full_queue_refuses)
 {
     struct bench bench;
     REQUIRE(start(&bench, "good") == PRL_OK);
-    WAIT(bench.loop, bench.ready);
+    WAIT(bench.loop, bench.fake.ready);
     hang(&bench);
     EXPECT(prl_judge_backlog_us(bench.judge) <= work_guess_us);
     for (uint32_t i = 0; i < PRL_JUDGE_WAITING_MAX; i++)
@@ -210,7 +197,7 @@ PRL_TEST(judge_cancel_silences_one_stream)
 {
     struct bench bench;
     REQUIRE(start(&bench, "good") == PRL_OK);
-    WAIT(bench.loop, bench.ready);
+    WAIT(bench.loop, bench.fake.ready);
     hang(&bench); // of a
     uint64_t late = prl_metrics_value(PRL_METRIC_LATE_EVENTS);
     EXPECT_OK(ask(bench.b, 1, 10));
@@ -233,7 +220,7 @@ PRL_TEST(judge_closed_stream_gives_up_its_room)
 {
     struct bench bench;
     REQUIRE(start(&bench, "good") == PRL_OK);
-    WAIT(bench.loop, bench.ready);
+    WAIT(bench.loop, bench.fake.ready);
     hang(&bench);
     for (uint32_t i = 0; i < PRL_JUDGE_WAITING_MAX; i++)
         EXPECT_OK(ask(i % 2 ? bench.a : bench.b, i, 9));
@@ -251,7 +238,7 @@ PRL_TEST(judge_model_that_fails)
 {
     struct bench bench;
     REQUIRE(start(&bench, "good") == PRL_OK);
-    WAIT(bench.loop, bench.ready);
+    WAIT(bench.loop, bench.fake.ready);
     EXPECT_OK(ask(bench.a, 1, BREAK));
     EXPECT_OK(ask(bench.a, 2, 5));
     WAIT(bench.loop, bench.count == 2);
@@ -266,8 +253,8 @@ PRL_TEST(judge_model_that_cannot_be_loaded)
 {
     struct bench bench;
     REQUIRE(start(&bench, "bad") == PRL_OK);
-    WAIT(bench.loop, bench.failed);
-    EXPECT_INT(bench.ready, 0);
+    WAIT(bench.loop, bench.fake.failed);
+    EXPECT_INT(bench.fake.ready, 0);
     EXPECT(!prl_judge_is_ready(bench.judge));
     EXPECT_INT(ask(bench.a, 1, 500), PRL_ERR_ENGINE);
     EXPECT_INT(prl_judge_backlog_us(bench.judge), 0);
@@ -278,7 +265,7 @@ PRL_TEST(judge_ends_with_work_waiting)
 {
     struct bench bench;
     REQUIRE(start(&bench, "good") == PRL_OK);
-    WAIT(bench.loop, bench.ready);
+    WAIT(bench.loop, bench.fake.ready);
     hang(&bench);
     EXPECT_OK(ask(bench.a, 2, 10));
     EXPECT_OK(ask(bench.b, 3, 10));
@@ -287,7 +274,7 @@ PRL_TEST(judge_ends_with_work_waiting)
     // And before it was loaded.
     REQUIRE(start(&bench, "good") == PRL_OK);
     stop(&bench);
-    EXPECT_INT(bench.ready, 0);
+    EXPECT_INT(bench.fake.ready, 0);
 }
 
 PRL_TEST_OOM(judge_whole_life)
@@ -297,7 +284,7 @@ PRL_TEST_OOM(judge_whole_life)
     enum prl_err err = start(&bench, "good");
     if (err)
         goto done;
-    WAIT(bench.loop, bench.ready || bench.failed);
+    WAIT(bench.loop, bench.fake.ready || bench.fake.failed);
     for (uint32_t i = 0; i < 3; i++)
         taken += ask(bench.a, i, 700) == PRL_OK;
     WAIT(bench.loop, bench.count == (size_t)taken);

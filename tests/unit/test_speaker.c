@@ -2,12 +2,10 @@
 // Queue and lane: test_judge.c.
 #include <math.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "base/mem.h"
-#include "engine/judge.h"
 #include "tests/unit.h"
+#include "tests/unit/judge_fake.h"
 #include "tests/unit/wait.h"
 #include "vad/speaker.h"
 
@@ -16,24 +14,6 @@ enum { BREAK = 3000, NOT_A_NUMBER = 4000, NOWHERE = 5000 };
 enum { ANSWERS_MAX = 64, N = PRL_SPEAKER_SAMPLES_MIN };
 
 static atomic_size_t heard;
-
-static enum prl_err open_script(void **ctx, const struct prl_judge_open_conf *conf, char *why,
-                                size_t why_size)
-{
-    *ctx = NULL;
-    if (strcmp(conf->path, "bad") == 0) {
-        (void)snprintf(why, why_size, "bad: cannot be loaded");
-        return PRL_ERR_ENGINE;
-    }
-    *ctx = prl_mem_zalloc(1);
-    return *ctx ? PRL_OK : PRL_ERR_NOMEM;
-}
-
-static void close_script(void **ctx)
-{
-    prl_mem_free(*ctx);
-    *ctx = NULL;
-}
 
 static enum prl_err embed_script(void *ctx, const int16_t *pcm, size_t n, float *voice)
 {
@@ -49,13 +29,13 @@ static enum prl_err embed_script(void *ctx, const int16_t *pcm, size_t n, float 
 }
 
 static const struct prl_judge_backend_ops SCRIPT = {
-    .name = "script", .open = open_script, .close = close_script, .run = embed_script};
+    .name = "script", .open = judge_fake_open, .close = judge_fake_close, .run = embed_script};
 
 struct bench {
+    struct judge_fake fake;
     struct prl_loop *loop;
     struct prl_speaker *speaker;
     struct prl_speaker_stream *a, *b;
-    int ready, failed;
     struct {
         uint32_t utterance;
         enum prl_err err;
@@ -78,19 +58,6 @@ static void on_answer(void *arg, const struct prl_speaker_answer *answer)
     bench->answers[bench->count++].err = answer->err;
 }
 
-static void on_ready(void *arg)
-{
-    ((struct bench *)arg)->ready++;
-}
-
-static void on_error(void *arg, const char *why)
-{
-    struct bench *bench = arg;
-    bench->failed++;
-    if (!prl_test_oom())
-        EXPECT_TEXT(why, "bad: cannot be loaded");
-}
-
 static enum prl_err start(struct bench *bench, const char *model)
 {
     *bench = (struct bench){.count = 0};
@@ -100,8 +67,8 @@ static enum prl_err start(struct bench *bench, const char *model)
     struct prl_speaker_conf conf = {.loop = bench->loop,
                                     .model = model,
                                     .backend = &SCRIPT,
-                                    .on_ready = on_ready,
-                                    .on_error = on_error,
+                                    .on_ready = judge_fake_ready,
+                                    .on_error = judge_fake_error,
                                     .arg = bench};
     err = prl_speaker_create(&bench->speaker, &conf);
     if (!err)
@@ -130,7 +97,7 @@ PRL_TEST(speaker_answers_in_order)
     struct bench bench;
     REQUIRE(start(&bench, "script") == PRL_OK);
     EXPECT(ask(bench.a, 1, 5) == PRL_ERR_AGAIN && !prl_speaker_is_ready(bench.speaker));
-    WAIT(bench.loop, bench.ready == 1);
+    WAIT(bench.loop, bench.fake.ready == 1);
     EXPECT(ask(bench.a, 1, 5) == PRL_OK && ask(bench.b, 2, 191) == PRL_OK);
     WAIT(bench.loop, bench.count == 2);
     EXPECT(bench.answers[0].utterance == 1 && bench.answers[0].axis == 5);
@@ -143,7 +110,7 @@ PRL_TEST(speaker_reports_what_is_no_voice)
 {
     struct bench bench;
     REQUIRE(start(&bench, "script") == PRL_OK);
-    WAIT(bench.loop, bench.ready == 1);
+    WAIT(bench.loop, bench.fake.ready == 1);
     EXPECT(ask(bench.a, 1, BREAK) == PRL_OK && ask(bench.a, 2, NOT_A_NUMBER) == PRL_OK &&
            ask(bench.a, 3, NOWHERE) == PRL_OK && ask(bench.a, 4, 1) == PRL_OK);
     WAIT(bench.loop, bench.count == 4);
@@ -157,8 +124,8 @@ PRL_TEST(speaker_that_cannot_be_loaded)
 {
     struct bench bench;
     REQUIRE(start(&bench, "bad") == PRL_OK);
-    WAIT(bench.loop, bench.failed == 1);
-    EXPECT(ask(bench.a, 1, 5) == PRL_ERR_ENGINE && bench.ready == 0);
+    WAIT(bench.loop, bench.fake.failed == 1);
+    EXPECT(ask(bench.a, 1, 5) == PRL_ERR_ENGINE && bench.fake.ready == 0);
     stop(&bench);
 }
 
@@ -166,8 +133,8 @@ PRL_TEST_OOM(speaker_starts_and_answers)
 {
     struct bench bench;
     if (start(&bench, "script") == PRL_OK) {
-        WAIT(bench.loop, bench.ready + bench.failed > 0);
-        if (bench.ready && ask(bench.a, 1, 5) == PRL_OK)
+        WAIT(bench.loop, bench.fake.ready + bench.fake.failed > 0);
+        if (bench.fake.ready && ask(bench.a, 1, 5) == PRL_OK)
             WAIT(bench.loop, bench.count == 1);
     }
     stop(&bench);
