@@ -8,7 +8,6 @@
 //
 // A WebSocket's sound is cleaned where it waits, by input sample. A call's is cleaned as it is decoded, by
 // the sender's time stamps: its jitter buffer stretches and shortens it afterwards.
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -16,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "dsp/echo.h"
+#include "dsp/echo_trust.h"
 #include "dsp/mic_time.h"
 #include "dsp/reference.h"
 #include "session/session_state.h"
@@ -26,19 +26,8 @@ enum {
     US_PER_MS = 1000,
     RESTART_US = 1000000, // so far a sender's clock only jumps when it begins anew
     GAP_FRAMES = 50,      // so much lost sound, 0.5 s, is made up for by silence
-    LEAD_MS = 100,
-    // What the canceller needs to learn delay and room, in sound of the loudspeaker. Meanwhile the voice
-    // detector hears nothing while the loudspeaker does.
-    LEARN_SAMPLES = 7 * PRL_SESSION_RATE_HZ / 2,
-    // And so long some of it is left now and then, which a person would not lose as much of.
-    TRUST_SAMPLES = 12 * PRL_SESSION_RATE_HZ,
-    RING_ON_SAMPLES = PRL_ECHO_TAIL_MS_MAX * SAMPLES_PER_MS,
-    SOUND_MIN = 64 // a reference that can make an echo, of 32768
+    LEAD_MS = 100
 };
-
-// A person who is as loud as the echo keeps half, and what is left of an echo a third at most
-// (docs/TUNING.md, "Echo").
-static const float KEPT_MIN = 0.4F;
 
 // Smaller changes of the microphone's clock are left to the canceller. A leg says what sounds 20 ms before
 // its end; a call's clock may drift before the canceller has to learn anew, and its first packets, before
@@ -54,10 +43,8 @@ struct prl_session_echo {
     struct prl_resample *down; // 24 to 16 kHz
     // State.
     struct prl_mic_time time;
-    uint32_t learnt_samples;
-    uint32_t ring_on_samples; // that an echo may still come
-    uint32_t hold_samples;    // that the canceller looks for it in the wrong place
-    uint64_t made_up_until;   // input sample behind the newest sound that hides a gap
+    struct prl_echo_trust trust;
+    uint64_t made_up_until; // input sample behind the newest sound that hides a gap
     // Calls.
     bool begun;
     int64_t next_at; // sender's sample behind the newest one that was cleaned
@@ -168,14 +155,6 @@ static int64_t length_us(uint64_t samples)
     return (int64_t)(samples * US_PER_MS / SAMPLES_PER_MS);
 }
 
-// The echo is no longer where the canceller looks for it: until it has found it, as while it learns.
-static void doubt(struct prl_session_echo *echo)
-{
-    echo->hold_samples = RING_ON_SAMPLES;
-    if (echo->learnt_samples > LEARN_SAMPLES)
-        echo->learnt_samples = LEARN_SAMPLES;
-}
-
 void prl_session_echo_arrived(struct prl_session *session, int64_t now_us, bool made_up)
 {
     struct prl_session_echo *echo = session->echo;
@@ -187,39 +166,24 @@ void prl_session_echo_arrived(struct prl_session *session, int64_t now_us, bool 
         (void)prl_mic_time_arrived(&echo->time, length_us(session->received), now_us, &STEPS);
 }
 
-static void watch_reference(struct prl_session_echo *echo, const int16_t *reference)
-{
-    int peak = 0;
-    for (size_t i = 0; i < FRAME; i++) {
-        int size = abs(reference[i]);
-        peak = size > peak ? size : peak;
-    }
-    if (peak > SOUND_MIN) {
-        echo->ring_on_samples = RING_ON_SAMPLES;
-        echo->learnt_samples += echo->learnt_samples < TRUST_SAMPLES ? FRAME : 0;
-    } else if (echo->ring_on_samples > 0) {
-        echo->ring_on_samples -= FRAME;
-    }
-    echo->hold_samples -= echo->hold_samples > 0 ? FRAME : 0;
-}
-
-bool prl_session_echo_learns(const struct prl_session *session)
+float prl_session_echo_demands(const struct prl_session *session)
 {
     const struct prl_session_echo *echo = session->echo;
-    if (!echo || echo->ring_on_samples == 0)
-        return false;
-    if (echo->hold_samples > 0 || session->input < echo->made_up_until)
-        return true;
-    bool doubtful = echo->learnt_samples < TRUST_SAMPLES && prl_echo_kept(echo->echo) < KEPT_MIN;
-    return echo->learnt_samples < LEARN_SAMPLES || doubtful;
+    if (!echo)
+        return 0.0F;
+    bool made_up = echo->trust.ring_on_samples > 0 && session->input < echo->made_up_until;
+    return made_up ? PRL_ECHO_TRUST_NEVER
+                   : prl_echo_trust_demands(&echo->trust, prl_echo_kept(echo->echo));
 }
 
 static void clean_frame(struct prl_session_echo *echo, int16_t *mic, int64_t media_us)
 {
     int16_t reference[FRAME];
     prl_reference_take(echo->reference, reference, FRAME, prl_mic_time_of(&echo->time, media_us));
-    watch_reference(echo, reference);
     prl_echo_process(echo->echo, mic, reference);
+    struct prl_echo_stats stats;
+    prl_echo_stats(echo->echo, &stats);
+    prl_echo_trust_frame(&echo->trust, reference, &stats);
 }
 
 void prl_session_echo_frame(struct prl_session *session, int16_t *mic, uint64_t sample)
@@ -241,9 +205,10 @@ static void follow_sender(struct prl_session_echo *echo, int64_t end_us, int64_t
     bool anew = echo->time.known && (change_us > RESTART_US || change_us < -RESTART_US);
     if (anew)
         prl_mic_time_forget(&echo->time);
-    const struct prl_mic_time_steps *steps = echo->learnt_samples ? &STEPS_CALL : &STEPS_FIRST;
+    const struct prl_mic_time_steps *steps =
+        echo->trust.learnt_samples ? &STEPS_CALL : &STEPS_FIRST;
     if (prl_mic_time_arrived(&echo->time, end_us, arrival_us, steps) || anew)
-        doubt(echo);
+        prl_echo_trust_moved(&echo->trust);
 }
 
 // What was lost, or not sent because it was silent, passed for the canceller as well: else it would
@@ -255,7 +220,7 @@ static void bridge(struct prl_session_echo *echo, int64_t at)
         return;
     int64_t frames = gap / FRAME;
     if (frames < 0 || frames > GAP_FRAMES) {
-        doubt(echo);
+        prl_echo_trust_moved(&echo->trust);
         frames = 0;
     }
     for (; frames > 0; frames--) {

@@ -372,9 +372,8 @@ static void process_piece(struct prl_session *session, const int16_t *pcm, size_
     if (!manual && session->vad) {
         session->vad_base =
             (int64_t)session->input - (int64_t)count - prl_vad_position(session->vad);
-        static const int16_t silence[PRL_VAD_WINDOW_SAMPLES];
-        bool own = prl_session_echo_learns(session);
-        enum prl_err err = prl_vad_push(session->vad, own ? silence : pcm, count);
+        prl_vad_demand(session->vad, prl_session_echo_demands(session));
+        enum prl_err err = prl_vad_push(session->vad, pcm, count);
         (void)err; // counted by the VAD; the floor sees silence
     }
     struct prl_floor_event fact = {.fact = PRL_FACT_INPUT};

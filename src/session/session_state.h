@@ -271,8 +271,8 @@ void prl_session_echo_sent(struct prl_session *session, const int16_t *pcm, size
 // was cleaned before (prl_session_clean).
 void prl_session_echo_arrived(struct prl_session *session, int64_t now_us, bool made_up);
 void prl_session_echo_frame(struct prl_session *session, int16_t *mic, uint64_t sample);
-// An echo sounds that the canceller does not know yet: what it leaves is no voice.
-bool prl_session_echo_learns(const struct prl_session *session);
+// How sure the voice detector has to be that it hears a person and not what was left of an echo (prl_vad_demand).
+float prl_session_echo_demands(const struct prl_session *session);
 
 // session_record.c: nothing of it does anything while nothing records.
 // The newest `count` samples that were processed.

@@ -19,6 +19,7 @@ struct prl_vad_stream {
     // State.
     int64_t position;  // samples received since open
     float probability; // of the last full window
+    float probability_min;
 };
 
 enum prl_err prl_vad_create(struct prl_vad **out, struct prl_ort *ort, const char *path, char *why,
@@ -88,6 +89,11 @@ void prl_vad_reset(struct prl_vad_stream *stream)
     stream->probability = 0.0F;
 }
 
+void prl_vad_demand(struct prl_vad_stream *stream, float probability_min)
+{
+    stream->probability_min = probability_min;
+}
+
 enum prl_err prl_vad_push(struct prl_vad_stream *stream, const int16_t *pcm, size_t n)
 {
     PRL_CHECK(stream != NULL && (pcm != NULL || n == 0));
@@ -105,7 +111,9 @@ enum prl_err prl_vad_push(struct prl_vad_stream *stream, const int16_t *pcm, siz
         if (err)
             failed = err; // the window counts as silence, so that positions stay true
         stream->probability = err ? 0.0F : probability;
-        struct prl_gate_event event = prl_gate_window(stream->gate, stream->probability);
+        bool sure = stream->probability >= stream->probability_min;
+        struct prl_gate_event event =
+            prl_gate_window(stream->gate, sure ? stream->probability : 0.0F);
         if (event.type != PRL_GATE_NONE)
             stream->fn(stream->arg, &event);
     }

@@ -34,6 +34,10 @@ void prl_vad_reset(struct prl_vad_stream *stream);
 // Any chunk size. Costs about 0.12 ms for each 512 samples; slice long input (200 ms a loop turn).
 enum prl_err prl_vad_push(struct prl_vad_stream *stream, const int16_t *pcm, size_t n) PRL_MUST_USE;
 
+// Windows that end from now on count as silence unless the model is at least so sure: 0 for none but the gate's own
+// threshold, more than 1 for silence whatever comes. It goes on following the sound.
+void prl_vad_demand(struct prl_vad_stream *stream, float probability_min);
+
 // The state behind it: prl_gate_is_on, prl_gate_speech_end, prl_gate_voiced, prl_gate_now.
 const struct prl_gate *prl_vad_gate(const struct prl_vad_stream *stream);
 // Samples received since open, the half window included.

@@ -505,7 +505,7 @@ static void hear_echo(size_t tick)
 static void look(size_t tick)
 {
     const struct prl_session *session = t.world.session;
-    bool counts = tick >= ECHO_LEARNT && !prl_session_echo_learns(session);
+    bool counts = tick >= ECHO_LEARNT && prl_session_echo_demands(session) <= 0.0F;
     for (; loud.looked < session->input; loud.looked++) {
         double sample = session->ring[loud.looked % session->ring_size];
         loud.left += counts ? sample * sample : 0.0;
