@@ -72,10 +72,11 @@ static void announce(struct prl_floor *floor)
     action->start = floor->utterance.start;
 }
 
-static void decide_real(struct prl_floor *floor)
+void prl_floor_decide_real(struct prl_floor *floor)
 {
     floor->stats.interruptions_real++;
-    announce(floor);
+    if (floor->utterance.tentative)
+        announce(floor);
     prl_floor_end_answer(floor, PRL_FLOOR_BY_TURN);
     prl_floor_end_tail(floor, PRL_FLOOR_BY_TURN);
     prl_floor_end_filler(floor, PRL_FLOOR_BY_TURN);
@@ -200,7 +201,7 @@ static void judge_fallen_silent(struct prl_floor *floor, uint64_t voiced_ms, int
         return;
     bool listens = words_listen(floor);
     if (voiced_ms >= floor->conf.interrupt_unjudged_ms && !listens)
-        decide_real(floor);
+        prl_floor_decide_real(floor);
     else if (listens || utterance->judged || !over)
         decide_false(floor);
     else if (!prl_floor_is_excused(floor))
@@ -233,7 +234,7 @@ static void semantic_rules(struct prl_floor *floor, uint64_t voiced_ms, int64_t 
     bool lasting = voiced_ms > most_ms && !echo;
     bool awaited = speaker_awaited(floor, prl_floor_voiced(floor) / SAMPLES_PER_MS, silence_us);
     if ((words_interrupt(floor, silence_us) || lasting) && !awaited) {
-        decide_real(floor);
+        prl_floor_decide_real(floor);
         return;
     }
     if (voiced_ms >= floor->conf.interrupt_min_ms)
@@ -265,7 +266,7 @@ void prl_floor_overlap_rules(struct prl_floor *floor)
         return;
     }
     if (enough && floor->conf.interrupt_response)
-        decide_real(floor);
+        prl_floor_decide_real(floor);
     else if (enough)
         announce(floor); // it commits in its turn, and is answered after the current answer
     else if (settled)

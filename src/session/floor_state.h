@@ -136,6 +136,8 @@ int64_t prl_floor_user_deadline(const struct prl_floor *floor);
 
 // floor_overlap.c: is sound in overlap real?
 void prl_floor_overlap_rules(struct prl_floor *floor);
+// It is: the answer ends, and so does whatever else sounds.
+void prl_floor_decide_real(struct prl_floor *floor);
 void prl_floor_drop_judge(struct prl_floor *floor);
 // The open utterance has another transcript: counts it.
 void prl_floor_words_changed(struct prl_floor *floor);

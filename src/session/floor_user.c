@@ -425,6 +425,16 @@ static void utterance_rules(struct prl_floor *floor)
         commit(floor, true);
 }
 
+// The client asked for an answer in a pause of an utterance that everybody knows of, and the user goes
+// on: what is said was not meant to be heard now.
+static bool goes_on_over(const struct prl_floor *floor)
+{
+    uint64_t real = (uint64_t)floor->conf.interrupt_min_ms * SAMPLES_PER_MS;
+    return floor->conf.interrupt_response && floor->user == PRL_FLOOR_TALKING &&
+           floor->answer == PRL_FLOOR_SPEAKING && !prl_floor_other(floor) &&
+           floor->voice_to >= floor->voice_from + real;
+}
+
 void prl_floor_user_rules(struct prl_floor *floor)
 {
     if (!voice_decides(floor))
@@ -444,8 +454,11 @@ void prl_floor_user_rules(struct prl_floor *floor)
         else
             prl_floor_drop_utterance(floor);
     }
-    if (floor->utterance.id != 0 && !floor->utterance.tentative)
-        utterance_rules(floor);
+    if (floor->utterance.id == 0 || floor->utterance.tentative)
+        return;
+    if (goes_on_over(floor))
+        prl_floor_decide_real(floor);
+    utterance_rules(floor);
 }
 
 int64_t prl_floor_user_deadline(const struct prl_floor *floor)

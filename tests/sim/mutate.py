@@ -93,6 +93,8 @@ MUTATIONS = [
     (5, "the second verdict under voice comes at once", OVERLAP, "EARLY_JUDGES_MS[asked];", "EARLY_JUDGES_MS[0];"),
     (5, "a recogniser that follows is asked only when it has told something", USER, "floor->utterance.followed |= event->flags & PRL_FLOOR_FOLLOWED;\n    uint64_t known", "uint64_t known"),
     (5, "a recogniser that follows nobody is asked under voice", OVERLAP, "return utterance->followed && idle &&", "return idle &&"),
+    (5, "the answer goes on under who goes on over it", USER, "if (goes_on_over(floor))", "if (false)"),
+    (5, "half of the voice goes on over an answer", USER, "floor->voice_to >= floor->voice_from + real;", "floor->voice_to >= floor->voice_from + real / 2;"),
     (5, "words that contradict each other take the floor", OVERLAP, "bool again = utterance->words <= utterance->plain_words;", "bool again = false;"),
     (5, "two words are believed before the voice goes on", OVERLAP, "two ? PHRASE_VOICED_MS : WORD_VOICED_MS", "PHRASE_MS"),
     (5, "a long backchannel interrupts", OVERLAP, "most_ms += words_listen(floor) ? most_ms / 2 : 0;", ""),

@@ -152,6 +152,13 @@ static uint64_t fresh_ms(const struct sim_world *world)
     return sim_voiced_ms(world) - world->open_excused / PER_MS;
 }
 
+// Of the voice that goes on now.
+static int64_t voice_lasted_ms(const struct sim_world *world)
+{
+    uint64_t since = world->voice_on_at > world->broken_at ? world->voice_on_at : world->broken_at;
+    return world->speech_to > since ? (int64_t)(world->speech_to - since) / PER_MS : 0;
+}
+
 static bool words_are_nothing(const struct sim_world *world)
 {
     const struct sim_generation *g = &world->generations[world->active];
@@ -444,6 +451,7 @@ static void check_start(struct sim_world *world, const struct prl_floor_action *
     g->visible = true;
     g->shown_us = world->now_us;
     g->client = client;
+    g->within = world->open != 0 && world->utterances[world->open].announced;
     g->apology = action->apology;
     g->progress_us = world->now_us;
     g->speculation = false;
@@ -545,6 +553,11 @@ static void check_interruption(struct sim_world *world)
     if (!is_patient(world)) {
         MUST(sim_voiced_ms(world) >= conf->interrupt_min_ms || !world->strict,
              "interrupted after %" PRIu64 " ms of voice", sim_voiced_ms(world));
+        return;
+    }
+    if (world->generations[world->active].within) { // who had the floor goes on
+        MUST(voice_lasted_ms(world) >= (int64_t)conf->interrupt_min_ms || !world->strict,
+             "interrupted after %" PRId64 " ms of voice that goes on", voice_lasted_ms(world));
         return;
     }
     bool echo = world->open_flags & PRL_FLOOR_ECHO;
@@ -953,8 +966,7 @@ static void check_voice(struct sim_world *world, enum prl_floor_answer answer)
     if (holds && steady && world->fact != PRL_FACT_UPDATE)
         MUST(!g->released || g->sent > 0 || answer != PRL_FLOOR_THINKING,
              "an answer that was not yet heard is not held under voice");
-    uint64_t since = world->voice_on_at > world->broken_at ? world->voice_on_at : world->broken_at;
-    int64_t lasted = world->speech_to > since ? (int64_t)(world->speech_to - since) / PER_MS : 0;
+    int64_t lasted = voice_lasted_ms(world);
     int64_t real = (int64_t)conf->interrupt_min_ms + SLACK_MS;
     if (world->voice && world->leftover && world->open == 0 && world->strict &&
         conf->turns != PRL_FLOOR_MANUAL)

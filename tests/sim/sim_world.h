@@ -28,6 +28,7 @@ struct sim_generation {
     bool dead; // dropped, cancelled, replaced, played
     bool apology;
     bool client;
+    bool within; // began while an utterance was open that everybody knew of
     bool filler;
     bool early; // made on a partial, not yet confirmed
     bool confirming;
