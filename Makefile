@@ -224,4 +224,4 @@ generated:
 clean:
 	rm -rf build
 
--include $(B)/tests/bench/media_bench.d $(OBJ:.o=.d) $(UNIT_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(SIM_OBJ:.o=.d)
+-include $(wildcard $(B)/tests/bench/*.d) $(OBJ:.o=.d) $(UNIT_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(SIM_OBJ:.o=.d)
