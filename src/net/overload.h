@@ -28,7 +28,7 @@ struct prl_overload {
     int64_t cpu_us;  // of the thread, then
     double share;    // of the core, smoothed over about a second
     double lag_us;   // smoothed alike
-    double each;     // share of one session
+    double each;     // share of one session, smoothed over about four seconds
     uint32_t admitted[PRL_OVERLOAD_MEMORY];
     size_t at;
 };

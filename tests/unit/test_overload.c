@@ -34,7 +34,7 @@ PRL_TEST(overload_counts_those_who_have_just_come)
 {
     struct world world = {.now_us = 1000000};
     prl_overload_init(&world.overload, 0.85);
-    pass(&world, 40, 0.5, 0, 50); // one per cent each
+    pass(&world, 120, 0.5, 0, 50); // one per cent each
     size_t let_in = 0;
     while (let_in < 1000 && !prl_overload_refuses(&world.overload, 50 + let_in)) {
         prl_overload_admitted(&world.overload);
@@ -44,6 +44,22 @@ PRL_TEST(overload_counts_those_who_have_just_come)
     // They turn out to be quiet: after a while there is room again.
     pass(&world, PRL_OVERLOAD_MEMORY + 1, 0.5, 0, 50 + let_in);
     EXPECT(!prl_overload_refuses(&world.overload, 50 + let_in));
+}
+
+PRL_TEST(overload_lets_a_crowd_begin)
+{
+    struct world world = {.now_us = 1000000};
+    prl_overload_init(&world.overload, 0.85);
+    pass(&world, 40, 0.5, 0, 2); // two that keep the loop busy
+    // Then 150 come within a second, and to let them in costs something.
+    size_t sessions = 2;
+    for (int tick = 0; tick < 4; tick++) {
+        for (int i = 0; i < 38; i++, sessions++) {
+            EXPECT(!prl_overload_refuses(&world.overload, sessions));
+            prl_overload_admitted(&world.overload);
+        }
+        pass(&world, 1, 0.5, 0, sessions);
+    }
 }
 
 PRL_TEST(overload_leaves_a_few_alone)
