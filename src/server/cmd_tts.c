@@ -99,7 +99,7 @@ static void clause_print(struct run *run, const struct prl_tts_event *event)
     prl_cmd_json_end(&line);
 }
 
-// Bytes that the cutter gets next: a word with the space before it, or as much as it takes.
+// Bytes that the cutter gets next: a word with the space before it or an ideograph, or as much as it takes.
 static size_t piece_len(const struct run *run)
 {
     const char *text = run->input.data + run->input_at;
@@ -107,7 +107,7 @@ static size_t piece_len(const struct run *run)
     if (!run->options->parts)
         return left < PIECE_BYTES ? left : PIECE_BYTES;
     size_t len = 1;
-    while (len < left && len < PIECE_BYTES && text[len] != ' ')
+    while (len < left && len < PIECE_BYTES && text[len] != ' ' && (uint8_t)text[len] < 0xC0)
         len++;
     return len < left ? len : left;
 }
@@ -115,7 +115,7 @@ static size_t piece_len(const struct run *run)
 static void say_next(struct run *run)
 {
     struct prl_cut_clause clause;
-    prl_cut_parts(run->cut, run->options->parts && prl_tts_says_parts(run->stream));
+    prl_cut_parts(run->cut, run->options->parts ? prl_tts_says_parts(run->stream) : 0);
     for (;;) {
         size_t left = run->input.len - run->input_at;
         if (prl_cut_next(run->cut, &clause) == PRL_OK)

@@ -285,7 +285,7 @@ void prl_answer_pump(struct prl_answer *answer)
     }
     uint32_t generation = answer->view.generation;
     feed_cut(answer);
-    prl_cut_parts(answer->cut, is_quick(answer) && prl_tts_says_parts(answer->tts));
+    prl_cut_parts(answer->cut, is_quick(answer) ? prl_tts_says_parts(answer->tts) : 0);
     struct prl_cut_clause clause;
     while (answer->view.generation == generation && !answer->failed && is_room(answer)) {
         if (prl_cut_next(answer->cut, &clause) != PRL_OK) {

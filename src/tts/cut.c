@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "tts/backend.h"
 
 enum {
     TENTHS = 10,       // a word is ten tenths
@@ -23,6 +24,9 @@ enum {
     // A part of English speech lasts about a second for 15 bytes, and what comes behind it has so long.
     PART_BYTES = 14,
     PART_TENTHS = 30, // three words
+    // Of Chinese three ideographs last two thirds of a second.
+    HAN_PART_BYTES = 9,
+    HAN_PART_TENTHS = 18,
 };
 
 // What the last mark asks of the next code point.
@@ -50,8 +54,9 @@ struct scan {
     uint32_t mark;     // the pending mark
     uint32_t ticks;    // of an opening fence, while they are counted
     size_t given;      // bytes that were given as parts
-    size_t word_gap;   // last gap between two words of letters, 0 for none behind them
-    uint32_t word_gap_tenths, given_tenths; // words before them
+    size_t word_gap;   // last gap at which a part may end, 0 for none behind `given`
+    size_t han_gap;    // between the last two ideographs, 0 when there are none
+    uint32_t word_gap_tenths, han_gap_tenths, given_tenths; // words before them
     enum pending pending;
     bool spaced;     // spaces came after the pending mark or the last word
     bool in_word;    // a Latin word goes on
@@ -64,6 +69,7 @@ struct scan {
     bool in_code;    // at pos
     bool wide_end;   // the last mark was 。！？
     bool fancy;      // more than words, commas and ends of sentences: no part of it can be said
+    bool latin, han; // there are such words
 };
 
 struct prl_cut {
@@ -77,7 +83,7 @@ struct prl_cut {
     uint64_t start; // of the answer, at head
     uint64_t clauses;
     bool finished;
-    bool parts; // wanted
+    unsigned parts; // languages in which they are wanted
     struct scan scan;
 };
 
@@ -178,7 +184,8 @@ static size_t soft_break(struct prl_cut *cut, size_t at)
 static size_t gap_break(const struct prl_cut *cut)
 {
     const struct scan *scan = &cut->scan;
-    if (cut->clauses == 0 && is_han(scan->last) && scan->tenths >= HAN_FIRST_TENTHS) {
+    bool early = cut->clauses == 0 && scan->given == 0;
+    if (early && is_han(scan->last) && scan->tenths >= HAN_FIRST_TENTHS) {
         size_t at = scan->soft > 0 ? scan->soft : scan->gap;
         return at > 0 || scan->tenths < HAN_FIRST_ANY_TENTHS ? at : scan->any_gap;
     }
@@ -376,6 +383,21 @@ static bool is_gap(const struct prl_cut *cut)
            scan->tenths >= TENTHS * cut->conf.first_words_min;
 }
 
+// The ideograph at pos is the second one behind the gap before it, where a part may end.
+static void read_han_gap(struct scan *scan)
+{
+    if (!is_han(scan->last)) {
+        scan->han_gap = 0;
+        return;
+    }
+    if (scan->han_gap > 0) {
+        scan->word_gap = scan->han_gap;
+        scan->word_gap_tenths = scan->han_gap_tenths;
+    }
+    scan->han_gap = scan->pos;
+    scan->han_gap_tenths = scan->tenths;
+}
+
 // Counts words and notes where they part.
 static void read_word(struct prl_cut *cut, uint32_t c)
 {
@@ -388,6 +410,7 @@ static void read_word(struct prl_cut *cut, uint32_t c)
             scan->any_gap = scan->pos;
             scan->gap = good && is_gap(cut) ? scan->pos : scan->gap;
         }
+        read_han_gap(scan);
         scan->tenths += HAN_TENTHS;
         scan->in_word = false;
     } else if (is_letter(c) || is_digit(c)) {
@@ -423,17 +446,25 @@ static void read_gap(struct prl_cut *cut, uint32_t c)
 static size_t part_break(const struct prl_cut *cut)
 {
     const struct scan *scan = &cut->scan;
-    size_t least = scan->given > PART_BYTES ? scan->given : PART_BYTES;
+    size_t least = scan->han ? HAN_PART_BYTES : PART_BYTES;
+    least = scan->given > least ? scan->given : least;
+    uint32_t tenths = scan->han ? HAN_PART_TENTHS : PART_TENTHS;
     bool enough = scan->word_gap >= scan->given + least &&
-                  scan->word_gap_tenths >= scan->given_tenths + PART_TENTHS;
-    return cut->parts && cut->clauses == 0 && !scan->fancy && enough ? scan->word_gap : 0;
+                  scan->word_gap_tenths >= scan->given_tenths + tenths;
+    bool can = cut->parts & (scan->han ? PRL_TTS_LANG_ZH : PRL_TTS_LANG_EN);
+    can = can && !scan->fancy && !(scan->han && scan->latin);
+    return can && cut->clauses == 0 && enough ? scan->word_gap : 0;
 }
 
 // Notes what only the whole clause tells how to say.
 static void read_fancy(struct scan *scan, uint32_t c)
 {
-    bool plain = (c < 0x80 && (is_letter(c) || is_digit(c))) || c == ' ' || c == ',' || c == '.' ||
-                 c == '!' || c == '?' || c == '\'';
+    bool latin = c < 0x80 && (is_letter(c) || is_digit(c));
+    bool han = is_han(c);
+    bool plain = latin || han || c == ' ' || c == ',' || c == '.' || c == '!' || c == '?' ||
+                 c == '\'' || IN(c, WIDE_ENDS) || IN(c, WIDE_SOFT);
+    scan->latin = scan->latin || latin;
+    scan->han = scan->han || han;
     scan->fancy = scan->fancy || !plain;
 }
 
@@ -558,6 +589,7 @@ static void give_part(struct scan *scan)
     scan->given_tenths = scan->word_gap_tenths;
     scan->soft = scan->soft > scan->given ? scan->soft : 0;
     scan->gap = scan->any_gap = scan->word_gap = 0; // none is behind the last one
+    scan->han_gap = scan->han_gap > scan->given ? scan->han_gap : 0;
 }
 
 enum prl_err prl_cut_next(struct prl_cut *cut, struct prl_cut_clause *clause)
@@ -612,10 +644,10 @@ enum prl_err prl_cut_push(struct prl_cut *cut, const char *piece, size_t len)
     return PRL_OK;
 }
 
-void prl_cut_parts(struct prl_cut *cut, bool wanted)
+void prl_cut_parts(struct prl_cut *cut, unsigned languages)
 {
     PRL_CHECK(cut != NULL);
-    cut->parts = wanted;
+    cut->parts = languages;
 }
 
 void prl_cut_finish(struct prl_cut *cut)
@@ -629,7 +661,8 @@ void prl_cut_reset(struct prl_cut *cut)
     PRL_CHECK(cut != NULL);
     cut->head = cut->len = 0;
     cut->start = cut->clauses = 0;
-    cut->finished = cut->parts = false;
+    cut->finished = false;
+    cut->parts = 0;
     scan_reset(&cut->scan, true, false);
 }
 

@@ -5,7 +5,7 @@
 // number, time, address, abbreviation, bracket or code fence unless the maximum size forces it.
 // Where a voice can say a part of a sentence as a part (prl_cut_parts), the first clause comes in
 // parts while it is written: each at least as long as all before it, since speech is slower than
-// the model, and with the beginning of the word behind it, which its sound depends on.
+// the model, and with the beginning of the word or two ideographs behind it, which its sound depends on.
 //
 // Units:    bytes of UTF-8; a clause's range counts from the start of the answer. Laid end to end
 //           the clauses are the answer, byte for byte; a clause never ends inside a code point
@@ -55,8 +55,8 @@ void prl_cut_destroy(struct prl_cut **cut);
 // Forgets everything and starts a new answer.
 void prl_cut_reset(struct prl_cut *cut);
 
-// Whether first clauses come in parts from now on; not at first.
-void prl_cut_parts(struct prl_cut *cut, bool wanted);
+// In which languages first clauses come in parts from now on: PRL_TTS_LANG_* of tts/backend.h; 0 at first.
+void prl_cut_parts(struct prl_cut *cut, unsigned languages);
 
 enum prl_err prl_cut_push(struct prl_cut *cut, const char *piece, size_t len) PRL_MUST_USE;
 // No more pieces: what is pending comes out of next, to the last byte.

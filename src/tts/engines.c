@@ -11,8 +11,8 @@
 #include "tts/calibration.h"
 #include "tts/voices.h"
 
-// Kokoro may speak English if it needs less than this much work a second of sound: the first clause
-// is computed whole before it sounds, so that at half of real time a two-second clause waits one.
+// Kokoro may speak English, and parts of sentences, if it needs less than this much work a second of sound:
+// while it speaks, the model writes on beside it.
 static const double rtf_max = 0.5;
 enum { WARM_STEPS_MAX = 10000, COST_MAX = 3 };
 
@@ -128,7 +128,7 @@ static enum prl_err engine_warm(struct prl_tts_engines *engines, const struct pr
 {
     const struct prl_tts_ops *ops = engine->ops;
     double rtf = 0;
-    bool timed = is_named(ops, "kokoro") && conf->quality == PRL_TTS_QUALITY_AUTO;
+    bool timed = is_named(ops, "kokoro");
     if (timed)
         engines->kokoro_rtf = prl_calibration_read(conf->cache_dir, conf->threads);
     timed = timed && engines->kokoro_rtf <= 0;
@@ -243,6 +243,15 @@ const struct prl_tts_engine *prl_tts_engines_choose(const struct prl_tts_engines
                 return engine;
         }
     return NULL;
+}
+
+bool prl_tts_engines_parts(const struct prl_tts_engines *engines, unsigned languages,
+                           const char *voice)
+{
+    const struct prl_tts_engine *engine = prl_tts_engines_choose(engines, languages, voice, 0);
+    if (!engine || !engine->ops->context)
+        return false;
+    return !is_named(engine->ops, "kokoro") || engines->kokoro_rtf < rtf_max;
 }
 
 static bool has_real(const struct prl_tts_engines *engines, unsigned languages)

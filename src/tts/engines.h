@@ -48,6 +48,9 @@ unsigned prl_tts_engines_languages(const struct prl_tts_engines *engines);
 const struct prl_tts_engine *prl_tts_engines_choose(const struct prl_tts_engines *engines,
                                                     unsigned languages, const char *voice,
                                                     size_t rank);
+// Whether the best choice can say a part of such a text as a part of it, and fast enough for the next part.
+bool prl_tts_engines_parts(const struct prl_tts_engines *engines, unsigned languages,
+                           const char *voice);
 // How many segments from `start` on go to one engine, and which languages they have together: all
 // that is left, or those of one language where mixed text has to be split.
 size_t prl_tts_engines_run(const struct prl_tts_engines *engines, const struct prl_text_out *text,

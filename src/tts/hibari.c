@@ -121,23 +121,6 @@ static void end_it(void *ctx)
     self->outputs_held = self->running = self->part_open = false;
 }
 
-// First word whose source begins at `source` or later.
-static size_t word_at(const struct hibari *self, uint32_t source)
-{
-    size_t at = 0;
-    while (at < self->phonemes.word_count && self->phonemes.words[at].source_start < source)
-        at++;
-    return at;
-}
-
-static void choose_words(struct hibari *self, const struct prl_tts_request *request)
-{
-    self->word_first = word_at(self, request->source_from);
-    self->word_end =
-        request->source_to ? word_at(self, request->source_to) : self->phonemes.word_count;
-    self->marks.word = self->word_first;
-}
-
 static enum prl_err begin(void *ctx, const struct prl_tts_request *request)
 {
     struct hibari *self = ctx;
@@ -163,7 +146,9 @@ static enum prl_err begin(void *ctx, const struct prl_tts_request *request)
             return err;
         }
     }
-    choose_words(self, request);
+    self->word_end =
+        prl_marks_choose(&self->marks, self->phonemes.words, self->phonemes.word_count, request);
+    self->word_first = self->marks.word;
     self->running = true;
     return PRL_OK;
 }

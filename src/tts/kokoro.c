@@ -7,6 +7,8 @@
 // laid end to end. The first stretch of a piece that somebody waits for is as short as this machine's
 // speed allows without a gap behind it. What a voice's norms are is learnt from its first pieces, which are
 // therefore made whole; from then on stretches can be short.
+// A part of a text is cut out of the frames of all that is known of it, and joined to the part before it as
+// one stretch is to another.
 // Source:   Kokoro-82M v1.0 (Apache-2.0), int8; voices of kokoro-js 1.2.1.
 #include <math.h>
 #include <stdio.h>
@@ -93,9 +95,19 @@ struct piece {
     size_t start, end;           // of the script's ids
     uint32_t id_sample[IDS_MAX]; // where each id begins, from the start of the request
     uint32_t sample;             // where the piece begins
-    size_t first_frame;          // those before it are not made into sound
+    size_t context_first;        // frames that stretches may be computed with are
+    size_t context_last;         // [context_first, context_last),
+    size_t first_frame;          // and those that become sound [first_frame, last_frame)
     size_t frame;                // next one to make
-    size_t last_frame;           // behind the last
+    size_t last_frame;
+};
+
+// Where a part of a text broke off: what goes on there is joined to its last stretch.
+struct joint {
+    const struct prl_tts_voice *voice; // NULL: nothing broke off
+    float speed;
+    size_t ids;    // given out so far
+    uint64_t hash; // of those
 };
 
 struct kokoro {
@@ -115,12 +127,17 @@ struct kokoro {
     struct piece piece;
     // of the request
     bool running;
+    bool partial; // not all of its text is wanted
     float speed;
-    unsigned pieces; // begun so far
-    size_t id_at;    // ids already begun
-    uint32_t sample; // given out so far
-    double hand;     // frames that are made and not yet heard, by prl_kokoro_flow_next
-    double cost;     // frames of sound in the time that one takes to make; 0: not known
+    unsigned pieces;         // begun so far
+    size_t id_at;            // ids already begun
+    size_t id_first, id_end; // of the script: what is given out
+    size_t word_end;         // behind the last word of it
+    struct joint joint;      // of the request before
+    bool joined;             // the first stretch goes on there
+    uint32_t sample;         // given out so far
+    double hand;             // frames that are made and not yet heard, by prl_kokoro_flow_next
+    double cost;             // frames of sound in the time that one takes to make; 0: not known
     struct prl_kokoro_flow flow;
     size_t sound_at; // of the stretch
     size_t pause;    // samples of silence still to give out behind the piece
@@ -301,6 +318,35 @@ static const struct prl_tts_voice *find_voice(const char *name)
     return &VOICES[0];
 }
 
+// What of the script is wanted.
+static void choose_ids(struct kokoro *self, const struct prl_tts_request *request)
+{
+    const struct prl_kokoro_script *script = &self->script;
+    self->word_end = prl_marks_choose(&self->marks, script->words, script->word_count, request);
+    size_t first = self->marks.word;
+    self->partial = first > 0 || self->word_end < script->word_count;
+    self->id_first =
+        first < script->word_count ? first > 0 ? script->words[first].start : 0 : script->id_count;
+    self->id_end = self->word_end < script->word_count ? script->words[self->word_end].start
+                                                       : script->id_count;
+}
+
+static struct joint joint_at(const struct kokoro *self, size_t ids)
+{
+    struct joint joint = {self->voice, self->speed, ids, 0xCBF29CE484222325}; // FNV-1a
+    for (size_t i = 0; i < ids; i++)
+        joint.hash = (joint.hash ^ self->script.ids[i]) * 0x100000001B3;
+    return joint;
+}
+
+static bool is_joined(const struct kokoro *self)
+{
+    const struct joint *last = &self->joint;
+    if (self->id_first == 0 || last->voice != self->voice || last->ids != self->id_first)
+        return false;
+    return last->speed == self->speed && last->hash == joint_at(self, self->id_first).hash;
+}
+
 static enum prl_err begin(void *ctx, const struct prl_tts_request *request)
 {
     struct kokoro *self = ctx;
@@ -326,7 +372,10 @@ static enum prl_err begin(void *ctx, const struct prl_tts_request *request)
     self->piece.frame = self->piece.last_frame = 0;
     self->hand = request->first ? -1 : PRL_KOKORO_FRAMES_MAX;
     self->sample = 0;
-    prl_kokoro_flow_begin(&self->flow);
+    choose_ids(self, request);
+    self->joined = is_joined(self);
+    self->joint.voice = NULL;
+    self->flow.len = 0;
     self->running = true;
     return PRL_OK;
 }
@@ -364,19 +413,20 @@ static enum prl_err fail(struct kokoro *self, enum prl_err err, const char *what
     return err;
 }
 
-// Frames of the next ids, and which of them become sound.
-static enum prl_err begin_piece(struct kokoro *self)
+// The piece's frame at which id `id` of the script begins.
+static size_t frame_of(const struct kokoro *self, size_t id)
 {
-    make_piece(self);
+    const float *durations = prl_kokoro_synth_durations(self->synth);
+    float frames = 0;
+    for (size_t i = 0; i < id - self->piece.start + 1; i++)
+        frames += durations[i];
+    return (size_t)frames;
+}
+
+// Which of the piece's frames become sound, and which stand beside them.
+static enum prl_err choose_frames(struct kokoro *self)
+{
     struct piece *piece = &self->piece;
-    const struct prl_kokoro_piece wanted = {
-        .ids = piece->ids,
-        .id_count = piece->id_count,
-        .style = self->style + (piece->id_count - 3) * PRL_KOKORO_STYLE, // row of n ids is n - 1
-        .speed = self->speed};
-    enum prl_err err = prl_kokoro_synth_predict(self->synth, &wanted);
-    if (err)
-        return fail(self, err, prl_kokoro_synth_why(self->synth));
     // Pauses of the model get longer as the speech gets slower.
     bool known = prl_kokoro_norms_known(norms_of_voice(self));
     float keep_start = floorf((known ? KEEP_START_FINE : KEEP_START_FRAMES) / self->speed);
@@ -387,15 +437,46 @@ static enum prl_err begin_piece(struct kokoro *self)
         tail += durations[i];
     size_t frames = prl_kokoro_synth_frames(self->synth);
     size_t over = tail > keep_end ? (size_t)(tail - keep_end) : 0;
-    piece->first_frame = durations[0] > keep_start ? (size_t)(durations[0] - keep_start) : 0;
-    piece->last_frame = frames - over;
-    if (piece->first_frame >= piece->last_frame)
+    piece->context_first = durations[0] > keep_start ? (size_t)(durations[0] - keep_start) : 0;
+    piece->context_last = frames - over;
+    piece->first_frame = piece->context_first;
+    piece->last_frame = piece->context_last;
+    if (self->id_first > piece->start)
+        piece->first_frame = frame_of(self, self->id_first);
+    if (self->id_end < piece->end)
+        piece->last_frame = frame_of(self, self->id_end);
+    if (piece->first_frame >= piece->last_frame || piece->last_frame > piece->context_last)
         return fail(self, PRL_ERR_ENGINE, "kokoro: a piece without frames");
     piece->frame = piece->first_frame;
+    return PRL_OK;
+}
+
+// Frames of the next ids. Pieces that hold nothing that is wanted are passed over.
+static enum prl_err begin_piece(struct kokoro *self)
+{
+    do
+        make_piece(self);
+    while (self->piece.end <= self->id_first);
+    struct piece *piece = &self->piece;
+    const struct prl_kokoro_piece wanted = {
+        .ids = piece->ids,
+        .id_count = piece->id_count,
+        .style = self->style + (piece->id_count - 3) * PRL_KOKORO_STYLE, // row of n ids is n - 1
+        .speed = self->speed};
+    enum prl_err err = prl_kokoro_synth_predict(self->synth, &wanted);
+    if (err)
+        return fail(self, err, prl_kokoro_synth_why(self->synth));
+    err = choose_frames(self);
+    if (err)
+        return err;
     piece->sample = self->sample;
-    self->pause = pause_samples(self);
+    self->pause = self->id_end < piece->end ? 0 : pause_samples(self);
     self->sound_at = 0;
-    prl_kokoro_flow_begin(&self->flow);
+    if (self->joined)
+        prl_kokoro_flow_go_on(&self->flow);
+    else
+        prl_kokoro_flow_begin(&self->flow);
+    self->joined = false;
     return PRL_OK;
 }
 
@@ -431,8 +512,8 @@ static enum prl_err make_stretch(struct kokoro *self)
                                         self->cost * COST_MARGIN, self->hand);
     size_t from = piece->frame;
     size_t to = from + count;
-    size_t before = from - piece->first_frame;
-    size_t behind = piece->last_frame - to;
+    size_t before = from - piece->context_first;
+    size_t behind = piece->context_last - to;
     before = before < grain->context ? before : grain->context;
     behind = behind < grain->context ? behind : grain->context;
     const size_t made = before + count + behind;
@@ -449,7 +530,7 @@ static enum prl_err make_stretch(struct kokoro *self)
     self->cost += (cost - self->cost) * (self->cost > 0 ? COST_SHARE : 1);
     self->hand = (self->hand > 0 ? self->hand - cost * (double)made : 0) + (double)count;
     self->hand = self->hand > 0 ? self->hand : 0;
-    if (!known)
+    if (!known && !self->partial) // norms are those of whole pieces
         learn_norms(self, made);
     piece->frame = to;
     self->sound_at = 0;
@@ -472,7 +553,7 @@ static uint32_t sample_of(const void *voice, uint32_t id)
 static size_t collect_marks(struct kokoro *self, bool piece_done)
 {
     const struct prl_marks_made made = {.words = self->script.words,
-                                        .word_count = self->script.word_count,
+                                        .word_count = self->word_end,
                                         .end = (uint32_t)self->piece.end,
                                         .sample = self->sample,
                                         .done = piece_done,
@@ -481,18 +562,24 @@ static size_t collect_marks(struct kokoro *self, bool piece_done)
     return prl_marks_collect(&self->marks, &made);
 }
 
+static bool is_piece_done(const struct kokoro *self)
+{
+    return self->piece.frame == self->piece.last_frame && self->sound_at == self->flow.len &&
+           self->pause == 0;
+}
+
 static enum prl_err step(void *ctx, struct prl_tts_chunk *chunk)
 {
     struct kokoro *self = ctx;
     *chunk = (struct prl_tts_chunk){.pcm = self->silence, .marks = self->marks.list};
     PRL_CHECK(self->running);
-    if (self->script.id_count == 0) { // nothing but pauses
+    if (self->id_first >= self->id_end) { // nothing but pauses
         chunk->last = true;
         chunk->unknown = self->script.unknown;
         return PRL_OK;
     }
     enum prl_err err = PRL_OK;
-    if (self->sound_at == self->flow.len && self->pause == 0)
+    if (is_piece_done(self))
         err = begin_piece(self);
     if (!err && self->sound_at == self->flow.len && self->piece.frame < self->piece.last_frame)
         err = make_stretch(self);
@@ -508,9 +595,11 @@ static enum prl_err step(void *ctx, struct prl_tts_chunk *chunk)
     else
         self->sound_at += chunk->samples;
     self->sample += (uint32_t)chunk->samples;
-    bool piece_done = pausing && self->pause == 0;
+    bool piece_done = is_piece_done(self);
     chunk->mark_count = collect_marks(self, piece_done);
-    chunk->last = piece_done && self->id_at == self->script.id_count;
+    chunk->last = piece_done && self->id_at >= self->id_end;
+    if (chunk->last && self->id_end < self->piece.end && !self->flow.ended)
+        self->joint = joint_at(self, self->id_end);
     chunk->unknown = self->script.unknown;
     return PRL_OK;
 }
@@ -531,6 +620,7 @@ const struct prl_tts_ops prl_tts_kokoro = {
     .name = "kokoro",
     .languages = PRL_TTS_LANG_EN | PRL_TTS_LANG_ZH,
     .streams = true,
+    .context = true,
     .voices = VOICES,
     .voice_count = VOICE_COUNT,
     .open = open_it,

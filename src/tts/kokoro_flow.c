@@ -34,6 +34,11 @@ void prl_kokoro_flow_begin(struct prl_kokoro_flow *flow)
     flow->gain = 1;
 }
 
+void prl_kokoro_flow_go_on(struct prl_kokoro_flow *flow)
+{
+    flow->len = flow->skipped = 0;
+}
+
 void prl_kokoro_flow_free(struct prl_kokoro_flow *flow)
 {
     prl_mem_free(flow->sound);

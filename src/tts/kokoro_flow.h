@@ -34,6 +34,8 @@ struct prl_kokoro_flow {
 
 // A zeroed struct is fine. Forgets the piece before.
 void prl_kokoro_flow_begin(struct prl_kokoro_flow *flow);
+// What comes now is joined to the last stretch, which had context behind it, though it is of another piece.
+void prl_kokoro_flow_go_on(struct prl_kokoro_flow *flow);
 void prl_kokoro_flow_free(struct prl_kokoro_flow *flow);
 
 struct prl_kokoro_stretch {

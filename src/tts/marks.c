@@ -24,6 +24,22 @@ void prl_marks_free(struct prl_marks *marks)
     marks->capacity = 0;
 }
 
+// First word whose source begins at `source` or later.
+static size_t word_at(const struct prl_tts_word *words, size_t count, uint32_t source)
+{
+    size_t at = 0;
+    while (at < count && words[at].source_start < source)
+        at++;
+    return at;
+}
+
+size_t prl_marks_choose(struct prl_marks *marks, const struct prl_tts_word *words, size_t count,
+                        const struct prl_tts_request *request)
+{
+    marks->word = word_at(words, count, request->source_from);
+    return request->source_to ? word_at(words, count, request->source_to) : count;
+}
+
 size_t prl_marks_collect(struct prl_marks *marks, const struct prl_marks_made *made)
 {
     size_t count = 0;

@@ -47,6 +47,10 @@ struct prl_marks_made {
 enum prl_err prl_marks_begin(struct prl_marks *marks, size_t word_count) PRL_MUST_USE;
 void prl_marks_free(struct prl_marks *marks);
 
+// Behind begin: of `words` those that the request wants are [marks->word, what it returns).
+size_t prl_marks_choose(struct prl_marks *marks, const struct prl_tts_word *words, size_t count,
+                        const struct prl_tts_request *request);
+
 // Words that end within what has been given out and were not yet told: so many at marks->list.
 size_t prl_marks_collect(struct prl_marks *marks, const struct prl_marks_made *made);
 

@@ -681,13 +681,12 @@ enum prl_err prl_tts_say(struct prl_tts_stream *stream, uint32_t generation, uin
     return prl_tts_say_part(stream, generation, clause_id, &all);
 }
 
-bool prl_tts_says_parts(const struct prl_tts_stream *stream)
+unsigned prl_tts_says_parts(const struct prl_tts_stream *stream)
 {
     if (stream->front || stream->tts->far)
-        return false;
+        return 0;
     const struct prl_voice *voice = prl_voice_find(stream->voice);
-    unsigned wanted = voice && !voice->hibari ? PRL_TTS_PARTS_NAMED : PRL_TTS_PARTS;
-    return (prl_tts_lane_parts(stream->tts->lane) & wanted) != 0;
+    return prl_tts_lane_parts(stream->tts->lane, voice && !voice->hibari);
 }
 
 enum prl_err prl_tts_say_part(struct prl_tts_stream *stream, uint32_t generation,

@@ -144,7 +144,7 @@ enum prl_err prl_tts_say(struct prl_tts_stream *stream, uint32_t generation, uin
                          const char *text, size_t len) PRL_MUST_USE;
 // Says bytes [from, to) of `text` as a part of it: what is in front has been said, what is behind will
 // be, or is not known to its end. Sources count from `from`. A voice that cannot do that, as voices
-// elsewhere, says the part alone. The text lies within one clause of English.
+// elsewhere, says the part alone. The text lies within one clause of one language.
 struct prl_tts_part {
     const char *text;
     size_t len;
@@ -152,8 +152,8 @@ struct prl_tts_part {
 };
 enum prl_err prl_tts_say_part(struct prl_tts_stream *stream, uint32_t generation,
                               uint32_t clause_id, const struct prl_tts_part *part) PRL_MUST_USE;
-// Would the next clause, if it is English, be said by a voice that can?
-bool prl_tts_says_parts(const struct prl_tts_stream *stream);
+// PRL_TTS_LANG_* in which the next clause would be said by a voice that can, and soon enough.
+unsigned prl_tts_says_parts(const struct prl_tts_stream *stream);
 // After it returns no event of `generation` or an older one arrives.
 void prl_tts_cancel(struct prl_tts_stream *stream, uint32_t generation);
 

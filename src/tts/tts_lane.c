@@ -74,7 +74,7 @@ struct prl_tts_lane {
     // of the lane thread
     struct prl_tts_engines engines;
     unsigned languages;
-    unsigned parts;        // see prl_tts_lane_parts
+    unsigned parts[2];     // languages, see prl_tts_lane_parts
     struct prl_text *text; // owned
     struct job *first, *last;
     struct mouth *mouths; // owned
@@ -83,11 +83,11 @@ struct prl_tts_lane {
     struct prl_tts_ledger *ledger; // owned; with a child process
 };
 
-static bool says_parts(const struct prl_tts_lane *self, const char *voice)
+static unsigned parts_of(const struct prl_tts_lane *self, const char *voice)
 {
-    const struct prl_tts_engine *engine =
-        prl_tts_engines_choose(&self->engines, PRL_TTS_LANG_EN, voice, 0);
-    return engine && engine->ops->context;
+    const unsigned en = PRL_TTS_LANG_EN, zh = PRL_TTS_LANG_ZH;
+    return (prl_tts_engines_parts(&self->engines, en, voice) ? en : 0) |
+           (prl_tts_engines_parts(&self->engines, zh, voice) ? zh : 0);
 }
 
 // A voice that is Kokoro's by name.
@@ -114,8 +114,8 @@ static enum prl_err start(void *ctx, char *error)
         return err;
     }
     self->languages = prl_tts_engines_languages(&self->engines);
-    self->parts = says_parts(self, NULL) ? PRL_TTS_PARTS : 0;
-    self->parts |= says_parts(self, kokoro_name()) ? PRL_TTS_PARTS_NAMED : 0;
+    self->parts[false] = parts_of(self, NULL);
+    self->parts[true] = parts_of(self, kokoro_name());
     return PRL_OK;
 }
 
@@ -644,14 +644,16 @@ static void on_described(void *ctx, const struct prl_msg *about)
     if (self->languages)
         return;
     self->languages = (unsigned)about->value[0];
-    self->parts = (unsigned)about->value[1];
+    for (unsigned i = 0; i < 2; i++)
+        self->parts[i] = (unsigned)about->value[1 + i];
 }
 
 static void on_describe(void *ctx, struct prl_msg *about)
 {
     const struct prl_tts_lane *self = ctx;
     about->value[0] = self->languages;
-    about->value[1] = self->parts;
+    for (unsigned i = 0; i < 2; i++)
+        about->value[1 + i] = self->parts[i];
 }
 
 static const struct prl_lane_wire lane_wire = {.sent = on_sent,
@@ -751,7 +753,7 @@ unsigned prl_tts_lane_languages(const struct prl_tts_lane *lane)
     return lane->languages;
 }
 
-unsigned prl_tts_lane_parts(const struct prl_tts_lane *lane)
+unsigned prl_tts_lane_parts(const struct prl_tts_lane *lane, bool named)
 {
-    return lane->parts;
+    return lane->parts[named];
 }

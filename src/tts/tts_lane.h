@@ -77,8 +77,7 @@ void prl_tts_lane_destroy(struct prl_tts_lane **lane);
 struct prl_lane *prl_tts_lane_thread(struct prl_tts_lane *lane);
 // Once `started` has reported success: PRL_TTS_LANG_*.
 unsigned prl_tts_lane_languages(const struct prl_tts_lane *lane);
-// The same: whose English can be said in parts of a clause.
-enum { PRL_TTS_PARTS = 1, PRL_TTS_PARTS_NAMED = 2 }; // voices, and those that are Kokoro's by name
-unsigned prl_tts_lane_parts(const struct prl_tts_lane *lane);
+// The same: in which a clause can be said in parts, by voices that are Kokoro's by name or by the others.
+unsigned prl_tts_lane_parts(const struct prl_tts_lane *lane, bool named);
 
 #endif

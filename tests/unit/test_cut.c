@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "tests/unit.h"
+#include "tts/backend.h"
 #include "tts/cut.h"
 
 enum { OUT_MAX = 1 << 16, PENDING_MAX = 16384 };
@@ -78,7 +79,16 @@ PRL_TEST(cut_sends_the_first_clause_early)
     expect_cuts("这是一个没有任何标点符号|而且非常非常非常非常长的句子它一直说下去");
 }
 
-// The same with parts, given word by word or all at once; '|' also ends a part.
+// A word with the space before it, or an ideograph.
+static size_t next_piece(const char *text, size_t left)
+{
+    size_t len = 1;
+    while (len < left && text[len] != ' ' && (uint8_t)text[len] < 0xC0)
+        len++;
+    return len;
+}
+
+// The same with parts, given piece by piece or all at once; '|' also ends a part.
 static void expect_parts(const char *wanted, bool at_once)
 {
     struct prl_cut *cut = NULL;
@@ -89,11 +99,11 @@ static void expect_parts(const char *wanted, bool at_once)
         if (*c != '|')
             text[len++] = *c;
     REQUIRE(prl_cut_create(&cut, &PLAIN) == PRL_OK);
-    prl_cut_parts(cut, true);
+    prl_cut_parts(cut, PRL_TTS_LANG_EN | PRL_TTS_LANG_ZH);
     while (at < len) {
-        size_t piece = at_once ? len : 1 + strcspn(text + at + 1, " ");
-        EXPECT_OK(prl_cut_push(cut, text + at, piece < len - at ? piece : len - at));
-        at = piece < len - at ? at + piece : len;
+        size_t piece = at_once ? len : next_piece(text + at, len - at);
+        EXPECT_OK(prl_cut_push(cut, text + at, piece));
+        at += piece;
         if (at == len)
             prl_cut_finish(cut);
         while (prl_cut_next(cut, &clause) == PRL_OK) {
@@ -129,7 +139,29 @@ PRL_TEST(cut_gives_parts_of_the_first_clause)
     expect_parts("It costs about $5 for every one of you.", false);
     expect_parts("Use **bold words** for what matters here.", false);
     expect_parts("He was born in 1998 in| the north of Spain.", false); // not beside a number
-    expect_parts("今天天气很好，|我们去公园吧。", false);
+}
+
+PRL_TEST(cut_gives_parts_of_chinese)
+{
+    expect_parts("今天天|气很好，|我们去公园吧。", false); // two ideographs are known behind a part
+    expect_parts("今天天气很好，|我们去公园吧。", true);
+    expect_parts("人工智|能正在|改变我们的生|活方式和所有的工作方法和|很多其他的事情。|是的。",
+                 false);
+    expect_parts("你好！我|们走吧。", false);
+    // With a number or another script only the whole clause tells how to say it.
+    expect_parts("我用 Python 写了|一个很小的程序，运行得很快。", false);
+    expect_parts("现在有25个人在这里等着|你们。", false);
+    // Only where the voice can.
+    struct prl_cut *cut = NULL;
+    struct prl_cut_clause clause;
+    REQUIRE(prl_cut_create(&cut, &PLAIN) == PRL_OK);
+    prl_cut_parts(cut, PRL_TTS_LANG_EN);
+    EXPECT_OK(prl_cut_push(cut, "今天天气很", 15));
+    EXPECT_INT(prl_cut_next(cut, &clause), PRL_ERR_AGAIN);
+    prl_cut_parts(cut, PRL_TTS_LANG_ZH);
+    EXPECT_OK(prl_cut_next(cut, &clause));
+    EXPECT_INT(clause.behind, 6);
+    prl_cut_destroy(&cut);
 }
 
 PRL_TEST(cut_goes_on_at_sentence_ends)

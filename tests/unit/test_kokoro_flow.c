@@ -89,13 +89,17 @@ PRL_TEST(kokoro_flow_stretches_add_up_to_the_whole)
 
 // The vocoder begins each stretch at another phase: 60 samples are half a period of the tone, which would
 // cancel where one stretch fades into the next.
-PRL_TEST(kokoro_flow_joins_in_phase)
+static void expect_joined_in_phase(bool of_another_piece)
 {
     struct prl_kokoro_flow flow = {.sound = NULL};
     make_whole();
     prl_kokoro_flow_begin(&flow);
     EXPECT_OK(add(&flow, 0, 30, 1));
     memmove(whole, whole + 60, sizeof(whole) - 60 * sizeof(float));
+    if (of_another_piece) {
+        prl_kokoro_flow_go_on(&flow);
+        EXPECT_INT(flow.len + flow.skipped, 0);
+    }
     EXPECT_OK(add(&flow, 30, FRAMES, 1));
     int loudest = 0;
     for (size_t period = 0; period < 5; period++) {
@@ -105,6 +109,12 @@ PRL_TEST(kokoro_flow_joins_in_phase)
     }
     EXPECT(loudest > 0);
     prl_kokoro_flow_free(&flow);
+}
+
+PRL_TEST(kokoro_flow_joins_in_phase)
+{
+    expect_joined_in_phase(false);
+    expect_joined_in_phase(true);
 }
 
 PRL_TEST(kokoro_flow_waits_for_the_first_sound_and_ends_in_silence)

@@ -65,6 +65,25 @@ PRL_TEST(marks_tell_a_word_when_its_end_is_made)
     prl_marks_free(&marks);
 }
 
+PRL_TEST(marks_choose_the_words_of_a_part)
+{
+    struct prl_marks marks = {0};
+    REQUIRE(prl_marks_begin(&marks, 4) == PRL_OK);
+    struct prl_tts_request request = {.source_from = 0};
+    EXPECT_INT(prl_marks_choose(&marks, words, 4, &request), 4);
+    EXPECT_INT(marks.word, 0);
+    request.source_to = 9;
+    EXPECT_INT(prl_marks_choose(&marks, words, 4, &request), 2);
+    request.source_from = 3; // in the space before a word
+    request.source_to = 12;
+    EXPECT_INT(prl_marks_choose(&marks, words, 4, &request), 4);
+    EXPECT_INT(marks.word, 1);
+    request.source_from = 30;
+    EXPECT_INT(prl_marks_choose(&marks, words, 4, &request), 4);
+    EXPECT_INT(marks.word, 4);
+    prl_marks_free(&marks);
+}
+
 PRL_TEST_OOM(marks_begin_again)
 {
     struct prl_marks marks = {0};

@@ -43,13 +43,12 @@ PRL_TEST(tts_engines_measure_kokoro_once)
     conf.paths.zh_tables = "there";
     conf.threads = 3;
     EXPECT_INT(start(&conf).pieces, 2);
-    // Where the figure decides nothing it is not taken.
+    // Whoever speaks English, parts of Chinese sentences hang on it.
     conf.threads = 2;
     conf.quality = PRL_TTS_QUALITY_FAST;
-    EXPECT_INT(start(&conf).steps, 2);
-    conf.quality = PRL_TTS_QUALITY_BEST;
-    EXPECT_INT(start(&conf).steps, 2);
-    EXPECT(prl_calibration_read(conf.cache_dir, 2) <= 0);
+    EXPECT_INT(start(&conf).pieces, 2);
+    EXPECT(prl_calibration_read(conf.cache_dir, 2) > 0);
+    EXPECT_INT(start(&conf).pieces, 1);
 }
 
 PRL_TEST(tts_engines_teach_a_voice_at_the_start)
@@ -60,7 +59,6 @@ PRL_TEST(tts_engines_teach_a_voice_at_the_start)
     struct start first = start(&conf);
     EXPECT_INT(first.pieces, 2);
     EXPECT_INT(tts_fake.lessons, 0);
-    EXPECT_INT(start(&conf).pieces, 1);
     // Without its tables it says no Chinese.
     conf.paths.zh_tables = NULL;
     tts_fake.lessons = 2;
