@@ -42,15 +42,18 @@ struct fastspeech2 {
     // of the request
     bool running;
     float speed;
-    size_t piece;                                // of the script; behind the last when all is said
-    bool piece_open;                             // outputs are held
-    size_t frame_count;                          // of the piece
-    size_t mel_frames;                           // all that the model gave
-    size_t frame_first;                          // the first one that is said
-    size_t frame_at;                             // the next one to make into sound
-    uint32_t id_sample[PRL_BAKER_PIECE_IDS + 1]; // where each id of the piece begins
-    uint32_t sample;                             // given out so far
-    size_t pause;                                // samples of silence still to give
+    size_t id_first, id_end;                    // of the script: what is said
+    size_t word_end;                            // behind the last word of it
+    size_t piece;                               // of the script; behind the last when all is said
+    bool piece_open;                            // outputs are held
+    size_t mel_frames;                          // all that the model gave
+    size_t frame_first;                         // the first one that is said
+    size_t frame_end;                           // behind the last
+    size_t frame_at;                            // the next one to make into sound
+    uint32_t id_frame[PRL_BAKER_PIECE_IDS + 1]; // where each id of the piece begins
+    uint32_t piece_sample;                      // where the piece's sound begins
+    uint32_t sample;                            // given out so far
+    size_t pause;                               // samples of silence still to give
     int16_t sound[CHUNK_SAMPLES];
     size_t sound_len;
     size_t sound_at;
@@ -131,6 +134,28 @@ static enum prl_err fail(struct fastspeech2 *self, enum prl_err err, const char 
     return err;
 }
 
+// What of the script is wanted; pieces before it are passed over.
+static void choose_ids(struct fastspeech2 *self, const struct prl_tts_request *request)
+{
+    const struct prl_baker_script *script = &self->script;
+    self->word_end = prl_marks_choose(&self->marks, script->words, script->word_count, request);
+    size_t first = self->marks.word;
+    self->id_first = first > 0 && first < script->word_count ? script->words[first].start : 0;
+    self->id_end =
+        self->word_end < script->word_count ? script->words[self->word_end].start : SIZE_MAX;
+    self->piece = 0;
+    while (self->piece < script->piece_count &&
+           (script->pieces[self->piece].id_end <= self->id_first ||
+            (first == self->word_end && first > 0)))
+        self->piece++;
+}
+
+// The sentence goes on where the piece breaks off.
+static bool breaks_off(const struct fastspeech2 *self)
+{
+    return self->id_end < self->script.pieces[self->piece].id_end;
+}
+
 static enum prl_err begin(void *ctx, const struct prl_tts_request *request)
 {
     struct fastspeech2 *self = ctx;
@@ -144,14 +169,32 @@ static enum prl_err begin(void *ctx, const struct prl_tts_request *request)
     if (err)
         return fail(self, err, prl_err_name(err));
     self->speed = request->speed;
-    self->piece = self->pause = 0;
-    self->sound_len = self->sound_at = 0;
+    choose_ids(self, request);
+    self->pause = self->sound_len = self->sound_at = 0;
     self->sample = 0;
     self->running = true;
     return PRL_OK;
 }
 
-// Checks what the acoustic model gave and turns its durations into samples.
+// Which of the piece's frames are said.
+static enum prl_err choose_frames(struct fastspeech2 *self)
+{
+    const struct prl_baker_piece *piece = &self->script.pieces[self->piece];
+    size_t silent = self->id_frame[1]; // of which only LEAD_FRAMES are said
+    self->frame_first = silent > LEAD_FRAMES ? silent - LEAD_FRAMES : 0;
+    self->frame_end = self->mel_frames;
+    if (self->id_first > piece->id_start)
+        self->frame_first = self->id_frame[self->id_first - piece->id_start];
+    if (breaks_off(self))
+        self->frame_end = self->id_frame[self->id_end - piece->id_start];
+    self->frame_at = self->frame_first;
+    self->piece_sample = self->sample;
+    return self->frame_first <= self->frame_end
+               ? PRL_OK
+               : fail(self, PRL_ERR_ENGINE, "unusable durations of the model");
+}
+
+// Checks what the acoustic model gave.
 static enum prl_err take_frames(struct fastspeech2 *self, size_t id_count)
 {
     const struct prl_ort_tensor *mel = &self->outputs[0];
@@ -160,23 +203,18 @@ static enum prl_err take_frames(struct fastspeech2 *self, size_t id_count)
     if (mel->type != PRL_ORT_FLOAT || durations->type != PRL_ORT_INT32 || values % MEL_BINS ||
         values / MEL_BINS > FRAMES_MAX || prl_ort_count(durations) != id_count)
         return fail(self, PRL_ERR_ENGINE, "unusable output of the model");
-    self->mel_frames = self->frame_count = values / MEL_BINS;
+    self->mel_frames = values / MEL_BINS;
     const int32_t *frames = durations->data;
-    // Of the silence at the start only LEAD_FRAMES are said.
-    size_t skip = frames[0] > LEAD_FRAMES && frames[0] < FRAMES_MAX ? frames[0] - LEAD_FRAMES : 0;
-    skip = skip < self->frame_count ? skip : self->frame_count;
     size_t at = 0;
     for (size_t i = 0; i < id_count; i++) {
-        self->id_sample[i] = self->sample + (uint32_t)((at > skip ? at - skip : 0) * HOP_SAMPLES);
+        self->id_frame[i] = (uint32_t)at;
         if (frames[i] < 0 || frames[i] > FRAMES_MAX)
             return fail(self, PRL_ERR_ENGINE, "unusable durations of the model");
         at += (size_t)frames[i];
-        at = at < self->frame_count ? at : self->frame_count;
+        at = at < self->mel_frames ? at : self->mel_frames;
     }
-    self->id_sample[id_count] =
-        self->sample + (uint32_t)((at > skip ? at - skip : 0) * HOP_SAMPLES);
-    self->frame_first = self->frame_at = skip;
-    return PRL_OK;
+    self->id_frame[id_count] = (uint32_t)at;
+    return choose_frames(self);
 }
 
 static enum prl_err run_acoustic(struct fastspeech2 *self)
@@ -213,20 +251,21 @@ static int16_t to_pcm(float value)
     return (int16_t)((value < 1 ? value : 1) * 32767);
 }
 
-// At the ends of a piece; `sample` counts from its first mel frame.
+// At the ends of what is said of a piece; `sample` counts from its first mel frame.
 static float fade_at(const struct fastspeech2 *self, size_t sample)
 {
     size_t begun = sample - self->frame_first * HOP_SAMPLES;
-    size_t rest = self->frame_count * HOP_SAMPLES - sample;
+    size_t rest = self->frame_end * HOP_SAMPLES - sample;
+    size_t out = breaks_off(self) ? FADE_SAMPLES : FADE_OUT_SAMPLES;
     float fade = begun < FADE_SAMPLES ? (float)begun / FADE_SAMPLES : 1;
-    return rest < FADE_OUT_SAMPLES ? fade * (float)rest / FADE_OUT_SAMPLES : fade;
+    return rest < out ? fade * (float)rest / (float)out : fade;
 }
 
 // Sound of the next frames: context on both sides goes in, only the middle is kept.
 static enum prl_err run_vocoder(struct fastspeech2 *self)
 {
     size_t first = self->frame_at;
-    size_t count = self->frame_count - first;
+    size_t count = self->frame_end - first;
     count = count < CHUNK_FRAMES ? count : CHUNK_FRAMES;
     size_t from = first > CONTEXT_FRAMES ? first - CONTEXT_FRAMES : 0;
     size_t to = first + count + CONTEXT_FRAMES;
@@ -277,8 +316,8 @@ static enum prl_err next_sound(struct fastspeech2 *self)
         if (err)
             return err;
     }
-    enum prl_err err = self->frame_at < self->frame_count ? run_vocoder(self) : PRL_OK;
-    if (!err && self->frame_at >= self->frame_count)
+    enum prl_err err = self->frame_at < self->frame_end ? run_vocoder(self) : PRL_OK;
+    if (!err && self->frame_at >= self->frame_end && !breaks_off(self))
         self->pause = pause_samples(self->script.pieces[self->piece].mark, self->speed);
     return err;
 }
@@ -290,13 +329,15 @@ static uint32_t sample_of(const void *voice, uint32_t id)
     const struct prl_baker_piece *piece = &self->script.pieces[self->piece];
     if (id < piece->id_end && self->script.ids[id] == PRL_BAKER_GAP)
         id++; // the gap behind a syllable is its release
-    return self->id_sample[id - piece->id_start];
+    size_t frame = self->id_frame[id - piece->id_start];
+    frame = frame > self->frame_first ? frame - self->frame_first : 0;
+    return self->piece_sample + (uint32_t)(frame * HOP_SAMPLES);
 }
 
 static size_t collect_marks(struct fastspeech2 *self, bool piece_done)
 {
     const struct prl_marks_made made = {.words = self->script.words,
-                                        .word_count = self->script.word_count,
+                                        .word_count = self->word_end,
                                         .end = self->script.pieces[self->piece].id_end,
                                         .sample = self->sample,
                                         .done = piece_done,
@@ -325,14 +366,15 @@ static enum prl_err step(void *ctx, struct prl_tts_chunk *chunk)
     chunk->pcm = self->sound + self->sound_at;
     self->sound_at += chunk->samples;
     self->sample += (uint32_t)chunk->samples;
-    bool piece_done = self->frame_at >= self->frame_count && self->pause == 0 &&
-                      self->sound_at == self->sound_len;
+    bool piece_done =
+        self->frame_at >= self->frame_end && self->pause == 0 && self->sound_at == self->sound_len;
     if (self->piece_open)
         chunk->mark_count = collect_marks(self, piece_done);
     if (piece_done) {
         release_piece(self);
         self->piece++;
-        chunk->last = self->piece == self->script.piece_count;
+        chunk->last = self->piece == self->script.piece_count ||
+                      self->id_end <= self->script.pieces[self->piece].id_start;
     }
     return PRL_OK;
 }
@@ -347,6 +389,7 @@ const struct prl_tts_ops prl_tts_fastspeech2 = {
     .name = "fastspeech2",
     .languages = PRL_TTS_LANG_ZH,
     .streams = true,
+    .context = true,
     .voices = VOICES,
     .voice_count = sizeof(VOICES) / sizeof(VOICES[0]),
     .open = open_it,
