@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 
-from harness import CACHE, PATIENCE, Client, free_port, loudness, run, share_of_words
+from harness import CACHE, PATIENCE, Client, Skip, free_port, loudness, run, share_of_words
 from scripted_openai import ANSWER, SECRET, Scripted, certificate_files
 from test_remote import edge, far, metric, running, said, sdk, settled, turn
 
@@ -39,6 +39,8 @@ class Llama:
         self.process = subprocess.Popen([str(part) for part in command], stdout=self.log_file, stderr=self.log_file)
         end = time.monotonic() + 120 * PATIENCE
         while not self.get("/health"):
+            if self.process.poll() == -signal.SIGILL:
+                raise Skip("llama.cpp's server of the wheel was built for a processor that this one is not")
             assert self.process.poll() is None and time.monotonic() < end, pathlib.Path(self.log_file.name).read_text()
             time.sleep(0.1)
 
