@@ -38,7 +38,7 @@ static const char WORDS[] =
     "LINUX WINE HTTPIE REST SOAP README OK ";
 static const char SHOUTED[] = " THE AND NOT YOU ARE FOR BUT NEW NOW YES NO ON OFF IN OUT UP TO DO "
                               "IS OF WE HE BE SO GO MY ALL ANY CAN DONT GET HOT TOP BIG ONE TWO ";
-static const char HUMS[] = " hmm mm mmm shh psst pfft brr tsk nth hm grr zzz mr mrs dr st ";
+static const char VOWELLESS[] = " shh psst pfft brr tsk nth grr zzz mr mrs dr st ";
 
 static bool find_spoken(struct prl_text *t, const char *word)
 {
@@ -139,6 +139,17 @@ static void say_single(struct prl_text *t, size_t i)
         prl_text_say_word(t, &letter, 1, PRL_TEXT_LETTER);
 }
 
+// What has no vowel and is said as a word all the same: a hum, and a few more, also where a sentence
+// begins with one.
+static bool is_vowelless_word(const char *word)
+{
+    char small[PRL_TEXT_WORD_MAX];
+    size_t len = strlen(word);
+    memcpy(small, word, len + 1);
+    small[0] = (char)(is_upper((uint8_t)small[0]) ? small[0] | 32 : small[0]);
+    return strspn(small, "hm") == len || prl_text_in(small, VOWELLESS);
+}
+
 // Start of capitals at the end of a word that began small ("OpenAI", "macOS"), or end.
 static size_t tail_of_capitals(const struct prl_text *t, size_t i, size_t end)
 {
@@ -185,7 +196,7 @@ static void say_piece(struct prl_text *t, size_t i, size_t end)
         stem = prl_text_at(t, end - 2) == '\'' ? end - 2 : end - 1;
     if (capitals == stem - i)
         say_capitals(t, i, stem, end, word);
-    else if (vowels == 0 && !memchr(word, '\'', strlen(word)) && !prl_text_in(word, HUMS) &&
+    else if (vowels == 0 && !memchr(word, '\'', strlen(word)) && !is_vowelless_word(word) &&
              len <= 6)
         prl_text_spell(t, i, end);
     else
