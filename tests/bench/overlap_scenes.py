@@ -29,9 +29,12 @@ BACKCHANNELS = {"en": ["Mhm.", "Yeah.", "Okay.", "Right.", "Uh huh.", "Oh.", "I 
                 "zh": ["嗯。", "对。", "好的。", "哦。", "是的。", "嗯嗯。", "对对。", "好。", "啊。", "是。"]}
 MORE = ["Mm-hmm.", "Uh-huh.", "All right.", "Of course.", "Got it.", "Really?", "Exactly.", "Oh okay.", "Oh wow.", "Hmm.", "Aha.", "Cool.",
         "Nice.", "True.", "I see.", "Okay."]
-# The rules of English words were written with those of the first row at hand, and not with the second.
+# The rules of English words were written with those of the first row at hand, and not with the second; how fast a sound
+# changes (dsp/flux.h) was looked at in those of the first three, and not in the last.
 MORE_VOICES = {"backchannels, other voices": ["af_bella", "am_adam", "bm_george", "af_nicole", "am_puck", "bf_isabella"],
-               "backchannels, unseen voices": ["af_sarah", "am_fenrir", "bf_lily", "bm_lewis"]}
+               "backchannels, unseen voices": ["af_sarah", "am_fenrir", "bf_lily", "bm_lewis"],
+               "backchannels, four voices more": ["af_nova", "am_eric", "bf_alice", "bm_daniel"],
+               "backchannels, voices kept apart": ["af_sky", "am_liam", "bm_fable", "af_kore"]}
 COMMANDS = {"en": ["Stop.", "Wait.", "No.", "Stop it.", "Hold on.", "Wait a minute."],
             "zh": ["停。", "等一下。", "不对。", "别说了。", "停一下。", "我问你。"]}
 VOICES = {"en": ["heart", "am_michael", "bf_emma"], "zh": ["zf_xiaobei", "zm_yunxi", "zf_xiaoxiao"]}
@@ -108,7 +111,7 @@ def spread(values):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--audio", type=pathlib.Path, default=ROOT.parent / "shared/audio")
-    parser.add_argument("--voices", type=pathlib.Path, default=pathlib.Path("~/.cache/parley/test/backchannels").expanduser())
+    parser.add_argument("--voices", type=pathlib.Path, default=pathlib.Path("~/.cache/parley/test/backchannels-hummed").expanduser())
     parser.add_argument("--languages", default="en,zh")
     parser.add_argument("--slow", default="1,6")
     parser.add_argument("--kinds", default="")
