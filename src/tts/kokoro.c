@@ -49,10 +49,10 @@ static const double COST_SHARE = 0.3;   // of the newest stretch in the running 
         voice, PRL_TTS_LANG_EN, sex, accent                                                        \
     }
 static const struct prl_tts_voice VOICES[] = {
+    ZH("zf_xiaoyi", 'f'),
     ZH("zf_xiaobei", 'f'),
     ZH("zf_xiaoni", 'f'),
     ZH("zf_xiaoxiao", 'f'),
-    ZH("zf_xiaoyi", 'f'),
     ZH("zm_yunjian", 'm'),
     ZH("zm_yunxi", 'm'),
     ZH("zm_yunxia", 'm'),

@@ -1,6 +1,7 @@
 // voices.c -- see voices.h. The ten names of the Realtime API come first; female names speak with
-// female voices in every language. hibari has one voice, which also stands in for male names while
-// Kokoro is too slow for English.
+// female voices in every language, the first one with the Chinese one of them that is understood best; zf_xiaoni is
+// understood badly and has to be asked for (docs/MODELS.md). hibari has one voice, which also stands in for male
+// names while Kokoro is too slow for English.
 #include "tts/voices.h"
 
 #include <string.h>
@@ -19,28 +20,28 @@
     }
 
 static const struct prl_voice voices[] = {
-    REALTIME("alloy", "af_heart", "zf_xiaobei", 'f'),
+    REALTIME("alloy", "af_heart", "zf_xiaoyi", 'f'),
     REALTIME("ash", "am_michael", "zm_yunxi", 'm'),
     REALTIME("ballad", "bm_fable", "zm_yunyang", 'm'),
     REALTIME("cedar", "am_fenrir", "zm_yunjian", 'm'),
     REALTIME("coral", "af_bella", "zf_xiaoxiao", 'f'),
     REALTIME("echo", "am_puck", "zm_yunxia", 'm'),
-    REALTIME("marin", "af_kore", "zf_xiaoyi", 'f'),
-    REALTIME("sage", "bf_emma", "zf_xiaoni", 'f'),
-    REALTIME("shimmer", "af_sarah", "zf_xiaoyi", 'f'),
+    REALTIME("marin", "af_kore", "zf_xiaoxiao", 'f'),
+    REALTIME("sage", "bf_emma", "zf_xiaobei", 'f'),
+    REALTIME("shimmer", "af_sarah", "zf_xiaobei", 'f'),
     REALTIME("verse", "bm_george", "zm_yunyang", 'm'),
-    {"heart", "heart", "af_heart", "zf_xiaobei", "en-US", 'f', false},
-    ENGLISH("af_alloy", "zf_xiaobei", 'f', "en-US"),
-    ENGLISH("af_aoede", "zf_xiaoni", 'f', "en-US"),
+    {"heart", "heart", "af_heart", "zf_xiaoyi", "en-US", 'f', false},
+    ENGLISH("af_alloy", "zf_xiaoyi", 'f', "en-US"),
+    ENGLISH("af_aoede", "zf_xiaobei", 'f', "en-US"),
     ENGLISH("af_bella", "zf_xiaoxiao", 'f', "en-US"),
-    ENGLISH("af_heart", "zf_xiaobei", 'f', "en-US"),
+    ENGLISH("af_heart", "zf_xiaoyi", 'f', "en-US"),
     ENGLISH("af_jessica", "zf_xiaoyi", 'f', "en-US"),
-    ENGLISH("af_kore", "zf_xiaobei", 'f', "en-US"),
+    ENGLISH("af_kore", "zf_xiaoyi", 'f', "en-US"),
     ENGLISH("af_nicole", "zf_xiaoyi", 'f', "en-US"),
     ENGLISH("af_nova", "zf_xiaoxiao", 'f', "en-US"),
-    ENGLISH("af_river", "zf_xiaoni", 'f', "en-US"),
+    ENGLISH("af_river", "zf_xiaobei", 'f', "en-US"),
     ENGLISH("af_sarah", "zf_xiaoyi", 'f', "en-US"),
-    ENGLISH("af_sky", "zf_xiaobei", 'f', "en-US"),
+    ENGLISH("af_sky", "zf_xiaoyi", 'f', "en-US"),
     ENGLISH("am_adam", "zm_yunjian", 'm', "en-US"),
     ENGLISH("am_echo", "zm_yunxi", 'm', "en-US"),
     ENGLISH("am_eric", "zm_yunyang", 'm', "en-US"),
@@ -50,8 +51,8 @@ static const struct prl_voice voices[] = {
     ENGLISH("am_onyx", "zm_yunjian", 'm', "en-US"),
     ENGLISH("am_puck", "zm_yunxia", 'm', "en-US"),
     ENGLISH("am_santa", "zm_yunyang", 'm', "en-US"),
-    ENGLISH("bf_alice", "zf_xiaobei", 'f', "en-GB"),
-    ENGLISH("bf_emma", "zf_xiaoni", 'f', "en-GB"),
+    ENGLISH("bf_alice", "zf_xiaoyi", 'f', "en-GB"),
+    ENGLISH("bf_emma", "zf_xiaobei", 'f', "en-GB"),
     ENGLISH("bf_isabella", "zf_xiaoxiao", 'f', "en-GB"),
     ENGLISH("bf_lily", "zf_xiaoyi", 'f', "en-GB"),
     ENGLISH("bm_daniel", "zm_yunxi", 'm', "en-GB"),
