@@ -186,9 +186,6 @@ static bool is_language(const char *language, const char *code)
     return strncmp(language, code, n) == 0 && (language[n] == '\0' || language[n] == '-');
 }
 
-// Letters whose sound no hum holds.
-static const char HARD[] = "bcdfgjkpqstvxz";
-
 uint32_t prl_eot_words(const char *text, size_t len, const char *language)
 {
     struct prl_line line;
@@ -205,7 +202,6 @@ uint32_t prl_eot_words(const char *text, size_t len, const char *language)
     uint32_t flags = judge_turn(&line, spoken, listens);
     flags |= listens ? PRL_EOT_BACKCHANNEL : 0;
     flags |= chinese && line.han ? PRL_EOT_HAN : 0;
-    flags |= strpbrk(line.text, HARD) ? PRL_EOT_HARD : 0;
     for (int i = 0; spoken[i]; i++)
         flags |= spoken[i]->takes(&line) ? PRL_EOT_TAKES : 0;
     if (known && sounds_like_uh_huh(&line, flags & PRL_EOT_TAKES))

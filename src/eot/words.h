@@ -21,8 +21,7 @@ enum prl_eot_flag {
     PRL_EOT_BACKCHANNEL = 4, // one to three tokens that only show listening: mhm, 嗯嗯, okay
     PRL_EOT_QUESTION = 8,    // the last sentence asks something
     PRL_EOT_TAKES = 16,      // a word in it takes the floor: stop, wait, what, 等, 什么, 你 ...
-    PRL_EOT_HAN = 32,        // the last sentence is Chinese, or partly
-    PRL_EOT_HARD = 64        // a Latin letter in it is said with a hiss or a burst: s, t, f ...
+    PRL_EOT_HAN = 32         // the last sentence is Chinese, or partly
 };
 
 // Set of enum prl_eot_flag; OPEN_ENDED and COMPLETE never together. `language` is a code like "zh"

@@ -117,10 +117,7 @@ enum prl_floor_flag {
     PRL_FLOOR_OTHER = 512,     // surely somebody else does: never meant for us
     PRL_FLOOR_TAKES = 1024,    // the words ask to stop, ask something or speak to us, however few
     PRL_FLOOR_HAN = 2048,      // the words are Chinese
-    PRL_FLOOR_FOLLOWED = 4096, // INPUT, PARTIAL: a recogniser that is quick follows the utterance
-    PRL_FLOOR_FIRM = 8192,     // the sound holds consonants: it is no hum
-    PRL_FLOOR_HUM = 16384,     // it holds none so far: it may be one
-    PRL_FLOOR_HARD = 32768     // the words do: a hum is none of them
+    PRL_FLOOR_FOLLOWED = 4096  // INPUT, PARTIAL: a recogniser that is quick follows the utterance
 };
 
 enum prl_floor_stage { PRL_FLOOR_STAGE_STT, PRL_FLOOR_STAGE_LLM, PRL_FLOOR_STAGE_TTS };

@@ -19,12 +19,10 @@ enum {
     WORD_LEAST_MS = 115, // nobody says a word in less
     HAN_LEAST_MS = 130,  // nor a Chinese character
     WORDS_QUICK = 3,     // but for so few: "wait a minute"
-    // Voice that goes on so long is no hum any more: "uh huh" and "I see", of which a recogniser makes a word
-    // or two, took 640 ms at most. Where the sound holds no consonant they took 710.
-    FEW_VOICED_MS = 650,
-    HUM_VOICED_MS = 750,
-    // One or two words from so much voice are believed where the sound holds consonants as no hum does.
-    FIRM_HEARD_MS = 470,
+    // Voice that goes on so long is no hum any more: "uh huh" and "I see", of which it makes two words,
+    // took 640 ms at most, "nice" and "aha", of which it makes one, 576.
+    PHRASE_VOICED_MS = 650,
+    WORD_VOICED_MS = 600,
     // So often a recogniser that follows is asked under voice, because its own transcripts come too late, and
     // from three words on there is no doubt. One of them takes 25 to 50 ms.
     EARLY_JUDGES = 3,
@@ -118,13 +116,6 @@ static bool is_judged(const struct prl_floor *floor)
     return floor->utterance.judged && !floor->utterance.judge_failed;
 }
 
-// "Tell me", "as for me": the words have consonants that the sound has not. One word alone may be "wait".
-static bool is_misheard(const struct prl_floor_utterance *utterance)
-{
-    return (utterance->flags & PRL_FLOOR_HUM) && (utterance->flags & PRL_FLOOR_HARD) &&
-           utterance->words > 1 && utterance->words <= WORDS_QUICK;
-}
-
 // Words that take the floor: any others, when enough was heard to believe them.
 static bool words_interrupt(const struct prl_floor *floor, int64_t silence_us)
 {
@@ -140,14 +131,13 @@ static bool words_interrupt(const struct prl_floor *floor, int64_t silence_us)
     bool again = utterance->words <= utterance->plain_words;
     bool takes =
         (utterance->flags & PRL_FLOOR_TAKES) && !again && (said || utterance->words <= WORDS_QUICK);
-    bool sure = ((many || takes) && !is_misheard(utterance)) || floor->current.asked;
-    bool hum = utterance->flags & PRL_FLOOR_HUM;
+    bool sure = many || floor->current.asked || takes;
     if (silence_us > 0 && is_judged(floor))
-        return heard_ms >= WHOLE_MS && (sure || voiced_ms >= (hum ? HUM_VOICED_MS : SHORT_MS));
-    if (heard_ms < (utterance->words > 1 ? PHRASE_MS : WORD_MS))
+        return heard_ms >= WHOLE_MS && (sure || voiced_ms >= SHORT_MS);
+    bool two = utterance->words > 1;
+    if (heard_ms < (two ? PHRASE_MS : WORD_MS))
         return false;
-    bool firm = (utterance->flags & PRL_FLOOR_FIRM) && heard_ms >= FIRM_HEARD_MS;
-    bool lasts = firm || voiced_ms >= (hum ? HUM_VOICED_MS : FEW_VOICED_MS);
+    bool lasts = voiced_ms >= (two ? PHRASE_VOICED_MS : WORD_VOICED_MS);
     return sure || (silence_us == 0 && lasts);
 }
 

@@ -79,7 +79,6 @@ void prl_session_input_destroy(struct prl_session *session)
     prl_session_front_destroy(session);
     prl_session_lock_destroy(session);
     prl_eot_close(&session->eot);
-    prl_flux_destroy(&session->flux);
     prl_timer_destroy(&session->input_timer);
     prl_resample_destroy(&session->resample);
     prl_mem_free(session->waiting);

@@ -2,7 +2,6 @@
 #ifndef PRL_SESSION_SESSION_STATE_H
 #define PRL_SESSION_SESSION_STATE_H
 
-#include "dsp/flux.h"
 #include "dsp/highpass.h"
 #include "media/playout.h"
 #include "media/resample.h"
@@ -145,11 +144,10 @@ struct prl_session {
     // Owned.
     struct prl_resample *resample;
     uint32_t resample_hz;
-    struct prl_flux *flux; // made when a sound over an answer is first judged
-    int16_t *ring;         // newest sound, for the prefix of an utterance
-    size_t ring_size;      // samples
-    uint64_t ring_from;    // input sample before which it never held anything
-    int16_t *waiting; // sound that is not yet processed, a ring that grows to PRL_SESSION_INPUT_S
+    int16_t *ring;      // newest sound, for the prefix of an utterance
+    size_t ring_size;   // samples
+    uint64_t ring_from; // input sample before which it never held anything
+    int16_t *waiting;   // sound that is not yet processed, a ring that grows to PRL_SESSION_INPUT_S
     size_t waiting_size;
     bool listens;       // sound has come
     bool waiting_short; // what waits is less than a frame of session_front.c

@@ -4,15 +4,9 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "dsp/flux.h"
 #include "eot/eot.h"
 #include "eot/words.h"
 #include "session/session_state.h"
-
-// How fast the colour of a sound changes, in dB in 10 ms: at least so much, it holds consonants, and less
-// than so much, it may be a hum.
-static const float FIRM_DB = 5.3F;
-static const float HUM_DB = 3.95F;
 
 static bool is_letter(uint32_t code)
 {
@@ -80,34 +74,6 @@ static bool is_echo(struct prl_session *session, const char *text)
     return prl_eot_echoes(text, strlen(text), said.text, said.len);
 }
 
-// What the sound itself says while an answer is due.
-static uint32_t sound_flags(struct prl_session *session)
-{
-    const struct prl_utterance *open = session->open;
-    if (!open || !prl_session_busy(session))
-        return 0;
-    if (!session->flux && prl_flux_create(&session->flux) != PRL_OK)
-        return 0;
-    uint64_t onset = open->start + (uint64_t)session->conf.conf.floor.prefix_padding_ms *
-                                       (PRL_SESSION_RATE_HZ / 1000);
-    uint64_t from = prl_session_ring_start(session);
-    from = from < onset ? onset : from;
-    if (from >= session->input)
-        return 0;
-    size_t count = (size_t)(session->input - from);
-    count = count < PRL_FLUX_SAMPLES_MAX ? count : PRL_FLUX_SAMPLES_MAX;
-    int16_t *pcm = prl_mem_array(count, sizeof(*pcm));
-    if (!pcm)
-        return 0;
-    for (size_t i = 0; i < count; i++)
-        pcm[i] = session->ring[(from + i) % session->ring_size];
-    float flux = prl_flux_measure(session->flux, pcm, count);
-    prl_mem_free(pcm);
-    if (flux >= FIRM_DB)
-        return PRL_FLOOR_FIRM;
-    return flux < HUM_DB ? PRL_FLOOR_HUM : 0;
-}
-
 uint32_t prl_session_turn_flags(struct prl_session *session, const char *text, const char *language)
 {
     uint32_t words =
@@ -125,10 +91,6 @@ uint32_t prl_session_turn_flags(struct prl_session *session, const char *text, c
         flags |= PRL_FLOOR_TAKES;
     if (is_echo(session, text))
         flags |= PRL_FLOOR_ECHO;
-    if (!(flags & PRL_FLOOR_HAN))
-        flags |= sound_flags(session);
-    if (words & PRL_EOT_HARD)
-        flags |= PRL_FLOOR_HARD;
     return flags;
 }
 

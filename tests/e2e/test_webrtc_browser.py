@@ -26,7 +26,7 @@ NETWORK = Network() if __name__ == "__main__" else None  # before anything opens
 import av  # noqa: E402
 import numpy  # noqa: E402
 from callers import recognise  # noqa: E402
-from harness import (CACHE, PATIENCE, SHARED, Server, check_event, free_port, jfk, pcm24, run,  # noqa: E402
+from harness import (CACHE, PATIENCE, SHARED, Server, check_event, check_heard, free_port, jfk, pcm24, run,  # noqa: E402
                      share_of_words, slowness, synthesise)
 from playwright.sync_api import sync_playwright  # noqa: E402
 
@@ -155,8 +155,7 @@ def spoken_turn(server, language, samples, expected, enough, **options):
         done = until(page, "response.done")[0]["response"]
         assert done["status"] == "completed", done
         written = done["output"][0]["content"][0]["transcript"]
-        what = heard(page, language)
-        assert share_of_words(written, what) >= 0.6, (written, what)
+        check_heard(written, heard(page, language), language)
         return page.evaluate("selected()")
 
 

@@ -524,26 +524,22 @@ static void check_resume(struct sim_world *world, const struct prl_floor_action 
     g->paused = false;
 }
 
-// Rule 5: a word is believed later than two, both later than more or than such as take the floor, sooner when
-// the sound holds consonants and later when it holds none, and all sooner when they are the whole of a
-// sound that is over.
+// Rule 5: a word is believed later than two, both later than more or than such as take the floor, and all
+// sooner when they are the whole of a sound that is over.
 static bool words_are_believed(const struct sim_world *world)
 {
     const struct sim_generation *g = &world->generations[world->active];
     uint64_t voiced = sim_voiced_ms(world);
     uint64_t heard = world->open_heard_ms;
-    uint32_t words = world->open_words;
-    bool hum = world->open_flags & PRL_FLOOR_HUM;
-    bool said = words * (world->open_flags & PRL_FLOOR_HAN ? 130ULL : 115ULL) <= heard;
-    bool takes =
-        (world->open_flags & PRL_FLOOR_TAKES) && (said || words <= 3) && words > world->plain_words;
-    bool misheard = hum && (world->open_flags & PRL_FLOOR_HARD) && (words == 2 || words == 3);
-    bool sure = (!misheard && ((words > 2 && said) || takes)) || g->fate == SIM_QUESTION;
+    bool two = world->open_words > 1;
+    bool said = world->open_words * (world->open_flags & PRL_FLOOR_HAN ? 130ULL : 115ULL) <= heard;
+    bool takes = (world->open_flags & PRL_FLOOR_TAKES) && (said || world->open_words <= 3) &&
+                 world->open_words > world->plain_words;
+    bool sure = (world->open_words > 2 && said) || takes || g->fate == SIM_QUESTION;
     if (!world->voice && world->judged)
-        return heard >= 250 && (sure || voiced >= (hum ? 750 : 700));
-    bool firm = (world->open_flags & PRL_FLOOR_FIRM) && heard >= 470;
-    bool lasts = world->voice && (firm || voiced >= (hum ? 750 : 650));
-    return heard >= (words > 1 ? 300 : 450) && (sure || lasts);
+        return heard >= 250 && (sure || voiced >= 700);
+    uint64_t least = two ? 650 : 600;
+    return heard >= (two ? 300 : 450) && (sure || (world->voice && voiced >= least));
 }
 
 // Rules 4 and 5: does what was heard of the overlap justify the end of an answer?

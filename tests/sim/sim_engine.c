@@ -68,10 +68,6 @@ int64_t sim_engines_next_us(const struct sim_world *world)
     return next_us;
 }
 
-// What the last word says of all.
-static const uint32_t LAST =
-    PRL_FLOOR_OPEN_ENDED | PRL_FLOOR_COMPLETE | PRL_FLOOR_HAN | PRL_FLOOR_FIRM | PRL_FLOOR_HUM;
-
 uint32_t sim_words_between(const struct sim_world *world, uint64_t start, uint64_t end,
                            uint32_t *flags)
 {
@@ -84,8 +80,8 @@ uint32_t sim_words_between(const struct sim_world *world, uint64_t start, uint64
             continue;
         count++;
         all &= world->said_flags[i];
-        any |= world->said_flags[i] & (PRL_FLOOR_TAKES | PRL_FLOOR_HARD);
-        last = world->said_flags[i] & LAST;
+        any |= world->said_flags[i] & PRL_FLOOR_TAKES;
+        last = world->said_flags[i] & (PRL_FLOOR_OPEN_ENDED | PRL_FLOOR_COMPLETE | PRL_FLOOR_HAN);
     }
     *flags = count > 0 ? all | any | last : 0;
     return count;

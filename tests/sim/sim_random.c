@@ -113,9 +113,6 @@ static void random_words(struct dice *dice, struct sim_op *op)
     if (!(op->flags & PRL_FLOOR_BACKCHANNEL) && chance(dice, 20))
         op->flags |= PRL_FLOOR_TAKES;
     op->flags |= chance(dice, 40) ? PRL_FLOOR_HAN : 0;
-    uint32_t sound = below(dice, 3);
-    op->flags |= sound == 1 ? PRL_FLOOR_FIRM : sound == 2 ? PRL_FLOOR_HUM : 0;
-    op->flags |= chance(dice, 50) ? PRL_FLOOR_HARD : 0;
     uint32_t words_max = (uint32_t)op->ms / 150;
     op->words = op->words < words_max ? op->words : words_max;
 }

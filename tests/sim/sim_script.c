@@ -246,12 +246,6 @@ static bool read_op(struct sim_scenario *scenario, char **tokens, size_t count)
             op->flags |= PRL_FLOOR_HAN;
         else if (strcmp(tokens[i], "takes") == 0)
             op->flags |= PRL_FLOOR_TAKES;
-        else if (strcmp(tokens[i], "firm") == 0)
-            op->flags |= PRL_FLOOR_FIRM;
-        else if (strcmp(tokens[i], "hum") == 0)
-            op->flags |= PRL_FLOOR_HUM;
-        else if (strcmp(tokens[i], "hard") == 0)
-            op->flags |= PRL_FLOOR_HARD;
         else if (strcmp(tokens[i], "other") == 0)
             op->flags |= PRL_FLOOR_OTHER;
         else if (!prl_str_to_int(tokens[i], &number) || number < 0 || number > 1000000)
@@ -402,12 +396,6 @@ void sim_write(const struct sim_scenario *scenario, FILE *out)
             fprintf(out, " han");
         if (op->kind == SIM_SPEECH && (op->flags & PRL_FLOOR_TAKES))
             fprintf(out, " takes");
-        if (op->kind == SIM_SPEECH && (op->flags & PRL_FLOOR_FIRM))
-            fprintf(out, " firm");
-        if (op->kind == SIM_SPEECH && (op->flags & PRL_FLOOR_HUM))
-            fprintf(out, " hum");
-        if (op->kind == SIM_SPEECH && (op->flags & PRL_FLOOR_HARD))
-            fprintf(out, " hard");
         if (op->kind == SIM_SPEECH && (op->flags & PRL_FLOOR_OTHER))
             fprintf(out, " other");
         fprintf(out, "\n");

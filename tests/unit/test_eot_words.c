@@ -24,8 +24,7 @@ static void check_rows(const struct row *rows, size_t count, const char *languag
 {
     for (size_t i = 0; i < count; i++) {
         uint32_t flags = prl_eot_words(rows[i].text, strlen(rows[i].text), language);
-        // These have tables of their own.
-        flags &= ~(uint32_t)(PRL_EOT_TAKES | PRL_EOT_HAN | PRL_EOT_HARD);
+        flags &= ~(uint32_t)(PRL_EOT_TAKES | PRL_EOT_HAN); // these have tables of their own
         if (flags != rows[i].flags)
             (void)fprintf(stderr, "\"%s\" (%s):\n", rows[i].text, language ? language : "-");
         EXPECT_INT(flags, rows[i].flags);
@@ -313,16 +312,6 @@ PRL_TEST(eot_words_are_chinese)
         EXPECT(!(prl_eot_words(others[i], strlen(others[i]), NULL) & PRL_EOT_HAN));
 }
 
-PRL_TEST(eot_words_are_hard)
-{
-    static const char *const hard[] = {"Tell me.", "But I,", "As for me", "FBI", "not high"};
-    static const char *const others[] = {"No, no", "Who are you?", "Mm-hmm", "", "你好", "嗯, oh"};
-    for (size_t i = 0; i < sizeof(hard) / sizeof(*hard); i++)
-        EXPECT(prl_eot_words(hard[i], strlen(hard[i]), NULL) & PRL_EOT_HARD);
-    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
-        EXPECT(!(prl_eot_words(others[i], strlen(others[i]), NULL) & PRL_EOT_HARD));
-}
-
 PRL_TEST(eot_words_hostile)
 {
     static const struct row rows[] = {
@@ -342,7 +331,7 @@ PRL_TEST(eot_words_hostile)
         {0, "\x01\x02\x03 \x7f"},
     };
     CHECK(rows, NULL);
-    EXPECT_INT(prl_eot_words("and\0the", 7, "en"), OPEN | PRL_EOT_HARD);
+    EXPECT_INT(prl_eot_words("and\0the", 7, "en"), OPEN);
     EXPECT_INT(prl_eot_words("yes", 0, "en"), 0);
 }
 
@@ -368,7 +357,7 @@ PRL_TEST(eot_words_huge)
     fill(text, SIZE, "7 ");
     (void)prl_eot_words(text, SIZE, "en");
     fill(text + SIZE - 4, 4, " and");
-    EXPECT_INT(prl_eot_words(text, SIZE, "en"), OPEN | PRL_EOT_HARD);
+    EXPECT_INT(prl_eot_words(text, SIZE, "en"), OPEN);
     EXPECT(!prl_eot_echoes(text, SIZE, "one two three", 13));
     EXPECT(prl_eot_echoes("7 7 7 7", 7, text, SIZE));
     prl_mem_free(text);
