@@ -149,10 +149,15 @@ static uint32_t soft_tenths(const struct prl_cut *cut)
                                          : cut->conf.later_words_max);
 }
 
+// Nothing of the answer was given yet.
+static bool is_early(const struct prl_cut *cut)
+{
+    return cut->clauses == 0 && cut->scan.given == 0;
+}
+
 static uint32_t gap_tenths(const struct prl_cut *cut)
 {
-    bool early = cut->clauses == 0 && cut->scan.given == 0;
-    return TENTHS * (early ? cut->conf.first_words_max : 2 * cut->conf.later_words_max);
+    return TENTHS * (is_early(cut) ? cut->conf.first_words_max : 2 * cut->conf.later_words_max);
 }
 
 static bool is_open(const struct prl_cut *cut)
@@ -184,8 +189,7 @@ static size_t soft_break(struct prl_cut *cut, size_t at)
 static size_t gap_break(const struct prl_cut *cut)
 {
     const struct scan *scan = &cut->scan;
-    bool early = cut->clauses == 0 && scan->given == 0;
-    if (early && is_han(scan->last) && scan->tenths >= HAN_FIRST_TENTHS) {
+    if (is_early(cut) && is_han(scan->last) && scan->tenths >= HAN_FIRST_TENTHS) {
         size_t at = scan->soft > 0 ? scan->soft : scan->gap;
         return at > 0 || scan->tenths < HAN_FIRST_ANY_TENTHS ? at : scan->any_gap;
     }
@@ -609,7 +613,7 @@ enum prl_err prl_cut_next(struct prl_cut *cut, struct prl_cut_clause *clause)
                                       .end = cut->start + n,
                                       .before = given,
                                       .behind = part ? left - n : 0,
-                                      .first = cut->clauses == 0 && given == 0,
+                                      .first = is_early(cut),
                                       .code = cut->scan.code,
                                       .part = part,
                                       .last = !part && cut->finished && n == left};

@@ -75,7 +75,8 @@ async def turn(caller, samples, expected, language, enough=ENOUGH):
     understood = " ".join(e["transcript"] for e in caller.of("conversation.item.input_audio_transcription.completed"))
     assert share_of_words(expected, understood) >= enough, (expected, understood)
     written = done["output"][0]["content"][0]["transcript"]
-    check_heard(written, caller.recognised(language, began), language)
+    # The recogniser takes homophones of Chinese for each other.
+    check_heard(written, caller.recognised(language, began), 0.6 if language == "en" else 0.5)
     return written
 
 

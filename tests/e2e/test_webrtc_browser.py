@@ -155,7 +155,7 @@ def spoken_turn(server, language, samples, expected, enough, **options):
         done = until(page, "response.done")[0]["response"]
         assert done["status"] == "completed", done
         written = done["output"][0]["content"][0]["transcript"]
-        check_heard(written, heard(page, language), language)
+        check_heard(written, heard(page, language))
         return page.evaluate("selected()")
 
 

@@ -59,6 +59,9 @@ PRL_TEST(tts_engines_teach_a_voice_at_the_start)
     struct start first = start(&conf);
     EXPECT_INT(first.pieces, 2);
     EXPECT_INT(tts_fake.lessons, 0);
+    conf.cache_dir = prl_test_dir();
+    prl_calibration_write(conf.cache_dir, conf.threads, 0.3);
+    EXPECT_INT(start(&conf).pieces, 1);
     // Without its tables it says no Chinese.
     conf.paths.zh_tables = NULL;
     tts_fake.lessons = 2;
