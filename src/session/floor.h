@@ -130,9 +130,12 @@ struct prl_floor_event {
     uint32_t words;    // in the transcript
     uint32_t permille; // probability that the turn is over
     uint32_t flags;    // enum prl_floor_flag
-    uint64_t sample;   // input clock
-    uint64_t samples;  // output clock
-    uint64_t sent;     // output clock: samples handed to the client
+    // PARTIAL, STT_FINAL: tenths of a natural logarithm by which the words are likelier than a sign of
+    // listening (stt/stt.h), at least 1; 0: not known.
+    uint32_t margin;
+    uint64_t sample;  // input clock
+    uint64_t samples; // output clock
+    uint64_t sent;    // output clock: samples handed to the client
 };
 
 // Meanings. Every field that is not named is 0.

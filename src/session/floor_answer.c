@@ -171,6 +171,7 @@ void prl_floor_on_stt_final(struct prl_floor *floor, const struct prl_floor_even
         }
         utterance->words = event->words;
         utterance->flags = event->flags;
+        utterance->margin = event->margin;
         prl_floor_words_changed(floor);
         early_is_confirmed(floor, event);
         return;

@@ -23,14 +23,23 @@ enum {
     // took 640 ms at most, "nice" and "aha", of which it makes one, 576.
     PHRASE_VOICED_MS = 650,
     WORD_VOICED_MS = 600,
+    // Where the recogniser weighs its words against signs of listening (tenths, stt/rivals.h), that decides
+    // and not their number: below the first they are one; others are believed from the second on when little
+    // was heard, from the third on when more was, and such as take the floor from the fourth on.
+    MARGIN_LISTENS = 35,
+    MARGIN_SHORT = 110,
+    MARGIN_LONG = 60,
+    MARGIN_TAKES = 60,
+    MARGIN_SHORT_MS = 350,
+    MARGIN_MS = 6, // each of them takes one from the second
     // So often a recogniser that follows is asked under voice, because its own transcripts come too late, and
     // from three words on there is no doubt. One of them takes 25 to 50 ms.
-    EARLY_JUDGES = 3,
+    EARLY_JUDGES = 6,
     // A verdict that is late still counts, up to so many times verdict_max_ms.
     LATE_VERDICTS = 4
 };
 
-static const uint32_t EARLY_JUDGES_MS[EARLY_JUDGES] = {350, 480, 620};
+static const uint32_t EARLY_JUDGES_MS[EARLY_JUDGES] = {350, 430, 510, 590, 670, 750};
 
 uint64_t prl_floor_voiced(const struct prl_floor *floor)
 {
@@ -107,13 +116,25 @@ bool prl_floor_other(const struct prl_floor *floor)
 static bool words_listen(const struct prl_floor *floor)
 {
     const struct prl_floor_utterance *utterance = &floor->utterance;
-    bool listening = (utterance->flags & PRL_FLOOR_BACKCHANNEL) && !floor->current.asked;
+    bool weak = utterance->margin > 0 && utterance->margin < MARGIN_LISTENS;
+    bool listening = (weak || (utterance->flags & PRL_FLOOR_BACKCHANNEL)) && !floor->current.asked;
     return utterance->words > 0 && (listening || (utterance->flags & PRL_FLOOR_ECHO));
 }
 
 static bool is_judged(const struct prl_floor *floor)
 {
     return floor->utterance.judged && !floor->utterance.judge_failed;
+}
+
+// Are words of which it is known how much likelier they are than a sign of listening likely enough?
+static bool outweighs(const struct prl_floor_utterance *utterance, uint64_t heard_ms)
+{
+    uint64_t more_ms = heard_ms > MARGIN_SHORT_MS ? heard_ms - MARGIN_SHORT_MS : 0;
+    uint64_t less = more_ms / MARGIN_MS;
+    uint64_t wanted = less < MARGIN_SHORT - MARGIN_LONG ? MARGIN_SHORT - less : MARGIN_LONG;
+    if (utterance->flags & PRL_FLOOR_TAKES)
+        wanted = MARGIN_TAKES;
+    return utterance->margin >= wanted;
 }
 
 // Words that take the floor: any others, when enough was heard to believe them.
@@ -126,6 +147,12 @@ static bool words_interrupt(const struct prl_floor *floor, int64_t silence_us)
     uint64_t voiced_ms = prl_floor_voiced(floor) / SAMPLES_PER_MS;
     uint32_t least_ms = utterance->flags & PRL_FLOOR_HAN ? HAN_LEAST_MS : WORD_LEAST_MS;
     bool said = (uint64_t)utterance->words * least_ms <= heard_ms;
+    if (utterance->margin > 0 && !floor->current.asked) {
+        bool whole = silence_us > 0 && is_judged(floor);
+        bool few = (utterance->flags & PRL_FLOOR_TAKES) && utterance->words <= WORDS_QUICK;
+        return heard_ms >= (whole ? WHOLE_MS : PHRASE_MS) && (said || few) &&
+               outweighs(utterance, heard_ms);
+    }
     bool many = utterance->words > FEW_WORDS && said;
     // "Does her", "not her": who hears another thing each time has heard a hum.
     bool again = utterance->words <= utterance->plain_words;

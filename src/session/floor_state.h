@@ -58,6 +58,7 @@ struct prl_floor_utterance {
     uint32_t plain_words; // most words of a transcript of some length in which none takes the floor
     uint64_t words_to;    // input position up to which it heard
     uint32_t flags;
+    uint32_t margin;   // of the last transcript, 0: not known
     uint32_t revision; // counts changes of the transcript
     bool eot_known;    // in this pause
     bool eot_waiting;

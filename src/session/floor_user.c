@@ -119,6 +119,7 @@ void prl_floor_on_partial(struct prl_floor *floor, const struct prl_floor_event 
     floor->utterance.words_voiced = voiced > unheard ? voiced - unheard : 0;
     floor->utterance.words_to = floor->input - unheard;
     floor->utterance.flags = event->flags;
+    floor->utterance.margin = event->margin;
     floor->utterance.followed |= event->flags & PRL_FLOOR_FOLLOWED;
     prl_floor_words_changed(floor);
     // What was made of other words is of no use, nor what was made of another's, or not made of the

@@ -235,6 +235,16 @@ void prl_session_transcribe(struct prl_session *session, const struct prl_floor_
         prl_session_step(session, &failed);
 }
 
+// As the floor counts it.
+static uint32_t margin_of(const struct prl_stt_event *event)
+{
+    enum { TENTHS = 10, MARGIN_MAX = 10000 };
+    if (!event->weighed)
+        return 0;
+    float tenths = event->margin * TENTHS;
+    return tenths < 1 ? 1 : tenths < MARGIN_MAX ? (uint32_t)tenths : MARGIN_MAX;
+}
+
 static void keep_words(struct prl_utterance *utterance, const struct prl_stt_event *event)
 {
     char *words = prl_mem_strdup(event->text);
@@ -242,6 +252,7 @@ static void keep_words(struct prl_utterance *utterance, const struct prl_stt_eve
         return; // the old words are better than none
     prl_mem_free(utterance->words);
     utterance->words = words;
+    utterance->margin = margin_of(event);
     prl_str_copy(utterance->language, sizeof(utterance->language), event->language);
     utterance->seconds = (double)event->audio_ms / 1000.0;
 }
@@ -292,6 +303,7 @@ static void on_partial(struct prl_session *session, const struct prl_stt_event *
                                                .sample = open->start +
                                                          (uint64_t)event->audio_ms * SAMPLES_PER_MS,
                                                .words = prl_session_count_words(event->text),
+                                               .margin = margin_of(event),
                                                .flags = flags | PRL_FLOOR_FOLLOWED});
 }
 
@@ -322,6 +334,7 @@ static void on_final(struct prl_session *session, const struct prl_stt_job *job,
         work->stt_us = prl_clock_now_us();
     }
     fact.words = silent ? 0 : prl_session_count_words(event->text);
+    fact.margin = margin_of(event);
     fact.flags |= prl_session_turn_flags(session, event->text, event->language) |
                   prl_session_lock_flags(session, job->utterance);
     prl_session_step(session, &fact);

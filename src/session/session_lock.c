@@ -93,6 +93,7 @@ static void tell_floor(struct prl_session *session, const struct print *print, u
     struct prl_floor_event fact = {.fact = PRL_FACT_PARTIAL, .utterance = open->id, .flags = flags};
     if (!(flags & PRL_FLOOR_OTHER)) {
         fact.words = prl_session_count_words(words);
+        fact.margin = open->margin;
         fact.flags |= prl_session_turn_flags(session, words, open->language);
     }
     prl_session_step(session, &fact);

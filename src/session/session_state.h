@@ -47,7 +47,8 @@ struct prl_utterance {
     uint64_t start; // input sample
     bool committed;
     double seconds;
-    char *words; // last transcript, owned
+    char *words;     // last transcript, owned
+    uint32_t margin; // of it (prl_floor_event)
     char language[PRL_STT_LANGUAGE_SIZE];
 };
 

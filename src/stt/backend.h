@@ -48,7 +48,9 @@ struct prl_stt_answer {
     float no_speech;                      // 0..1, probability that nobody spoke; 0 when unknown
     float mean_log_prob;                  // of the tokens, 0 when unknown
     int tokens;                           // how many
-    bool complete;                        // the model ended by itself (no cap was reached)
+    bool weighed;                         // margin is known
+    float margin;  // log probability of the text less that of the likeliest sign of listening
+    bool complete; // the model ended by itself (no cap was reached)
 };
 
 struct prl_stt_backend_ops {

@@ -13,6 +13,7 @@
 #include "base/str.h"
 #include "engine/ort.h"
 #include "stt/backend.h"
+#include "stt/rivals.h"
 #include "stt/tokens.h"
 
 enum {
@@ -29,6 +30,10 @@ enum {
     PAD_TAIL_SAMPLES = 4000,
     SAMPLES_MAX = PRL_STT_PIECE_MAX_S * PRL_STT_RATE_HZ + PAD_LEAD_SAMPLES + PAD_TAIL_SAMPLES,
     TOKENS_MAX = 256,
+    // A text of so many tokens is no sign of listening, and needs no weighing.
+    WEIGHED_TOKENS_MAX = 10,
+    PLAIN_MARGIN = 100,
+    WEIGHED_MS_MAX = 1600,
 };
 static const double TOKENS_PER_S = 6.5; // Moonshine's own limit against endless loops
 
@@ -44,6 +49,7 @@ struct moonshine {
     struct prl_ort_session *encoder;
     struct prl_ort_session *decoder;
     struct prl_tokens *tokens;
+    struct prl_rivals *rivals;
     float *sound;  // SAMPLES_MAX
     int64_t *mask; // SAMPLES_MAX ones
     // Set once.
@@ -64,6 +70,7 @@ struct run {
     int64_t token;
     int64_t samples;
     bool first;
+    struct prl_rivals_picked picked;
     float empty; // an empty past still needs an address
     float log_prob_sum;
     int tokens;
@@ -110,6 +117,7 @@ static void close_moonshine(void **ctx)
     prl_ort_session_destroy(&ms->encoder);
     prl_ort_session_destroy(&ms->decoder);
     prl_tokens_destroy(&ms->tokens);
+    prl_rivals_destroy(&ms->rivals);
     prl_mem_free(ms->sound);
     prl_mem_free(ms->mask);
     prl_mem_free(ms);
@@ -135,6 +143,10 @@ static enum prl_err load_models(struct moonshine *ms, const struct prl_stt_open_
     err = read_layout(ms);
     if (err)
         (void)snprintf(why, why_size, "%s: not a merged Moonshine decoder", model.path);
+    if (!err)
+        err = prl_rivals_create(&ms->rivals, ms->tokens, TOKEN_START, TOKEN_END);
+    if (err == PRL_ERR_INVALID)
+        (void)snprintf(why, why_size, "%s: not Moonshine's vocabulary", paths->moonshine_tokens);
     return err;
 }
 
@@ -234,38 +246,71 @@ static void keep_past(struct moonshine *ms, struct run *run)
     }
 }
 
-static enum prl_err next_token(struct moonshine *ms, struct run *run)
+// What the decoder is asked: `rows` texts of `columns` tokens each, all of the same sound.
+struct question {
+    int64_t rows;
+    int64_t columns;
+    int64_t *ids;
+    float *hidden; // the encoder's result, once a row
+    int64_t *mask;
+    uint8_t use_cache;
+};
+
+// All but the past; returns how many.
+static size_t put_question(const struct moonshine *ms, const struct run *run,
+                           struct question *question, struct prl_ort_tensor *inputs)
 {
-    struct prl_ort_tensor inputs[PAST_MAX + 4];
     size_t n = 0;
-    uint8_t use_cache = !run->first;
     inputs[n++] = (struct prl_ort_tensor){.name = "input_ids",
                                           .type = PRL_ORT_INT64,
                                           .rank = 2,
-                                          .shape = {1, 1},
-                                          .data = &run->token};
-    inputs[n] = run->hidden;
-    inputs[n++].name = "encoder_hidden_states";
+                                          .shape = {question->rows, question->columns},
+                                          .data = question->ids};
+    inputs[n++] = (struct prl_ort_tensor){
+        .name = "encoder_hidden_states",
+        .type = PRL_ORT_FLOAT,
+        .rank = 3,
+        .shape = {question->rows, run->hidden.shape[1], run->hidden.shape[2]},
+        .data = question->hidden};
     inputs[n++] = (struct prl_ort_tensor){.name = "use_cache_branch",
                                           .type = PRL_ORT_BOOL,
                                           .rank = 1,
                                           .shape = {1},
-                                          .data = &use_cache};
+                                          .data = &question->use_cache};
     if (ms->decoder_mask)
         inputs[n++] = (struct prl_ort_tensor){.name = "encoder_attention_mask",
                                               .type = PRL_ORT_INT64,
                                               .rank = 2,
-                                              .shape = {1, run->samples},
-                                              .data = ms->mask};
+                                              .shape = {question->rows, run->samples},
+                                              .data = question->mask};
+    return n;
+}
+
+static struct prl_ort_tensor no_past(const struct moonshine *ms, size_t i, int64_t rows,
+                                     float *empty)
+{
+    return (struct prl_ort_tensor){.name = ms->past[i].in,
+                                   .type = PRL_ORT_FLOAT,
+                                   .rank = 4,
+                                   .shape = {rows, HEADS, 0, ms->head_size},
+                                   .data = empty};
+}
+
+static enum prl_err next_token(struct moonshine *ms, struct run *run)
+{
+    struct prl_ort_tensor inputs[PAST_MAX + 4];
+    struct question question = {.rows = 1,
+                                .columns = 1,
+                                .ids = &run->token,
+                                .hidden = run->hidden.data,
+                                .mask = ms->mask,
+                                .use_cache = !run->first};
+    size_t n = put_question(ms, run, &question, inputs);
     struct prl_ort_tensor outputs[PAST_MAX + 1];
     outputs[0] = (struct prl_ort_tensor){.name = "logits"};
     for (size_t i = 0; i < ms->past_count; i++) {
         if (run->first)
-            run->past[i] = (struct prl_ort_tensor){.name = ms->past[i].in,
-                                                   .type = PRL_ORT_FLOAT,
-                                                   .rank = 4,
-                                                   .shape = {1, HEADS, 0, ms->head_size},
-                                                   .data = &run->empty};
+            run->past[i] = no_past(ms, i, 1, &run->empty);
         inputs[n++] = run->past[i];
         outputs[i + 1] = (struct prl_ort_tensor){.name = ms->past[i].out};
     }
@@ -274,10 +319,13 @@ static enum prl_err next_token(struct moonshine *ms, struct run *run)
         return fail(ms, ms->decoder, err);
     float log_prob = 0.0F;
     size_t count = prl_ort_count(&outputs[0]);
-    if (outputs[0].type != PRL_ORT_FLOAT || count == 0)
+    if (outputs[0].type != PRL_ORT_FLOAT || count < prl_tokens_count(ms->tokens)) {
         err = fail(ms, ms->decoder, PRL_ERR_ENGINE);
-    else
+    } else {
+        if (run->first)
+            prl_rivals_pick(ms->rivals, outputs[0].data, count, &run->picked);
         run->token = pick_token(outputs[0].data, count, &log_prob);
+    }
     prl_ort_release(ms->decoder, &outputs[0], 1);
     memcpy(run->next, &outputs[1], ms->past_count * sizeof(*outputs));
     keep_past(ms, run);
@@ -312,6 +360,59 @@ static enum prl_err write_text(struct moonshine *ms, const struct prl_stt_job *j
     return err;
 }
 
+// Signs of listening, all at once and without a past.
+static enum prl_err score_rivals(struct moonshine *ms, struct run *run, float *hidden,
+                                 int64_t *mask, float *best)
+{
+    struct prl_rivals_picked *picked = &run->picked;
+    size_t frames = prl_ort_count(&run->hidden);
+    for (size_t i = 0; i < PRL_RIVALS_ROWS; i++) {
+        memcpy(hidden + i * frames, run->hidden.data, frames * sizeof(*hidden));
+        memcpy(mask + i * (size_t)run->samples, ms->mask, (size_t)run->samples * sizeof(*mask));
+    }
+    struct prl_ort_tensor inputs[PAST_MAX + 4];
+    struct question question = {.rows = PRL_RIVALS_ROWS,
+                                .columns = (int64_t)picked->columns,
+                                .ids = picked->ids,
+                                .hidden = hidden,
+                                .mask = mask};
+    size_t n = put_question(ms, run, &question, inputs);
+    for (size_t i = 0; i < ms->past_count; i++)
+        inputs[n++] = no_past(ms, i, PRL_RIVALS_ROWS, &run->empty);
+    struct prl_ort_tensor logits = {.name = "logits"};
+    enum prl_err err = prl_ort_run(ms->decoder, inputs, n, &logits, 1);
+    if (err)
+        return fail(ms, ms->decoder, err);
+    size_t rows = PRL_RIVALS_ROWS * picked->columns;
+    size_t vocabulary = prl_ort_count(&logits) / rows;
+    if (logits.type != PRL_ORT_FLOAT || vocabulary < prl_tokens_count(ms->tokens))
+        err = fail(ms, ms->decoder, PRL_ERR_ENGINE);
+    else
+        *best = prl_rivals_best(picked, logits.data, vocabulary);
+    prl_ort_release(ms->decoder, &logits, 1);
+    return err;
+}
+
+// How much likelier the text is than a sign of listening. 13 ms for a second of sound.
+static enum prl_err weigh(struct moonshine *ms, const struct prl_stt_job *job, struct run *run,
+                          struct prl_stt_answer *answer)
+{
+    if (job->samples > (size_t)WEIGHED_MS_MAX * PRL_STT_RATE_HZ / 1000 || run->tokens == 0)
+        return PRL_OK;
+    answer->weighed = true;
+    answer->margin = PLAIN_MARGIN;
+    if (run->tokens > WEIGHED_TOKENS_MAX)
+        return PRL_OK;
+    float *hidden = prl_mem_array(PRL_RIVALS_ROWS * prl_ort_count(&run->hidden), sizeof(*hidden));
+    int64_t *mask = prl_mem_array(PRL_RIVALS_ROWS * (size_t)run->samples, sizeof(*mask));
+    float best = 0.0F;
+    enum prl_err err = hidden && mask ? score_rivals(ms, run, hidden, mask, &best) : PRL_ERR_NOMEM;
+    answer->margin = run->log_prob_sum - best;
+    prl_mem_free(hidden);
+    prl_mem_free(mask);
+    return err;
+}
+
 static enum prl_err decode_moonshine(void *ctx, const struct prl_stt_job *job,
                                      struct prl_stt_answer *answer)
 {
@@ -322,6 +423,8 @@ static enum prl_err decode_moonshine(void *ctx, const struct prl_stt_job *job,
     enum prl_err err = encode(ms, job, &run);
     if (!err)
         err = write_text(ms, job, &run, answer);
+    if (!err)
+        err = weigh(ms, job, &run, answer);
     answer->tokens = run.tokens;
     answer->mean_log_prob = run.tokens > 0 ? run.log_prob_sum / (float)run.tokens : 0.0F;
     prl_ort_release(ms->encoder, &run.hidden, 1);

@@ -90,6 +90,10 @@ struct prl_stt_event {
     int64_t audio_ms;   // sound that the text covers
     int64_t queued_us;  // waited for the lane
     int64_t work_us;    // spent computing (all pieces)
+    // A short sound of which it is known: how much likelier its text is than the likeliest sign of listening
+    // ("mm-hmm"), in natural logarithms (rivals.h).
+    bool weighed;
+    float margin;
 };
 
 // May call prl_stt_* on the stream except close.

@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-enum { FILE_SIZE_MAX = 4 << 20, TOKENS_MAX = 200000, PIECE_MAX = 512 };
+enum { FILE_SIZE_MAX = 4 << 20, TOKENS_MAX = 200000, PIECE_MAX = 512, SPELL_MAX = 24 };
 
 struct piece {
     uint32_t start; // in bytes
@@ -164,4 +164,52 @@ const char *prl_tokens_text(const struct prl_tokens *tokens, int64_t id, size_t 
     }
     *len = tokens->pieces[id].len;
     return prl_str_text(&tokens->bytes) + tokens->pieces[id].start;
+}
+
+// The last token of these bytes: the first 256 stand for bytes and are not used in texts. -1: none.
+static int64_t find(const struct prl_tokens *tokens, const char *text, size_t len)
+{
+    for (size_t i = tokens->count; i > 0; i--) {
+        const struct piece *piece = &tokens->pieces[i - 1];
+        if (piece->len == len && memcmp(tokens->bytes.data + piece->start, text, len) == 0)
+            return (int64_t)(i - 1);
+    }
+    return -1;
+}
+
+size_t prl_tokens_spell(const struct prl_tokens *tokens, const char *text, int64_t *ids, size_t max)
+{
+    size_t from[SPELL_MAX + 1]; // where each token begins
+    size_t count = 0;
+    for (size_t i = 0; text[i]; i++) {
+        if (((unsigned char)text[i] & 0xC0) == 0x80)
+            continue;
+        if (count == SPELL_MAX)
+            return 0;
+        from[count++] = i;
+    }
+    from[count] = strlen(text);
+    for (;;) {
+        int64_t best = -1;
+        size_t at = 0;
+        for (size_t i = 0; i + 1 < count; i++) {
+            int64_t id = find(tokens, text + from[i], from[i + 2] - from[i]);
+            if (id >= 0 && (best < 0 || id < best)) {
+                best = id;
+                at = i;
+            }
+        }
+        if (best < 0)
+            break;
+        memmove(&from[at + 1], &from[at + 2], (count - at - 1) * sizeof(*from));
+        count--;
+    }
+    if (count > max)
+        return 0;
+    for (size_t i = 0; i < count; i++) {
+        ids[i] = find(tokens, text + from[i], from[i + 1] - from[i]);
+        if (ids[i] < 0)
+            return 0;
+    }
+    return count;
 }

@@ -26,4 +26,10 @@ size_t prl_tokens_count(const struct prl_tokens *tokens);
 // Control tokens (<s>, <<ST_1>> …) and numbers out of range are "" with *len 0. Never NULL.
 const char *prl_tokens_text(const struct prl_tokens *tokens, int64_t id, size_t *len);
 
+// The tokens that the vocabulary's own splitting makes of `text` (UTF-8, words begin with a blank): of all
+// neighbours that make a token, those with the lowest number are joined first. How many, at most `max`; 0
+// when there are more or a letter is unknown. Slow: looks through all tokens for each pair.
+size_t prl_tokens_spell(const struct prl_tokens *tokens, const char *text, int64_t *ids,
+                        size_t max);
+
 #endif

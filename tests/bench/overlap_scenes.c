@@ -142,9 +142,11 @@ static void report(const char *name)
     const struct scene_heard *heard;
     for (int i = 0; (heard = scene_heard_at(i)); i++) {
         (void)printf("%s{\"at_ms\": %d, \"work_ms\": %d, \"of_ms\": %d, \"log_prob\": %.2f, "
+                     "\"margin\": %.1f, "
                      "\"text\": \"",
                      i ? ", " : "", ms_of(heard->at_us), (int)(heard->work_us / 1000),
-                     (int)(heard->samples / (SCENE_HZ / 1000)), (double)heard->log_prob);
+                     (int)(heard->samples / (SCENE_HZ / 1000)), (double)heard->log_prob,
+                     heard->weighed ? (double)heard->margin : -99.0);
         print_text(heard->text);
         (void)printf("\"}");
     }

@@ -22,6 +22,8 @@ struct scene_heard {
     int64_t at_us, work_us; // when it was known, and what it cost
     size_t samples;
     float log_prob; // mean of the tokens
+    bool weighed;   // margin is known (stt/backend.h)
+    float margin;
     char text[120];
 };
 // What was recognised since the last forget, the first few pieces; NULL behind the last one.

@@ -69,6 +69,21 @@ def live(jfk):
     check(any(p["stable_bytes"] > 0 for p in partials), "some of it is stable")
 
 
+def signs_of_listening(folder, jfk):
+    """What is said as a sign of listening is hardly less likely one than the words it is taken for."""
+    for said in ("Mm-hmm.", "Okay.", "I see.", "Hmm."):
+        wav = str(folder / "sign.wav")
+        run("tts", "--lang", "en", "--voice", "am_michael", "--quality", "best", "--out", wav, said)
+        (answer,) = stt("--language", "en", wav)
+        check(answer.get("margin", 99) < 6, f"{said} {answer}")
+    sound = read_wav(jfk)
+    cut = write_wav(folder / "cut.wav", struct.unpack(f"<{RATE}h", sound[RATE * 2 * 54 // 10:RATE * 2 * 64 // 10]))
+    (answer,) = stt("--language", "en", cut)
+    check(answer["margin"] > 8, f"words of a person {answer}")
+    (whole,) = stt("--language", "en", jfk)
+    check("margin" not in whole, f"a long sound is not weighed {whole}")
+
+
 def word_times(jfk):
     words = [json.loads(line) for line in run("stt", "--words", "--json", "--language", "en", jfk).splitlines()]
     text = "".join(word["text"] for word in words)
@@ -176,7 +191,8 @@ def main():
         folder = pathlib.Path(name)
         live(jfk)  # alone, as it is in real time
         parts = ((english, jfk), (word_times, jfk), (voice, jfk), (nothing_said, folder), (long_sound, folder, jfk),
-                 (bad_files, folder, jfk), (user_folders, folder, jfk))
+                 (bad_files, folder, jfk), (user_folders, folder, jfk),
+                 (signs_of_listening, folder, jfk))
         side_by_side(lambda part: part[0](*part[1:]), parts)
     audio = stt_accuracy.default_audio()
     if audio:

@@ -53,6 +53,7 @@ struct sim_op {
     int64_t ms;
     uint32_t words;
     uint32_t flags;
+    uint32_t margin; // of its words (prl_floor_event); 0: nobody weighs them
 };
 
 // What becomes of the n-th piece of work of an engine (n modulo SIM_FATES).

@@ -110,7 +110,7 @@ static void check_open(struct sim_world *world, const struct prl_floor_action *a
     world->open_flags = 0;
     world->partial_words = 0;
     world->partial_flags = 0;
-    world->kept_words = 0;
+    world->kept_words = world->kept_margin = world->open_margin = 0;
     world->kept_flags = 0;
     world->open_voice_from = world->leftover ? world->broken_at : world->voice_on_at;
     if (world->open_voice_from < world->committed_to)
@@ -159,10 +159,17 @@ static int64_t voice_lasted_ms(const struct sim_world *world)
     return world->speech_to > since ? (int64_t)(world->speech_to - since) / PER_MS : 0;
 }
 
+// Rule 5: words that are hardly likelier than a sign of listening are one.
+static bool is_listening(const struct sim_world *world)
+{
+    return (world->open_flags & PRL_FLOOR_BACKCHANNEL) ||
+           (world->open_margin > 0 && world->open_margin < 35);
+}
+
 static bool words_are_nothing(const struct sim_world *world)
 {
     const struct sim_generation *g = &world->generations[world->active];
-    bool listening = (world->open_flags & PRL_FLOOR_BACKCHANNEL) && g->fate != SIM_QUESTION;
+    bool listening = is_listening(world) && g->fate != SIM_QUESTION;
     return listening || (world->open_flags & PRL_FLOOR_ECHO);
 }
 
@@ -177,9 +184,8 @@ void sim_words_told(struct sim_world *world)
 // Rule 5: how long a verdict on what fell silent is waited for, at least.
 static int64_t verdict_ms(const struct sim_world *world)
 {
-    bool known =
-        is_other(world) || (world->open_words > 0 &&
-                            (world->open_flags & (PRL_FLOOR_BACKCHANNEL | PRL_FLOOR_ECHO)) != 0);
+    bool known = is_other(world) || (world->open_words > 0 &&
+                                     (is_listening(world) || (world->open_flags & PRL_FLOOR_ECHO)));
     return (int64_t)world->conf.verdict_max_ms * (world->judging && !known ? LATE_VERDICTS : 1);
 }
 
@@ -524,6 +530,19 @@ static void check_resume(struct sim_world *world, const struct prl_floor_action 
     g->paused = false;
 }
 
+// Rule 5: the more of the voice was heard, the less its words must be likelier than a sign of listening.
+static bool is_outweighed(const struct sim_world *world, bool said)
+{
+    uint64_t heard = world->open_heard_ms;
+    bool takes = world->open_flags & PRL_FLOOR_TAKES;
+    uint64_t wanted = heard < 350 ? 110 : heard > 650 ? 60 : 110 - (heard - 350) / 6;
+    if (takes)
+        wanted = 60;
+    bool possible = said || (takes && world->open_words <= 3);
+    uint64_t least = !world->voice && world->judged ? 250 : 300;
+    return heard >= least && possible && world->open_margin >= wanted;
+}
+
 // Rule 5: a word is believed later than two, both later than more or than such as take the floor, and all
 // sooner when they are the whole of a sound that is over.
 static bool words_are_believed(const struct sim_world *world)
@@ -533,6 +552,10 @@ static bool words_are_believed(const struct sim_world *world)
     uint64_t heard = world->open_heard_ms;
     bool two = world->open_words > 1;
     bool said = world->open_words * (world->open_flags & PRL_FLOOR_HAN ? 130ULL : 115ULL) <= heard;
+    // Whether the answer asks is not known before its end.
+    bool weighed = world->open_margin > 0;
+    if (weighed && (is_outweighed(world, said) || g->fate != SIM_QUESTION))
+        return is_outweighed(world, said);
     bool takes = (world->open_flags & PRL_FLOOR_TAKES) && (said || world->open_words <= 3) &&
                  world->open_words > world->plain_words;
     bool sure = (world->open_words > 2 && said) || takes || g->fate == SIM_QUESTION;
@@ -769,8 +792,8 @@ static void check_early_verdict(struct sim_world *world, const struct prl_floor_
     uint32_t *asked = &world->utterances[action->utterance].early_judges;
     if (!world->voice)
         return;
-    static const uint64_t LEAST_MS[] = {350, 480, 620};
-    MUST(*asked < 3 && sim_voiced_ms(world) >= LEAST_MS[*asked % 3],
+    static const uint64_t LEAST_MS[] = {350, 430, 510, 590, 670, 750};
+    MUST(*asked < 6 && sim_voiced_ms(world) >= LEAST_MS[*asked % 6],
          "a verdict on what goes on, too early or again");
     MUST(world->scenario->partial_ms > 0, "a slow recogniser is asked under voice");
     ++*asked;
@@ -982,7 +1005,7 @@ static void check_voice(struct sim_world *world, enum prl_floor_answer answer)
         bool echo = world->open_flags & PRL_FLOOR_ECHO;
         uint32_t most =
             conf->lock_ms > conf->interrupt_max_ms ? conf->lock_ms : conf->interrupt_max_ms;
-        if (world->open_words > 0 && (world->open_flags & PRL_FLOOR_BACKCHANNEL))
+        if (world->open_words > 0 && is_listening(world))
             most += conf->interrupt_max_ms / 2;
         if (!echo && lasted > (int64_t)most + SLACK_MS)
             MUST(answer != PRL_FLOOR_PAUSED, "the answer still waits for a verdict");

@@ -87,6 +87,15 @@ uint32_t sim_words_between(const struct sim_world *world, uint64_t start, uint64
     return count;
 }
 
+uint32_t sim_margin_between(const struct sim_world *world, uint64_t start, uint64_t end)
+{
+    uint32_t margin = 0;
+    for (uint32_t i = 0; i < world->said_count; i++)
+        if (world->said_at[i] > start && world->said_at[i] <= end)
+            margin = world->said_margin[i];
+    return margin;
+}
+
 size_t sim_said_text(const struct sim_world *world, uint64_t start, uint64_t end, char *out,
                      size_t size)
 {
@@ -164,8 +173,10 @@ static void stt_comes(struct sim_world *world, uint32_t generation)
     uint32_t flags = 0;
     uint32_t words =
         sim_words_between(world, world->utterances[g->utterance].start, g->stt_end, &flags);
+    uint32_t margin = sim_margin_between(world, world->utterances[g->utterance].start, g->stt_end);
     if (g->utterance == world->open) {
         world->kept_words = words;
+        world->kept_margin = margin;
         world->kept_flags = flags;
     }
     // Of a short sound it hears another thing each time.
@@ -200,6 +211,7 @@ static void stt_comes(struct sim_world *world, uint32_t generation)
     if (g->utterance == world->open) {
         world->open_words = words;
         world->open_flags = flags;
+        world->open_margin = margin;
         if (g->judge || g->speculation)
             sim_words_told(world);
     }
@@ -207,6 +219,7 @@ static void stt_comes(struct sim_world *world, uint32_t generation)
     sim_fact(world, (struct prl_floor_event){.fact = PRL_FACT_STT_FINAL,
                                              .generation = generation,
                                              .words = words,
+                                             .margin = margin,
                                              .flags = flags});
 }
 

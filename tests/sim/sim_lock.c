@@ -98,9 +98,10 @@ static void tell_floor(struct sim_world *world, const struct sim_print *print, u
     bool other = (flags | before) & PRL_FLOOR_OTHER;
     if (world->open != print->utterance || world->gone || !(waits || other))
         return;
-    uint32_t words = 0;
+    uint32_t words = 0, margin = 0;
     if (!(flags & PRL_FLOOR_OTHER)) {
         words = world->kept_words;
+        margin = world->kept_margin;
         flags |= world->kept_flags & TURN_FLAGS;
     }
     // What was made of words that turn out to be another's, or not to be, is of no use.
@@ -108,12 +109,14 @@ static void tell_floor(struct sim_world *world, const struct sim_print *print, u
         world->utterances[world->open].has_words = false;
     world->open_words = words;
     world->open_flags = flags;
+    world->open_margin = margin;
     world->open_heard_ms = sim_voiced_ms(world);
     world->open_heard_to = world->input;
     sim_words_told(world);
     sim_fact(world, (struct prl_floor_event){.fact = PRL_FACT_PARTIAL,
                                              .utterance = world->open,
                                              .words = words,
+                                             .margin = margin,
                                              .flags = flags});
 }
 

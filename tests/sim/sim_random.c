@@ -113,6 +113,7 @@ static void random_words(struct dice *dice, struct sim_op *op)
     if (!(op->flags & PRL_FLOOR_BACKCHANNEL) && chance(dice, 20))
         op->flags |= PRL_FLOOR_TAKES;
     op->flags |= chance(dice, 40) ? PRL_FLOOR_HAN : 0;
+    op->margin = chance(dice, 40) ? 1 + below(dice, 150) : 0;
     uint32_t words_max = (uint32_t)op->ms / 150;
     op->words = op->words < words_max ? op->words : words_max;
 }

@@ -254,10 +254,13 @@ static bool read_op(struct sim_scenario *scenario, char **tokens, size_t count)
             op->flags = (uint32_t)number;
         else if (i + 1 < count && strncmp(tokens[i + 1], "word", 4) == 0)
             op->words = (uint32_t)number;
+        else if (i + 1 < count && strcmp(tokens[i + 1], "margin") == 0)
+            op->margin = (uint32_t)number;
         else
             op->ms = number;
         bool unit = i + 1 < count &&
-                    (strcmp(tokens[i + 1], "ms") == 0 || strncmp(tokens[i + 1], "word", 4) == 0);
+                    (strcmp(tokens[i + 1], "ms") == 0 || strcmp(tokens[i + 1], "margin") == 0 ||
+                     strncmp(tokens[i + 1], "word", 4) == 0);
         i += unit;
     }
     scenario->op_count++;
@@ -382,6 +385,8 @@ void sim_write(const struct sim_scenario *scenario, FILE *out)
             fprintf(out, " %" PRId64 " ms", op->ms);
         if (op->words > 0)
             fprintf(out, ", %u words", op->words);
+        if (op->margin > 0)
+            fprintf(out, " %u margin", op->margin);
         if (op->kind == SIM_UPDATE)
             fprintf(out, " %u", op->flags);
         else if (op->flags & PRL_FLOOR_BACKCHANNEL)

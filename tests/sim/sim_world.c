@@ -283,6 +283,7 @@ static void place_words(struct sim_world *world)
         bool excused = !world->voice || world->leftover || world->gone ||
                        world->conf.turns == PRL_FLOOR_MANUAL;
         world->said_at[world->said_count] = world->input;
+        world->said_margin[world->said_count] = (uint16_t)world->speech_margin;
         world->said_flags[world->said_count++] =
             (uint16_t)(world->speech_flags | (excused ? SIM_EXCUSED : 0));
         world->speech_begun++;
@@ -398,7 +399,9 @@ static void take_partial(struct sim_world *world)
     flags |= speaker;
     if (words == world->partial_words && flags == world->partial_flags)
         return;
+    uint32_t margin = sim_margin_between(world, world->utterances[world->open].start, world->input);
     world->kept_words = words;
+    world->kept_margin = world->open_margin = margin;
     world->kept_flags = flags;
     world->partial_words = words;
     world->partial_flags = flags;
@@ -410,6 +413,7 @@ static void take_partial(struct sim_world *world)
     sim_fact(world, (struct prl_floor_event){.fact = PRL_FACT_PARTIAL,
                                              .utterance = world->open,
                                              .words = words,
+                                             .margin = margin,
                                              .flags = flags | PRL_FLOOR_FOLLOWED});
 }
 
@@ -477,6 +481,7 @@ static void begin_speech(struct sim_world *world, const struct sim_op *op)
     world->speech_words = op->words;
     world->speech_begun = 0;
     world->speech_flags = op->flags;
+    world->speech_margin = op->margin;
 }
 
 static void leave(struct sim_world *world)

@@ -114,9 +114,10 @@ struct sim_world { // NOLINT(clang-analyzer-optin.performance.Padding)
     uint32_t next_op;
     // The person.
     int64_t speech_from_us, speech_until_us;
-    uint32_t speech_words, speech_begun, speech_flags;
+    uint32_t speech_words, speech_begun, speech_flags, speech_margin;
     uint64_t said_at[SIM_SAID_MAX]; // input position of each word
     uint16_t said_flags[SIM_SAID_MAX];
+    uint16_t said_margin[SIM_SAID_MAX];
     uint32_t said_count;
     // The VAD.
     bool voice;
@@ -129,9 +130,10 @@ struct sim_world { // NOLINT(clang-analyzer-optin.performance.Padding)
     struct prl_lock lock;
     struct sim_print prints[SIM_PRINTS_MAX];
     uint32_t newest_print;
-    bool lock_voice;     // in the last window
-    bool lock_paused;    // the end of the voice was not yet asked about
-    bool lock_learnt;    // the person is known from now on; the floor has to be told
+    bool lock_voice;  // in the last window
+    bool lock_paused; // the end of the voice was not yet asked about
+    bool lock_learnt; // the person is known from now on; the floor has to be told
+    uint32_t kept_margin;
     uint32_t kept_words; // of the open utterance, as last recognised
     uint32_t kept_flags;
     // The oracle.
@@ -152,6 +154,7 @@ struct sim_world { // NOLINT(clang-analyzer-optin.performance.Padding)
     uint64_t open_excused;  // samples of its voice under which the answer went on unjudged
     int64_t input_us;       // when sound came last
     uint32_t open_flags;
+    uint32_t open_margin;
     uint32_t active;    // response: visible and not finished
     uint32_t newest;    // response that began last
     uint32_t early;     // generation that was anticipated; 0: none
@@ -194,6 +197,7 @@ void sim_answer_start(struct sim_world *world, uint32_t generation);
 void sim_engines_stop(struct sim_world *world, uint32_t generation, bool stt);
 int64_t sim_engines_next_us(const struct sim_world *world);
 void sim_engines_run(struct sim_world *world); // what is due now
+uint32_t sim_margin_between(const struct sim_world *world, uint64_t start, uint64_t end);
 uint32_t sim_words_between(const struct sim_world *world, uint64_t start, uint64_t end,
                            uint32_t *flags);
 // Text of an answer's first `words` words, and of the words said between two positions.

@@ -609,6 +609,9 @@ PRL_TEST(floor_another_voice_pauses_the_answer_and_no_more)
         words(&talk, 3, 4, 0);
         SAID(&talk, "judge u2 g4");
         words(&talk, 4, 4, 0);
+        for (uint32_t judge = 5; judge < 8; judge++)
+            words(&talk, judge, 4, 0);
+        forget(&talk);
         wait_ms(&talk, 600);
         partial(&talk, 2, 0, PRL_FLOOR_OTHER);
         SAID(&talk, "resume g1");
@@ -980,6 +983,70 @@ PRL_TEST(floor_semantic_pauses_before_it_believes)
     }
 }
 
+static void weighed(struct talk *talk, uint32_t generation, uint32_t count, uint32_t margin,
+                    uint32_t flags)
+{
+    step(talk, (struct prl_floor_event){.fact = PRL_FACT_STT_FINAL,
+                                        .generation = generation,
+                                        .words = count,
+                                        .margin = margin,
+                                        .flags = flags});
+}
+
+// Where the recogniser weighs its words against signs of listening, that decides: the more of the voice it
+// heard the less.
+PRL_TEST(floor_semantic_believes_words_that_outweigh_a_hum)
+{
+    static const struct {
+        uint32_t ms, count, margin, flags;
+        bool takes;
+    } CASES[] = {
+        {350, 1, 109, 0, false},
+        {350, 1, 110, 0, true},
+        {350, 3, 109, 0, false},
+        {350, 2, 59, PRL_FLOOR_TAKES, false},
+        {350, 2, 60, PRL_FLOOR_TAKES, true},
+        {350, 4, 200, 0, false}, // so many were not said
+        {510, 2, 83, 0, false},
+        {510, 2, 84, 0, true},
+        {750, 2, 59, 0, false},
+        {750, 2, 60, 0, true},
+        {750, 6, 34, 0, false},
+    };
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(*CASES); i++) {
+        struct talk talk;
+        begin(&talk, PRL_FLOOR_SEMANTIC_VAD);
+        until_speaking(&talk);
+        talk.conf.interrupt_max_ms = 800;
+        configure(&talk);
+        voice(&talk, true);
+        talk.followed = true;
+        uint32_t judge = 1;
+        for (uint32_t ms = 350; ms <= CASES[i].ms; ms += 80) {
+            wait_ms(&talk, ms == 350 ? 350 : 80);
+            bool last = ms + 80 > CASES[i].ms;
+            weighed(&talk, ++judge, last ? CASES[i].count : 1, last ? CASES[i].margin : 40,
+                    last ? CASES[i].flags : 0);
+        }
+        EXPECT_INT(prl_floor_answer(talk.floor) != PRL_FLOOR_PAUSED, CASES[i].takes);
+        end_talk(&talk);
+    }
+
+    // As likely a sign of listening is one, however long and of however many words.
+    struct talk talk;
+    begin(&talk, PRL_FLOOR_SEMANTIC_VAD);
+    until_speaking(&talk);
+    talk.conf.interrupt_max_ms = 800;
+    configure(&talk);
+    forget(&talk);
+    speak(&talk, 700);
+    wait_ms(&talk, 10);
+    weighed(&talk, 2, 3, 34, 0);
+    wait_ms(&talk, 190);
+    SAID(&talk, "open u2, pause g1, judge u2 g2, discard u2, resume g1");
+    end_talk(&talk);
+}
+
 PRL_TEST(floor_semantic_believes_one_word_later)
 {
     struct talk talk;
@@ -992,15 +1059,18 @@ PRL_TEST(floor_semantic_believes_one_word_later)
     // The recogniser follows, so it is asked once more before its next transcript.
     SAID(&talk, "open u2, pause g1, judge u2 g2");
     words(&talk, 2, 1, 0);
-    wait_ms(&talk, 100);
+    wait_ms(&talk, 70);
     SAID(&talk, "");
     partial(&talk, 2, 1, 0);
-    wait_ms(&talk, 20);
-    SAID(&talk, "");
     wait_ms(&talk, 10);
     SAID(&talk, "judge u2 g3");
     words(&talk, 3, 1, 0);
-    wait_ms(&talk, 110);
+    wait_ms(&talk, 80);
+    SAID(&talk, "judge u2 g4");
+    words(&talk, 4, 1, 0);
+    wait_ms(&talk, 80);
+    SAID(&talk, "judge u2 g5");
+    words(&talk, 5, 1, 0);
     SAID(&talk, "");
     wait_ms(&talk, 10);
     SAID(&talk, "started u2, cancel g1 turn");
@@ -1157,20 +1227,27 @@ PRL_TEST(floor_semantic_long_voice_and_questions)
     SAID(&talk, "started u2, cancel g1 turn");
     end_talk(&talk);
 
-    begin(&talk, PRL_FLOOR_SEMANTIC_VAD);
-    speak(&talk, 800);
-    wait_ms(&talk, 500);
-    words(&talk, 1, 3, 0);
-    step(&talk, (struct prl_floor_event){.fact = PRL_FACT_ANSWER_AUDIO,
-                                         .generation = 1,
-                                         .samples = 24000,
-                                         .flags = PRL_FLOOR_ASKED});
-    talk.len = 0;
-    voice(&talk, true);
-    wait_ms(&talk, 450);
-    partial(&talk, 2, 1, PRL_FLOOR_BACKCHANNEL); // "yes" to a question is an answer
-    SAID(&talk, "open u2, pause g1, started u2, cancel g1 turn");
-    end_talk(&talk);
+    // "Yes" to a question is an answer, and so is what could be a hum.
+    for (uint32_t margin = 0; margin <= 20; margin += 20) {
+        begin(&talk, PRL_FLOOR_SEMANTIC_VAD);
+        speak(&talk, 800);
+        wait_ms(&talk, 500);
+        words(&talk, 1, 3, 0);
+        step(&talk, (struct prl_floor_event){.fact = PRL_FACT_ANSWER_AUDIO,
+                                             .generation = 1,
+                                             .samples = 24000,
+                                             .flags = PRL_FLOOR_ASKED});
+        talk.len = 0;
+        voice(&talk, true);
+        wait_ms(&talk, 450);
+        step(&talk, (struct prl_floor_event){.fact = PRL_FACT_PARTIAL,
+                                             .utterance = 2,
+                                             .words = 1,
+                                             .margin = margin,
+                                             .flags = PRL_FLOOR_FOLLOWED | PRL_FLOOR_BACKCHANNEL});
+        SAID(&talk, "open u2, pause g1, started u2, cancel g1 turn");
+        end_talk(&talk);
+    }
 }
 
 PRL_TEST(floor_semantic_commit_follows_the_turn)

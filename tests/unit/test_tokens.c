@@ -58,6 +58,37 @@ PRL_TEST(tokens_broken_files_are_refused)
     prl_tokens_destroy(&tokens);
 }
 
+PRL_TEST(tokens_spell_a_text)
+{
+    // 0 to 2 are the bytes a, b and blank; then " ", "a", "b", "ab", " a", "aba".
+    enum prl_err err;
+    struct prl_tokens *tokens =
+        parse("YQ== 0\nYg== 1\nIA== 2\n4paB 3\nYQ== 4\nYg== 5\nYWI= 6\n4paBYQ== 7\nYWJh 8\n", &err);
+    REQUIRE(tokens != NULL);
+    static const struct {
+        const char *text;
+        size_t count;
+        int64_t ids[4];
+    } CASES[] = {
+        {" ab", 2, {3, 6}}, // "ab" comes before " a"
+        {" a", 1, {7}},
+        {"aba", 1, {8}}, // "ab" and then "aba"
+        {" abab", 3, {3, 6, 6}},
+        {" bab", 3, {3, 5, 6}},
+        {" abc", 0, {0}},  // no c
+        {" bbbb", 0, {0}}, // five tokens
+        {"", 0, {0}},
+        {" aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", 0, {0}},
+    };
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(*CASES); i++) {
+        int64_t ids[4] = {0};
+        EXPECT_INT(prl_tokens_spell(tokens, CASES[i].text, ids, 4), CASES[i].count);
+        for (size_t k = 0; k < CASES[i].count; k++)
+            EXPECT_INT(ids[k], CASES[i].ids[k]);
+    }
+    prl_tokens_destroy(&tokens);
+}
+
 PRL_TEST(tokens_missing_file)
 {
     struct prl_tokens *tokens;
