@@ -32,6 +32,7 @@ enum {
     IDS_MAX = STYLE_ROWS + 2,
     PATH_BYTES = 1024,
     KEY_BYTES = 256,
+    SHORT_FRAMES = 53, // 1.3 s behind the silence in front
 };
 // At speed 1. By its own statistics a piece sounds different without its silence, see TUNING.md.
 static const float KEEP_START_FRAMES = 10;
@@ -97,6 +98,7 @@ struct piece {
     uint32_t sample;             // where the piece begins
     size_t context_first;        // frames that stretches may be computed with are
     size_t context_last;         // [context_first, context_last),
+    bool whole;                  // all of which are made at once
     size_t first_frame;          // and those that become sound [first_frame, last_frame)
     size_t frame;                // next one to make
     size_t last_frame;
@@ -428,8 +430,6 @@ static enum prl_err choose_frames(struct kokoro *self)
 {
     struct piece *piece = &self->piece;
     // Pauses of the model get longer as the speech gets slower.
-    bool known = prl_kokoro_norms_known(norms_of_voice(self));
-    float keep_start = floorf((known ? KEEP_START_FINE : KEEP_START_FRAMES) / self->speed);
     float keep_end = floorf(KEEP_END_FRAMES / self->speed);
     const float *durations = prl_kokoro_synth_durations(self->synth);
     float tail = 0; // of the last sound before mark and pad
@@ -437,8 +437,12 @@ static enum prl_err choose_frames(struct kokoro *self)
         tail += durations[i];
     size_t frames = prl_kokoro_synth_frames(self->synth);
     size_t over = tail > keep_end ? (size_t)(tail - keep_end) : 0;
-    piece->context_first = durations[0] > keep_start ? (size_t)(durations[0] - keep_start) : 0;
     piece->context_last = frames - over;
+    // A short piece loses its level by the voice's norms, down to nothing: it is made at once by its own.
+    piece->whole = (float)piece->context_last < durations[0] + SHORT_FRAMES;
+    bool fine = prl_kokoro_norms_known(norms_of_voice(self)) && !piece->whole;
+    float keep_start = floorf((fine ? KEEP_START_FINE : KEEP_START_FRAMES) / self->speed);
+    piece->context_first = durations[0] > keep_start ? (size_t)(durations[0] - keep_start) : 0;
     piece->first_frame = piece->context_first;
     piece->last_frame = piece->context_last;
     if (self->id_first > piece->start)
@@ -508,29 +512,37 @@ static enum prl_err make_stretch(struct kokoro *self)
     struct piece *piece = &self->piece;
     float *known = prl_kokoro_norms_known(norms_of_voice(self));
     const struct prl_kokoro_grain *grain = known ? &prl_kokoro_fine : &prl_kokoro_coarse;
-    size_t count = prl_kokoro_flow_next(grain, piece->last_frame - piece->frame,
-                                        self->cost * COST_MARGIN, self->hand);
+    const bool whole = piece->whole;
+    size_t rest = piece->last_frame - piece->frame;
+    size_t count =
+        whole ? rest : prl_kokoro_flow_next(grain, rest, self->cost * COST_MARGIN, self->hand);
     size_t from = piece->frame;
     size_t to = from + count;
-    size_t before = from - piece->context_first;
-    size_t behind = piece->context_last - to;
-    before = before < grain->context ? before : grain->context;
-    behind = behind < grain->context ? behind : grain->context;
-    const size_t made = before + count + behind;
-    struct prl_kokoro_stretch stretch = {.samples = made * PRL_KOKORO_FRAME,
+    // What the flow sees of the frames beside it, and what is made of them.
+    size_t made_before = from - piece->context_first;
+    size_t made_behind = piece->context_last - to;
+    size_t before = made_before < grain->context ? made_before : grain->context;
+    size_t behind = made_behind < grain->context ? made_behind : grain->context;
+    if (!whole) {
+        made_before = before;
+        made_behind = behind;
+    }
+    const size_t made = made_before + count + made_behind;
+    struct prl_kokoro_stretch stretch = {.samples = (before + count + behind) * PRL_KOKORO_FRAME,
                                          .before = before * PRL_KOKORO_FRAME,
                                          .behind = behind * PRL_KOKORO_FRAME};
     int64_t start_us = prl_clock_now_us();
-    enum prl_err err =
-        prl_kokoro_synth_sound(self->synth, from - before, to + behind, known, &stretch.wave);
+    enum prl_err err = prl_kokoro_synth_sound(self->synth, from - made_before, to + made_behind,
+                                              whole ? NULL : known, &stretch.wave);
     if (err)
         return fail(self, err, prl_kokoro_synth_why(self->synth));
+    stretch.wave += (made_before - before) * PRL_KOKORO_FRAME;
     double frame_us = 1e6 * PRL_KOKORO_FRAME / PRL_TTS_RATE_HZ;
     double cost = (double)(prl_clock_now_us() - start_us) / frame_us / (double)made;
     self->cost += (cost - self->cost) * (self->cost > 0 ? COST_SHARE : 1);
     self->hand = (self->hand > 0 ? self->hand - cost * (double)made : 0) + (double)count;
     self->hand = self->hand > 0 ? self->hand : 0;
-    if (!known && !self->partial) // norms are those of whole pieces
+    if (!known && !self->partial && !whole) // norms are those of whole pieces of some length
         learn_norms(self, made);
     piece->frame = to;
     self->sound_at = 0;

@@ -48,7 +48,7 @@ static bool head_make(char head[HEAD_SIZE], const float *mean, size_t frames, co
     char hash[PRL_HASH_TEXT_SIZE];
     if (prl_hash_bytes(mean, BYTES, hash) != PRL_OK)
         return false;
-    int len = snprintf(head, HEAD_SIZE, "parley-norms 1 %zu %s %s\n", frames, hash, key);
+    int len = snprintf(head, HEAD_SIZE, "parley-norms 2 %zu %s %s\n", frames, hash, key);
     return len > 0 && len < HEAD_SIZE;
 }
 
@@ -57,7 +57,7 @@ static bool read_means(FILE *file, const char *head, const char *key, float *mea
 {
     char expected[HEAD_SIZE];
     // NOLINTNEXTLINE(cert-err34-c): a number that is too large is refused below
-    if (sscanf(head, "parley-norms 1 %zu ", frames) != 1 || *frames < LEARN_FRAMES ||
+    if (sscanf(head, "parley-norms 2 %zu ", frames) != 1 || *frames < LEARN_FRAMES ||
         *frames > FRAMES_MAX)
         return false;
     if (fread(mean, 1, BYTES, file) != BYTES || fgetc(file) != EOF)

@@ -2,12 +2,12 @@
 //
 // By a piece's own means and variances a stretch of it sounds different from the whole; by the voice's
 // average the sound of a frame depends on its neighbours alone (decisions/014). The average is learnt from
-// pieces that are made whole, by their own norms.
+// pieces that are made whole, by their own norms, and are not short.
 // Threads:  one owner, the lane; read and write block on the disk.
 // Memory:   PRL_KOKORO_NORMS floats (140 KiB) a voice that spoke, kept.
 // Errors:   none; without memory nothing is learnt, and pieces go on being made whole. What cannot be read
 //           is learnt again.
-// Form:     a file is the line "parley-norms 1 FRAMES SHA256 KEY", then the floats as this machine has them;
+// Form:     a file is the line "parley-norms 2 FRAMES SHA256 KEY", then the floats as this machine has them;
 //           the hash is theirs. It is written beside its place and moved there, so none is ever half.
 #ifndef PRL_TTS_KOKORO_NORMS_H
 #define PRL_TTS_KOKORO_NORMS_H

@@ -7,8 +7,8 @@ Each case is played by tests/bench/overlap_scenes.c over an answer: real voice d
 is what it computed here times --slow. Rows:
   sounds, recorded     sneezes, cries, animals, clocks, a horn of ../shared/audio and stretches of its noises, at three levels
   sounds, spliced      two sneezes or barks in a row
-  backchannels         from our own voices ("synthesised"; there are no recorded ones), kept in --voices once made; of English
-                       also more of them in other voices, which take a while to make
+  backchannels         from our own voices ("synthesised"; there are no recorded ones), kept in --voices once made; also
+                       more of them in other voices, which take a while to make
   speech, recorded     must stop the answer, at two levels
   commands             "stop", "wait", 等一下 …, synthesised: must stop it too
 Recorded rows alone say something about people."""
@@ -27,14 +27,15 @@ SCENES = ROOT / "build/release/tests/bench/overlap_scenes"
 RATE = 16000
 BACKCHANNELS = {"en": ["Mhm.", "Yeah.", "Okay.", "Right.", "Uh huh.", "Oh.", "I see.", "Yes.", "Sure.", "Wow."],
                 "zh": ["嗯。", "对。", "好的。", "哦。", "是的。", "嗯嗯。", "对对。", "好。", "啊。", "是。"]}
-MORE = ["Mm-hmm.", "Uh-huh.", "All right.", "Of course.", "Got it.", "Really?", "Exactly.", "Oh okay.", "Oh wow.", "Hmm.", "Aha.", "Cool.",
-        "Nice.", "True.", "I see.", "Okay."]
-# The rules of English words were written with those of the first row at hand, and not with the second; how fast a sound
-# changes (dsp/flux.h) was looked at in those of the first three, and not in the last.
-MORE_VOICES = {"backchannels, other voices": ["af_bella", "am_adam", "bm_george", "af_nicole", "am_puck", "bf_isabella"],
-               "backchannels, unseen voices": ["af_sarah", "am_fenrir", "bf_lily", "bm_lewis"],
-               "backchannels, four voices more": ["af_nova", "am_eric", "bf_alice", "bm_daniel"],
-               "backchannels, voices kept apart": ["af_sky", "am_liam", "bm_fable", "af_kore"]}
+MORE = {"en": ["Mm-hmm.", "Uh-huh.", "All right.", "Of course.", "Got it.", "Really?", "Exactly.", "Oh okay.", "Oh wow.", "Hmm.", "Aha.", "Cool.",
+               "Nice.", "True.", "I see.", "Okay."],
+        "zh": ["嗯嗯。", "对啊。", "好吧。", "哦，这样啊。", "明白了。", "没错。", "哇。", "行。", "可以。", "知道了。", "原来如此。", "真的吗？", "是啊。"]}
+# The rules of words were written with those of the first row at hand, and not with the others.
+MORE_VOICES = {"en": {"backchannels, other voices": ["af_bella", "am_adam", "bm_george", "af_nicole", "am_puck", "bf_isabella"],
+                      "backchannels, unseen voices": ["af_sarah", "am_fenrir", "bf_lily", "bm_lewis"],
+                      "backchannels, four voices more": ["af_nova", "am_eric", "bf_alice", "bm_daniel"],
+                      "backchannels, voices kept apart": ["af_sky", "am_liam", "bm_fable", "af_kore"]},
+               "zh": {"backchannels, other voices": ["zf_xiaoyi", "zm_yunjian", "zm_yunxia", "zm_yunyang"]}}
 COMMANDS = {"en": ["Stop.", "Wait.", "No.", "Stop it.", "Hold on.", "Wait a minute."],
             "zh": ["停。", "等一下。", "不对。", "别说了。", "停一下。", "我问你。"]}
 VOICES = {"en": ["heart", "am_michael", "bf_emma"], "zh": ["zf_xiaobei", "zm_yunxi", "zf_xiaoxiao"]}
@@ -86,8 +87,8 @@ def cases_of(language, audio, voices, folder):
             cases.append(("sounds, spliced", write(folder / f"{path.stem}_twice.wav", rate, sound + bytes(rate // 2) + sound), 0))
     cases += [("backchannels, synthesised", path, level) for path in said(voices, language, BACKCHANNELS[language])
               for level in (0, -10)]
-    for kind, more in MORE_VOICES.items() if language == "en" else ():
-        cases += [(kind, path, 0) for path in said(voices, language, MORE, more)]
+    for kind, more in MORE_VOICES[language].items():
+        cases += [(kind, path, 0) for path in said(voices, language, MORE[language], more)]
     speech = sorted((audio / language).glob("*.wav")) + [p for p in [audio / "overlap/ami_meeting_6s.wav"] if language == "en"]
     cases += [("speech, recorded", path, level) for path in speech for level in (0, -10)]
     cases += [("commands, synthesised", path, 0) for path in said(voices, language, COMMANDS[language])]
@@ -111,7 +112,7 @@ def spread(values):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--audio", type=pathlib.Path, default=ROOT.parent / "shared/audio")
-    parser.add_argument("--voices", type=pathlib.Path, default=pathlib.Path("~/.cache/parley/test/backchannels-hummed").expanduser())
+    parser.add_argument("--voices", type=pathlib.Path, default=pathlib.Path("~/.cache/parley/test/backchannels-3").expanduser())
     parser.add_argument("--languages", default="en,zh")
     parser.add_argument("--slow", default="1,6")
     parser.add_argument("--kinds", default="")

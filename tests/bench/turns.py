@@ -197,7 +197,7 @@ class Person(Ears, Client):
 
     def sounds_at(self, moment):
         """A voice that is slower than real time leaves gaps, in which nothing can be paused."""
-        return any(at <= moment <= at + length + LATE_S for at, length in self.pieces())
+        return any(at <= moment < at + length for at, length in self.pieces())
 
     def paused_at(self, onset):
         """When the first piece of sound after `onset` was due that did not come."""
@@ -285,7 +285,9 @@ async def one_overlap(line, name, samples, language, detection):
         onset = await person.say(samples) + onset_of(samples)
         await asyncio.sleep(len(samples) / RATE + 1.5)
         ends = [(event["response"]["status"], at) for event, at in zip(person.events, person.times)
-                if event["type"] == "response.done" and at > onset]
+                if event["type"] == "response.done"]
+        if ends and ends[0][1] <= onset:
+            return {"name": name, "failed": True}  # all of it had been said
         cancelled = [at for status, at in ends if status == "cancelled"]
         completed = [at for status, at in ends if status == "completed"]
         decided = since(person.times_of("input_audio_buffer.speech_started") + cancelled, onset)
