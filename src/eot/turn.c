@@ -8,7 +8,7 @@
 enum {
     DONE = 700, // permille from which the model says that the speaker is done
     SURE = 960,
-    DONE_HAN = 900, // of Chinese the model is surer in mid-sentence, and no less at an end
+    DONE_HAN = 915, // of Chinese the model is surer in mid-sentence, and no less at an end
     SURE_HAN = 987,
     VERY_SURE = 970,
     SILENCE_MS = 200,

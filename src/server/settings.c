@@ -290,7 +290,8 @@ static const struct prl_conf_key keys[] = {
     BOOL("tts.fast_chinese", tts_fast_chinese, "false",
          "Speak Chinese with the fast FastSpeech2 voice, whose corpus is for non-commercial use."),
     CHOICE("tts.quality", tts_quality, "auto", qualities,
-           "English voice: fast (hibari), best (Kokoro), or auto by what the machine can do."),
+           "English voice: fast (hibari), best (Kokoro), or auto: best below 0.2 s of work a "
+           "second of sound."),
     REAL("tts.speed", tts_speed, "1", 0.25, 1.5, "Speed of speech where the client sets none."),
     INT("tts.phrases_kib", tts_phrases_kib, "4096", 0, 1048576,
         "KiB of sound of apologies and fillers, each made once and kept, so that they sound at "

@@ -11,9 +11,12 @@
 #include "tts/calibration.h"
 #include "tts/voices.h"
 
-// Kokoro may speak English, and parts of sentences, if it needs less than this much work a second of sound:
-// while it speaks, the model writes on beside it.
-static const double rtf_max = 0.5;
+// Kokoro may speak parts of sentences if it needs less than this much work a second of sound: while it
+// speaks, the model writes on beside it.
+static const double parts_rtf_max = 0.5;
+// And English, where hibari's first sound comes after 25 ms, if its own does not come much later: what it
+// makes first is a second of sound or more.
+static const double english_rtf_max = 0.2;
 enum { WARM_STEPS_MAX = 10000, COST_MAX = 3 };
 
 // The clause that warms up and times a model: "This machine speaks for itself." Two words of it only warm it up.
@@ -173,7 +176,7 @@ static void english_choose(struct prl_tts_engines *engines, const struct prl_tts
     engines->best_en = kokoro && conf->quality == PRL_TTS_QUALITY_BEST;
     if (!kokoro || conf->quality != PRL_TTS_QUALITY_AUTO)
         return;
-    engines->best_en = engines->kokoro_rtf > 0 && engines->kokoro_rtf < rtf_max;
+    engines->best_en = engines->kokoro_rtf > 0 && engines->kokoro_rtf < english_rtf_max;
     prl_log(PRL_LOG_INFO, "tts", "Kokoro takes %.2f s of work a second of sound: English by %s",
             engines->kokoro_rtf, engines->best_en ? "Kokoro" : "hibari");
 }
@@ -251,7 +254,7 @@ bool prl_tts_engines_parts(const struct prl_tts_engines *engines, unsigned langu
     const struct prl_tts_engine *engine = prl_tts_engines_choose(engines, languages, voice, 0);
     if (!engine || !engine->ops->context)
         return false;
-    return !is_named(engine->ops, "kokoro") || engines->kokoro_rtf < rtf_max;
+    return !is_named(engine->ops, "kokoro") || engines->kokoro_rtf < parts_rtf_max;
 }
 
 static bool has_real(const struct prl_tts_engines *engines, unsigned languages)

@@ -11,6 +11,7 @@ is what it computed here times --slow. Rows:
                        more of them in other voices, which take a while to make
   speech, recorded     must stop the answer, at two levels
   commands             "stop", "wait", 等一下 …, synthesised: must stop it too
+  cut-ins              sentences of one to eight words, synthesised: must stop it
 Recorded rows alone say something about people."""
 import argparse
 import json
@@ -38,8 +39,15 @@ MORE_VOICES = {"en": {"backchannels, other voices": ["af_bella", "am_adam", "bm_
                "zh": {"backchannels, other voices": ["zf_xiaoyi", "zm_yunjian", "zm_yunxia", "zm_yunyang"]}}
 COMMANDS = {"en": ["Stop.", "Wait.", "No.", "Stop it.", "Hold on.", "Wait a minute."],
             "zh": ["停。", "等一下。", "不对。", "别说了。", "停一下。", "我问你。"]}
+CUT_INS = {"en": ["Actually, I wanted to ask something else.", "But why?", "Can you repeat that?", "What about tomorrow?", "I don't think so.",
+                  "That's not what I meant.", "Hang on a second.", "Sorry, what was that?", "Let me ask you something.", "Never mind.", "Go back.",
+                  "Tell me about Paris instead.", "And what does it cost?", "How long does it take?", "In the morning.", "The second one, please.",
+                  "My name is Peter.", "He said no.", "Give me an example.", "Is it far?"],
+           "zh": ["等等，我想问一下。", "那为什么呢？", "你再说一遍。", "换一个话题吧。", "明天呢？", "我觉得不对。", "先别说这个。", "多少钱？", "我要第二个。",
+                  "在哪里？"]}
+CUT_IN_VOICES = {"en": ["heart", "am_adam", "bf_lily", "bm_daniel", "af_sky", "am_liam"], "zh": ["zf_xiaoyi", "zm_yunjian", "zm_yunxi", "zf_xiaoxiao"]}
 VOICES = {"en": ["heart", "am_michael", "bf_emma"], "zh": ["zf_xiaobei", "zm_yunxi", "zf_xiaoxiao"]}
-MUST_STOP = ("speech, recorded", "commands, synthesised")
+MUST_STOP = ("speech, recorded", "commands, synthesised", "cut-ins, synthesised")
 
 
 def read(path):
@@ -92,6 +100,7 @@ def cases_of(language, audio, voices, folder):
     speech = sorted((audio / language).glob("*.wav")) + [p for p in [audio / "overlap/ami_meeting_6s.wav"] if language == "en"]
     cases += [("speech, recorded", path, level) for path in speech for level in (0, -10)]
     cases += [("commands, synthesised", path, 0) for path in said(voices, language, COMMANDS[language])]
+    cases += [("cut-ins, synthesised", path, 0) for path in said(voices, language, CUT_INS[language], CUT_IN_VOICES[language])]
     return cases
 
 

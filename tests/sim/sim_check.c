@@ -228,7 +228,7 @@ static uint32_t turn_silence_ms(const struct sim_world *world)
         needed = 200;
     else if (open && permille >= 970)
         needed = 1300;
-    else if (!open && permille >= (han ? 900 : 700))
+    else if (!open && permille >= (han ? 915 : 700))
         needed = permille >= (han ? 987 : 960) ? 200 : 1100;
     uint32_t least = world->wordless != 0 ? 1300 : conf->silence_min_ms;
     if (needed < least)

@@ -36,9 +36,9 @@ PRL_TEST(tts_engines_measure_kokoro_once)
     EXPECT_INT(second.pieces, 1);
     EXPECT_INT(second.steps, 2);
     EXPECT(second.rtf > 0.29 && second.rtf < 0.31);
-    EXPECT(second.best_en);
-    prl_calibration_write(conf.cache_dir, conf.threads, 0.7);
-    EXPECT(!start(&conf).best_en);
+    EXPECT(!second.best_en); // its first sound would come too late
+    prl_calibration_write(conf.cache_dir, conf.threads, 0.1);
+    EXPECT(start(&conf).best_en);
     // The last sample counts, which is the one that is spoken warm.
     conf.paths.zh_tables = "there";
     conf.threads = 3;
