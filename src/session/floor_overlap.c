@@ -32,8 +32,8 @@ enum {
     MARGIN_TAKES = 60,
     MARGIN_SHORT_MS = 350,
     MARGIN_MS = 6, // each of them takes one from the second
-    // So often a recogniser that follows is asked under voice, because its own transcripts come too late, and
-    // from three words on there is no doubt. One of them takes 25 to 50 ms.
+    // So often a recogniser that follows is asked under voice, because its own transcripts come too late.
+    // One of them takes 25 to 50 ms.
     EARLY_JUDGES = 6,
     // A verdict that is late still counts, up to so many times verdict_max_ms.
     LATE_VERDICTS = 4

@@ -554,8 +554,10 @@ static bool words_are_believed(const struct sim_world *world)
     bool said = world->open_words * (world->open_flags & PRL_FLOOR_HAN ? 130ULL : 115ULL) <= heard;
     // Whether the answer asks is not known before its end.
     bool weighed = world->open_margin > 0;
-    if (weighed && (is_outweighed(world, said) || g->fate != SIM_QUESTION))
-        return is_outweighed(world, said);
+    if (weighed && is_outweighed(world, said))
+        return true;
+    if (weighed && g->fate != SIM_QUESTION)
+        return false;
     bool takes = (world->open_flags & PRL_FLOOR_TAKES) && (said || world->open_words <= 3) &&
                  world->open_words > world->plain_words;
     bool sure = (world->open_words > 2 && said) || takes || g->fate == SIM_QUESTION;
