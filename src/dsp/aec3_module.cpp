@@ -2,6 +2,8 @@
 // noise suppressor, no queue between threads.
 #include "dsp/aec3_module.h"
 
+#include <array>
+#include <cstring>
 #include <new>
 #include <optional>
 
@@ -9,7 +11,8 @@
 #include "modules/audio_processing/audio_buffer.h"
 #include "modules/audio_processing/gain_controller2.h"
 
-namespace {
+namespace
+{
 
 constexpr int kHz = 16000;
 // Before a word is known: a quiet microphone's first words come through, a loud one's stay within what the
@@ -30,10 +33,15 @@ constexpr size_t kDelayHysteresisBlocks = 10;
 constexpr float kOpensBy = 6.0F;
 constexpr float kOpensFrom = 0.001F;
 
+// What the suppressor makes comes so much behind what the filter leaves: a block.
+constexpr size_t kBehind = 64;
+
 struct Canceller {
     webrtc::AudioBuffer mic{kHz, 1, kHz, 1, kHz, 1};
     webrtc::AudioBuffer reference{kHz, 1, kHz, 1, kHz, 1};
+    webrtc::AudioBuffer filtered{kHz, 1, kHz, 1, kHz, 1};
     webrtc::StreamConfig stream{kHz, 1};
+    std::array<int16_t, kBehind + PRL_AEC3_FRAME> late{};
     webrtc::EchoCanceller3 aec;
 
     static webrtc::EchoCanceller3Config conf()
@@ -48,6 +56,7 @@ struct Canceller {
         conf.suppressor.normal_tuning.max_inc_factor = kOpensBy;
         conf.suppressor.nearend_tuning.max_inc_factor = kOpensBy;
         conf.suppressor.floor_first_increase = kOpensFrom;
+        conf.filter.export_linear_aec_output = true;
         webrtc::EchoCanceller3Config::Validate(&conf);
         return conf;
     }
@@ -94,15 +103,18 @@ void destroy(void **state)
     *state = nullptr;
 }
 
-void process(void *state, int16_t *mic, const int16_t *reference)
+void process(void *state, int16_t *mic, const int16_t *reference, int16_t *filtered)
 {
     Canceller &self = *static_cast<Canceller *>(state);
     self.reference.CopyFrom(reference, self.stream);
     self.aec.AnalyzeRender(&self.reference);
     self.mic.CopyFrom(mic, self.stream);
     self.aec.AnalyzeCapture(&self.mic);
-    self.aec.ProcessCapture(&self.mic, false);
+    self.aec.ProcessCapture(&self.mic, &self.filtered, false);
     self.mic.CopyTo(self.stream, mic);
+    self.filtered.CopyTo(self.stream, self.late.data() + kBehind);
+    memcpy(filtered, self.late.data(), PRL_AEC3_FRAME * sizeof(*filtered));
+    memmove(self.late.data(), self.late.data() + PRL_AEC3_FRAME, kBehind * sizeof(*filtered));
 }
 
 void stats(const void *state, float *removed_db, int *delay_ms)

@@ -14,13 +14,14 @@
 extern "C" {
 #endif
 
-enum { PRL_AEC3_VERSION = 2, PRL_AEC3_FRAME = 160 };
+enum { PRL_AEC3_VERSION = 3, PRL_AEC3_FRAME = 160 };
 
 struct prl_aec3_ops {
     int version; // PRL_AEC3_VERSION
     int (*create)(void **state);
     void (*destroy)(void **state);
-    void (*process)(void *state, int16_t *mic, const int16_t *reference);
+    // What the filter alone leaves of `mic` goes to `filtered`, on the clock of what `mic` becomes.
+    void (*process)(void *state, int16_t *mic, const int16_t *reference, int16_t *filtered);
     void (*stats)(const void *state, float *removed_db, int *delay_ms);
     // Gain control (dsp/gain.h).
     int (*gain_create)(void **state, float gain_max_db);

@@ -25,11 +25,21 @@ struct prl_echo {
     void *state;
     // State.
     struct prl_highpass highpass;
-    float heard, kept; // power of a frame before and after, smoothed
+    // Power of a frame, smoothed: before, behind the filter, behind the suppressor, and of what comes out.
+    float heard, filtered, suppressed, kept;
+    float open; // the part of what comes out that was not suppressed, 0 to 1
 };
 
 // Of 16 frames, 160 ms: shorter is the echo's own syllables, longer a person's first.
 static const float SMOOTHING = 1.0F / 16.0F;
+
+// So much of the microphone's power filter and suppressor leave of a person. One of them now and then leaves as
+// much of an echo, hardly ever both: the filter that of a loudspeaker which distorts, the suppressor very little.
+static const float FILTERED_MIN = 0.3F;
+static const float SUPPRESSED_MIN = 0.05F;
+// And what it leaves goes again in some 60 ms.
+static const float CLOSES_BY = 0.7F;
+static const float CLOSED = 0.02F;
 
 static const struct prl_aec3_ops *load_module(const char *path, char *why, size_t why_size)
 {
@@ -124,15 +134,35 @@ static float power_of(const int16_t *pcm)
     return sum / (float)PRL_ECHO_FRAME_SAMPLES;
 }
 
-void prl_echo_process(struct prl_echo *echo, int16_t *mic, const int16_t *reference)
+// Where a person speaks the suppressor takes as much of the voice as of the echo under it.
+static void spare_voice(struct prl_echo *echo, int16_t *mic, const int16_t *filtered, bool settled)
+{
+    echo->filtered += SMOOTHING * (power_of(filtered) - echo->filtered);
+    echo->suppressed += SMOOTHING * (power_of(mic) - echo->suppressed);
+    float from = echo->open;
+    float to = from > CLOSED ? from * CLOSES_BY : 0.0F;
+    if (settled && echo->filtered > FILTERED_MIN * echo->heard &&
+        echo->suppressed > SUPPRESSED_MIN * echo->heard)
+        to = 1.0F;
+    for (size_t i = 0; i < PRL_ECHO_FRAME_SAMPLES; i++) {
+        float open = from + (to - from) * (float)(i + 1) / (float)PRL_ECHO_FRAME_SAMPLES;
+        mic[i] = (int16_t)((float)mic[i] + open * (float)(filtered[i] - mic[i]));
+    }
+    echo->open = to;
+}
+
+void prl_echo_process(struct prl_echo *echo, int16_t *mic, const int16_t *reference, bool settled)
 {
     PRL_CHECK(echo != NULL && mic != NULL && reference != NULL);
     prl_highpass_process(&echo->highpass, mic, PRL_ECHO_FRAME_SAMPLES);
     echo->heard += SMOOTHING * (power_of(mic) - echo->heard);
-    if (echo->aec3)
-        echo->aec3->process(echo->state, mic, reference);
-    else
+    if (echo->aec3) {
+        int16_t filtered[PRL_ECHO_FRAME_SAMPLES];
+        echo->aec3->process(echo->state, mic, reference, filtered);
+        spare_voice(echo, mic, filtered, settled);
+    } else {
         echo->ops->process(echo->state, mic, reference);
+    }
     echo->kept += SMOOTHING * (power_of(mic) - echo->kept);
 }
 

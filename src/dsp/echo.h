@@ -15,6 +15,7 @@
 #ifndef PRL_DSP_ECHO_H
 #define PRL_DSP_ECHO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,7 +24,7 @@
 enum {
     PRL_ECHO_HZ = 16000,
     PRL_ECHO_FRAME_SAMPLES = 160,
-    PRL_ECHO_DELAY_SAMPLES = 64,
+    PRL_ECHO_DELAY_SAMPLES = 128,
     PRL_ECHO_TAIL_MS_MAX = 800
 };
 
@@ -45,8 +46,10 @@ const struct prl_aec3_ops *prl_echo_kit_module(const struct prl_echo_kit *kit);
 enum prl_err prl_echo_create(struct prl_echo **out, const struct prl_echo_kit *kit) PRL_MUST_USE;
 void prl_echo_destroy(struct prl_echo **echo);
 
-// One frame: `mic` is replaced by the sound without echo and without rumble below 80 Hz.
-void prl_echo_process(struct prl_echo *echo, int16_t *mic, const int16_t *reference);
+// One frame: `mic` is replaced by the sound without echo and without rumble below 80 Hz. Once the canceller has
+// `settled` (dsp/echo_trust.h) a person over the loudspeaker is not suppressed with the echo: while the filter
+// alone leaves too much to be an echo, that is what comes out (AEC3; docs/decisions/059-echo-filtered.md).
+void prl_echo_process(struct prl_echo *echo, int16_t *mic, const int16_t *reference, bool settled);
 
 // How much of the microphone's power the last 160 ms or so kept: near 0 while all is echo that was
 // removed, near 1 while a person speaks. Rumble does not count.

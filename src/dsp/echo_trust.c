@@ -72,13 +72,18 @@ void prl_echo_trust_moved(struct prl_echo_trust *trust)
     learn_again(trust);
 }
 
+bool prl_echo_trust_settled(const struct prl_echo_trust *trust)
+{
+    return trust->hold_samples == 0 && trust->learnt_samples >= TRUST_SAMPLES;
+}
+
 float prl_echo_trust_demands(const struct prl_echo_trust *trust, float kept)
 {
     if (trust->ring_on_samples == 0)
         return 0.0F;
     if (trust->hold_samples > 0 || trust->learnt_samples < LEARN_SAMPLES)
         return PRL_ECHO_TRUST_NEVER;
-    if (trust->learnt_samples >= TRUST_SAMPLES)
+    if (prl_echo_trust_settled(trust))
         return kept < KEPT_MIN ? SURE : 0.0F;
     float kept_min = trust->known ? KEPT_MIN_EARLY : KEPT_MIN_UNKNOWN;
     return kept < kept_min ? PRL_ECHO_TRUST_NEVER : 0.0F;

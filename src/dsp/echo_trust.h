@@ -25,6 +25,8 @@ struct prl_echo_trust {
 // A frame of the reference, and what the canceller says behind it.
 void prl_echo_trust_frame(struct prl_echo_trust *trust, const int16_t *reference,
                           const struct prl_echo_stats *stats);
+// The canceller has learnt the echo, and looks for it where it is.
+bool prl_echo_trust_settled(const struct prl_echo_trust *trust);
 // The echo is no longer where the canceller looks for it.
 void prl_echo_trust_moved(struct prl_echo_trust *trust);
 // How sure a voice detector has to be (0 to 1) that it hears a person where so much was left (prl_echo_kept): 0

@@ -180,7 +180,7 @@ static void clean_frame(struct prl_session_echo *echo, int16_t *mic, int64_t med
 {
     int16_t reference[FRAME];
     prl_reference_take(echo->reference, reference, FRAME, prl_mic_time_of(&echo->time, media_us));
-    prl_echo_process(echo->echo, mic, reference);
+    prl_echo_process(echo->echo, mic, reference, prl_echo_trust_settled(&echo->trust));
     struct prl_echo_stats stats;
     prl_echo_stats(echo->echo, &stats);
     prl_echo_trust_frame(&echo->trust, reference, &stats);

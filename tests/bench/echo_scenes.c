@@ -3,7 +3,7 @@
 //
 //     echo-scenes --talk A.wav,B.wav [--person C.wav,…] [--noise N.wav] [--room R.wav] [--delay 200]
 //                 [--seconds 600] [--echo-db 0] [--noise-db -25] [--kit aec3|speexdsp|off] [--turns semantic]
-//                 [--list 1] [--first 8] [--jitter 20 [--loss 2]] [--write PREFIX]
+//                 [--list 1] [--first 8] [--jitter 20 [--loss 2]] [--clip 6] [--write PREFIX]
 //
 // A real session with the real voice detector, floor and echo control, in virtual time; the engines are
 // scripted, and the voice "reads" the --talk recordings. The client plays what it gets half of --delay
@@ -64,6 +64,7 @@ struct options {
     const char *talk, *person, *noise, *room, *kit, *module, *write;
     int delay_ms, seconds, first_s, jitter_ms, loss_percent;
     double echo_db, noise_db;
+    const char *clip_db;
     bool semantic, list;
 };
 
@@ -74,6 +75,7 @@ static struct scene {
     size_t person_count;
     struct scene_sound noise;
     float room[ROOM_TAPS];
+    float clip; // what the loudspeaker cannot reach; 0: it is a good one
     // The engines.
     struct prl_loop *loop;
     struct prl_ort *ort;
@@ -145,6 +147,8 @@ static void read_sounds(void)
         scene_set_level(&s.noise, LEVEL * pow(10.0, s.options.noise_db / 20.0));
     }
     s.room[0] = 1.0F;
+    if (s.options.clip_db)
+        s.clip = (float)(LEVEL * pow(10.0, strtod(s.options.clip_db, NULL) / 20.0));
     if (s.options.room) {
         struct scene_sound room = scene_read(s.options.room, HZ);
         size_t first = 0; // the direct sound
@@ -270,7 +274,7 @@ static void on_answer_end(const struct prl_session_response_view *view)
 static void play(const int16_t *pcm, size_t samples, size_t at)
 {
     for (size_t i = 0; i < samples && at + i < s.length; i++)
-        s.played[at + i] = pcm[i];
+        s.played[at + i] = s.clip > 0.0F ? s.clip * tanhf((float)pcm[i] / s.clip) : (float)pcm[i];
     s.played_end = at + samples;
 }
 
@@ -640,6 +644,8 @@ static bool read_options(int argc, char **argv)
             s.options.echo_db = strtod(value, NULL);
         else if (strcmp(name, "--noise-db") == 0)
             s.options.noise_db = strtod(value, NULL);
+        else if (strcmp(name, "--clip") == 0)
+            s.options.clip_db = value;
         else if (strcmp(name, "--list") == 0)
             s.options.list = strcmp(value, "0") != 0;
         else if (strcmp(name, "--turns") == 0)

@@ -2,7 +2,7 @@
 """echo_scenes.py -- the table "Echo" of docs/TUNING.md: ten minutes of loudspeaker talk at each delay.
 
     echo_scenes.py [--audio DIR] [--seconds N] [--kits aec3,speexdsp,off] [--delays 50,100,…] [--echo-db 0,-10]
-                   [--jitter MS --loss PERCENT]
+                   [--jitter MS --loss PERCENT] [--clip DB]
 
 DIR is ../shared/audio: loudspeaker and persons are different speakers of its clips, the rooms and the noise its own
 (recorded sounds, spliced into scenes by tests/bench/echo_scenes.c). Per row two runs: the loudspeaker alone, in
@@ -22,7 +22,7 @@ PERSONS = ("en/conv_turn_001", "en/sb_spk1_snt1", "zh/aishell_BAC009S0724W0121",
            "zh/aishell_BAC009S0764W0121")
 
 
-def run(audio, room, **options):
+def run_lines(audio, room, **options):
     def files(names):
         return ",".join(str(audio / f"{name}.wav") for name in names)
     command = [str(ROOT / "build/release/tests/bench/echo_scenes"), "--talk", files(TALK), "--room",
@@ -32,7 +32,11 @@ def run(audio, room, **options):
     for name, value in options.items():
         command += ["--" + name.replace("_", "-"), str(value)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    return done.stdout.strip().splitlines()
+
+
+def run(audio, room, **options):
+    return json.loads(run_lines(audio, room, **options)[-1])
 
 
 def main():
@@ -45,6 +49,7 @@ def main():
     parser.add_argument("--rooms", default="sb_rir1")
     parser.add_argument("--jitter", type=int, default=-1)
     parser.add_argument("--loss", type=int, default=0)
+    parser.add_argument("--clip", type=float, help="dB above its mean power that the loudspeaker cannot reach")
     args = parser.parse_args()
     print(f"load {os.getloadavg()[0]:.1f}; {args.seconds} s a run\n")
     print("| echo control | room | echo | delay | self-interruptions | persons | noticed ≤ 500 ms | median | p95 | CPU, of a core |")
@@ -54,6 +59,8 @@ def main():
             for echo in args.echo_db.split(","):
                 for delay in args.delays.split(","):
                     scene = {"kit": kit, "delay": delay, "seconds": args.seconds, "echo_db": echo, "jitter": args.jitter, "loss": args.loss}
+                    if args.clip is not None:
+                        scene["clip"] = args.clip
                     alone = run(args.audio, room, talk_over=False, **scene)
                     both = run(args.audio, room, talk_over=True, **scene)
                     share = 100 * both["noticed"] / max(1, both["persons"])

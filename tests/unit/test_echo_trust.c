@@ -58,6 +58,7 @@ PRL_TEST(echo_trust_asks_for_more_at_first)
     trust = (struct prl_echo_trust){0};
     sound(4000, 6.9F);
     EXPECT(!heard(0.69F));
+    EXPECT(!prl_echo_trust_settled(&trust));
     EXPECT(heard(0.71F));
     sound(10, 7.1F); // now it knows the echo
     EXPECT(heard(0.41F));
@@ -69,12 +70,15 @@ PRL_TEST(echo_trust_asks_for_more_at_first)
     sound(20, 9.0F);
     EXPECT(heard(0.16F));
     EXPECT(!heard(0.14F));
+    EXPECT(prl_echo_trust_settled(&trust));
     // A detector that is sure is believed, but not before.
     EXPECT(prl_echo_trust_demands(&trust, 0.0F) > 0.8F);
     EXPECT(prl_echo_trust_demands(&trust, 0.0F) < 0.9F);
     prl_echo_trust_moved(&trust);
+    EXPECT(!prl_echo_trust_settled(&trust));
     sound(800, 9.0F);
     EXPECT(prl_echo_trust_demands(&trust, 0.0F) > 1.0F);
+    EXPECT(!prl_echo_trust_settled(&trust));
 }
 
 // A loudspeaker that no filter can follow, or none at all: after a while whoever speaks is heard.
