@@ -11,8 +11,7 @@
 #include "modules/audio_processing/audio_buffer.h"
 #include "modules/audio_processing/gain_controller2.h"
 
-namespace
-{
+namespace {
 
 constexpr int kHz = 16000;
 // Before a word is known: a quiet microphone's first words come through, a loud one's stay within what the

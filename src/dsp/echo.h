@@ -47,8 +47,9 @@ enum prl_err prl_echo_create(struct prl_echo **out, const struct prl_echo_kit *k
 void prl_echo_destroy(struct prl_echo **echo);
 
 // One frame: `mic` is replaced by the sound without echo and without rumble below 80 Hz. Once the canceller has
-// `settled` (dsp/echo_trust.h) a person over the loudspeaker is not suppressed with the echo: while the filter
-// alone leaves too much to be an echo, that is what comes out (AEC3; docs/decisions/059-echo-filtered.md).
+// `settled` (dsp/echo_trust.h) a person over the loudspeaker is not suppressed with the echo: what the filter alone
+// leaves comes out, while filter and suppressor both leave too much for an echo (AEC3;
+// docs/decisions/059-echo-filtered.md).
 void prl_echo_process(struct prl_echo *echo, int16_t *mic, const int16_t *reference, bool settled);
 
 // How much of the microphone's power the last 160 ms or so kept: near 0 while all is echo that was
