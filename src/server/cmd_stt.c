@@ -98,8 +98,8 @@ static void print_json(const struct run *run, const struct prl_stt_event *event)
         prl_json_write_int(json, "stable_bytes", (int64_t)event->stable_bytes);
     } else {
         prl_json_write_bool(json, "no_speech", event->no_speech);
-        if (event->weighed)
-            prl_json_write_real(json, "margin", (double)event->margin);
+        if (event->margin.known)
+            prl_json_write_real(json, "margin", (double)event->margin.nats);
         prl_json_write_int(json, "queued_us", event->queued_us);
         prl_json_write_int(json, "cpu_us", process_cpu_us() - run->cpu_us);
         prl_json_write_int(json, "load_us", run->load_us);

@@ -239,9 +239,9 @@ void prl_session_transcribe(struct prl_session *session, const struct prl_floor_
 static uint32_t margin_of(const struct prl_stt_event *event)
 {
     enum { TENTHS = 10, MARGIN_MAX = 10000 };
-    if (!event->weighed)
+    if (!event->margin.known)
         return 0;
-    float tenths = event->margin * TENTHS;
+    float tenths = event->margin.nats * TENTHS;
     return tenths < 1 ? 1 : tenths < MARGIN_MAX ? (uint32_t)tenths : MARGIN_MAX;
 }
 

@@ -48,8 +48,7 @@ struct prl_stt_answer {
     float no_speech;                      // 0..1, probability that nobody spoke; 0 when unknown
     float mean_log_prob;                  // of the tokens, 0 when unknown
     int tokens;                           // how many
-    bool weighed;                         // margin is known
-    float margin;  // log probability of the text less that of the likeliest sign of listening
+    struct prl_stt_margin margin;
     bool complete; // the model ended by itself (no cap was reached)
 };
 

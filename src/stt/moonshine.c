@@ -399,15 +399,14 @@ static enum prl_err weigh(struct moonshine *ms, const struct prl_stt_job *job, s
 {
     if (job->samples > (size_t)WEIGHED_MS_MAX * PRL_STT_RATE_HZ / 1000 || run->tokens == 0)
         return PRL_OK;
-    answer->weighed = true;
-    answer->margin = PLAIN_MARGIN;
+    answer->margin = (struct prl_stt_margin){.known = true, .nats = PLAIN_MARGIN};
     if (run->tokens > WEIGHED_TOKENS_MAX)
         return PRL_OK;
     float *hidden = prl_mem_array(PRL_RIVALS_ROWS * prl_ort_count(&run->hidden), sizeof(*hidden));
     int64_t *mask = prl_mem_array(PRL_RIVALS_ROWS * (size_t)run->samples, sizeof(*mask));
     float best = 0.0F;
     enum prl_err err = hidden && mask ? score_rivals(ms, run, hidden, mask, &best) : PRL_ERR_NOMEM;
-    answer->margin = run->log_prob_sum - best;
+    answer->margin.nats = run->log_prob_sum - best;
     prl_mem_free(hidden);
     prl_mem_free(mask);
     return err;

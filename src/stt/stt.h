@@ -76,6 +76,13 @@ struct prl_stt_conf {
     void *arg;
 };
 
+// How much likelier the text of a short sound is than the likeliest sign of listening ("mm-hmm"), in natural
+// logarithms (rivals.h). All zeros: not known.
+struct prl_stt_margin {
+    bool known;
+    float nats;
+};
+
 enum prl_stt_event_type { PRL_STT_PARTIAL, PRL_STT_FINAL, PRL_STT_ERROR };
 
 struct prl_stt_event {
@@ -90,10 +97,7 @@ struct prl_stt_event {
     int64_t audio_ms;   // sound that the text covers
     int64_t queued_us;  // waited for the lane
     int64_t work_us;    // spent computing (all pieces)
-    // A short sound of which it is known: how much likelier its text is than the likeliest sign of listening
-    // ("mm-hmm"), in natural logarithms (rivals.h).
-    bool weighed;
-    float margin;
+    struct prl_stt_margin margin;
 };
 
 // May call prl_stt_* on the stream except close.

@@ -222,7 +222,6 @@ static void store_reply(struct prl_stt_stream *stream, const struct prl_stt_erra
         .text = text_of(reply),
         .engine = reply->engine,
         .work_us = reply->work_us,
-        .weighed = reply->weighed,
         .margin = reply->margin,
     };
     memcpy(result.language, reply->language, sizeof(result.language));

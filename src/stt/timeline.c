@@ -29,8 +29,7 @@ struct answer {
     const char *engine; // static
     int64_t work_us;
     int64_t queued_us;
-    bool weighed;
-    float margin;
+    struct prl_stt_margin margin;
 };
 
 struct piece {
@@ -316,7 +315,6 @@ void prl_timeline_store(struct prl_timeline *timeline, const struct prl_timeline
     answer->err = result->err;
     answer->engine = result->engine;
     answer->work_us = result->work_us;
-    answer->weighed = result->weighed;
     answer->margin = result->margin;
     answer->queued_us = queued_us;
     memcpy(answer->language, result->language, sizeof(answer->language));
@@ -361,8 +359,8 @@ static void compose(const struct prl_timeline *timeline, const struct want *want
         add_answer(&timeline->pieces[i].answer, event, text);
     if (want->key > tail_start(timeline, want->pieces)) {
         add_answer(&timeline->tail, event, text);
-        event->weighed = want->pieces == 0 && timeline->tail.weighed;
-        event->margin = timeline->tail.margin;
+        if (want->pieces == 0)
+            event->margin = timeline->tail.margin;
     }
     if (!event->err && text->err)
         event->err = text->err;

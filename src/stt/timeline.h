@@ -49,8 +49,7 @@ struct prl_timeline_result {
     char language[PRL_STT_LANGUAGE_SIZE]; //
     const char *engine;                   // static
     int64_t work_us;
-    bool weighed; // margin is known (backend.h)
-    float margin;
+    struct prl_stt_margin margin;
 };
 
 struct prl_timeline;

@@ -191,8 +191,7 @@ struct outcome {
     float language_probability;
     const char *engine;
     enum prl_stt_engine which; // NONE where engine is ""
-    bool weighed;
-    float margin;
+    struct prl_stt_margin margin;
 };
 
 void prl_stt_answer_init(struct prl_stt_answer *answer)
@@ -258,7 +257,6 @@ static enum prl_err decode_once(struct prl_stt_worker *worker, enum prl_stt_engi
             *looping = false;
         }
         memcpy(out->language, answer.language, sizeof(out->language));
-        out->weighed = answer.weighed;
         out->margin = answer.margin;
     }
     prl_stt_answer_free(&answer);
@@ -366,7 +364,6 @@ static void send_reply(struct prl_stt_worker *worker, uint64_t id, enum prl_err 
         reply->language_probability = out->language_probability;
         reply->engine = out->engine;
         reply->work_us = work_us;
-        reply->weighed = out->weighed;
         reply->margin = out->margin;
         memcpy(reply->text, text, len + 1);
         msg.data = reply;

@@ -35,8 +35,7 @@ struct prl_stt_reply {
     float language_probability;           // 1 when it was given, 0 unknown
     const char *engine;                   // static; "" when none was asked
     int64_t work_us;
-    bool weighed; // margin is known (backend.h)
-    float margin;
+    struct prl_stt_margin margin;
     char text[]; // terminated
 };
 

@@ -146,7 +146,7 @@ static void report(const char *name)
                      "\"text\": \"",
                      i ? ", " : "", ms_of(heard->at_us), (int)(heard->work_us / 1000),
                      (int)(heard->samples / (SCENE_HZ / 1000)), (double)heard->log_prob,
-                     heard->weighed ? (double)heard->margin : -99.0);
+                     heard->margin.known ? (double)heard->margin.nats : -99.0);
         print_text(heard->text);
         (void)printf("\"}");
     }

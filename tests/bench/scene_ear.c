@@ -32,7 +32,6 @@ static void keep(const struct prl_stt_job *job, const struct prl_stt_answer *ans
                                   .work_us = work_us,
                                   .samples = job->samples,
                                   .log_prob = answer->mean_log_prob,
-                                  .weighed = answer->weighed,
                                   .margin = answer->margin};
     (void)snprintf(heard->text, sizeof(heard->text), "%s", prl_str_text(&answer->text));
     atomic_store(&heard_count, index + 1);

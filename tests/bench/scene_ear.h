@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "stt/stt.h"
+
 struct prl_stt_backend_ops;
 
 // For prl_stt_conf.backends.
@@ -22,8 +24,7 @@ struct scene_heard {
     int64_t at_us, work_us; // when it was known, and what it cost
     size_t samples;
     float log_prob; // mean of the tokens
-    bool weighed;   // margin is known (stt/backend.h)
-    float margin;
+    struct prl_stt_margin margin;
     char text[120];
 };
 // What was recognised since the last forget, the first few pieces; NULL behind the last one.
