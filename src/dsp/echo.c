@@ -37,7 +37,7 @@ static const float SMOOTHING = 1.0F / 16.0F;
 // much of an echo, hardly ever both: the filter that of a loudspeaker which distorts, the suppressor very little.
 static const float FILTERED_MIN = 0.3F;
 static const float SUPPRESSED_MIN = 0.05F;
-// And what it leaves goes again in some 60 ms.
+// And what it leaves goes again in a tenth of a second.
 static const float CLOSES_BY = 0.7F;
 static const float CLOSED = 0.02F;
 
